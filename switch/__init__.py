@@ -1,0 +1,1 @@
+"""An asyncio payment switch."""
