@@ -1,0 +1,131 @@
+"""What one process of the switch is told when it starts, as one frozen value.
+
+The supervisor fills it in from options and environment variables and hands it to its children as one JSON document on
+their standard input; a child never reads options or the environment itself. Only names, defaults, and the checks that
+need nothing but the values themselves may live here; the bounds that are the defaults live in `limits`.
+"""
+
+import ipaddress
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from switch import limits
+from switch.errors import SwitchError
+
+HOST_DEFAULT = "127.0.0.1"
+PORT_DEFAULT = 8080
+ADMIN_PORT_DEFAULT = 9464
+TIME_ZONE_DEFAULT = "Asia/Shanghai"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Everything a worker or the jobs process needs; each gets its own database URL and never the administrator's."""
+
+    # Where it listens.
+    host: str = HOST_DEFAULT
+    port: int = PORT_DEFAULT  # never 0 here: the supervisor has already picked a free one
+    authorities: frozenset[str]  # every name the switch answers to, as `normal_authority` writes it
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+
+    # What it stands on.
+    database_url: str  # of the role of this process
+    key_dir: Path  # private halves of the switch's own signing keys, `<name>.pem`
+
+    # How much it takes on, per process.
+    lane_count: int = limits.LANE_COUNT
+    lane_queue_max: int = limits.LANE_QUEUE_MAX
+    read_connections_max: int = limits.READ_CONNECTIONS_MAX
+    connections_max: int = limits.CLIENT_CONNECTIONS_MAX
+
+    # How old a signature may be, and how far ahead its clock.
+    signature_age_s_max: float = limits.SIGNATURE_AGE_S_MAX
+    signature_ahead_s_max: float = limits.SIGNATURE_AHEAD_S_MAX
+
+    # The jobs process.
+    fold_interval_s: float = limits.FOLD_INTERVAL_S
+    books_check_interval_s: float = limits.BOOKS_CHECK_INTERVAL_S
+
+    # How it ends and what it says.
+    drain_s: float = limits.DRAIN_S
+    log_level: str = "info"
+
+    @property
+    def scheme(self) -> str:
+        """`https` when the switch itself ends TLS; a proxy in front is not its business."""
+        return "https" if self.tls_cert is not None else "http"
+
+    def to_json(self) -> bytes:
+        """The one document that a child reads from its standard input."""
+        return msgspec.json.encode(self, enc_hook=_encode_path)
+
+    @staticmethod
+    def from_json(document: bytes) -> "Config":
+        """The inverse of `to_json`; a document that does not fit is a bug, so msgspec's error is let through."""
+        return msgspec.json.decode(document, type=Config, dec_hook=_decode_path)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nobody beyond this machine can reach an address to listen on."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def normal_authority(text: str, *, scheme: str) -> str:
+    """An authority as RFC 9421 §2.2.3 writes it: lower case, without the scheme's default port."""
+    authority = text.strip().lower()
+    return authority.removesuffix(":443" if scheme == "https" else ":80")
+
+
+def known_authorities(
+    given: Iterable[str], *, host: str, port: int, scheme: str
+) -> frozenset[str]:
+    """The names the switch answers to: those given, and on loopback the obvious three with its port.
+
+    Raises SwitchError when it listens beyond loopback and was not told any name.
+    """
+    names = {normal_authority(name, scheme=scheme) for name in given}
+    for name in names:
+        if not name or any(character in name for character in "/@ ?#"):
+            raise SwitchError(f"--authority {name!r} is not HOST or HOST:PORT")
+    if is_loopback(host):
+        implied = (f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]"))
+        names.update(normal_authority(name, scheme=scheme) for name in implied)
+    if not names:
+        raise SwitchError(
+            f"listening on {host} needs the name participants sign for: give --authority HOST[:PORT], repeatable"
+        )
+    return frozenset(names)
+
+
+def default_data_dir() -> Path:
+    """Where the embedded database lives unless told: `$XDG_STATE_HOME/switch`, or below the home folder."""
+    state_home = os.environ.get("XDG_STATE_HOME")
+    return (Path(state_home) if state_home else Path.home() / ".local" / "state") / "switch"
+
+
+def default_worker_count() -> int:
+    """As many workers as there are processors, up to a bound: the database needs some of them too."""
+    return max(1, min(limits.WORKERS_DEFAULT_MAX, len(os.sched_getaffinity(0))))
+
+
+def _encode_path(value: Any) -> str:
+    if isinstance(value, Path):
+        return str(value)
+    raise NotImplementedError(type(value).__name__)
+
+
+def _decode_path(kind: type, value: Any) -> Path:
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    raise NotImplementedError(kind.__name__)
