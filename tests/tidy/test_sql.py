@@ -1,0 +1,68 @@
+"""SQL files: one function a file with a full header, definer functions with a fixed search path."""
+
+import re
+
+import pytest
+
+from tests.tidy import tree
+
+HEADER_WORDS = ("purpose", "parameters", "returns", "locks", "tables")
+CREATES = re.compile(r"^\s*CREATE\s+(?:OR\s+REPLACE\s+)?FUNCTION\s+([\w.]+)", re.I | re.M)
+STATEMENT = re.compile(
+    r"\b(SELECT\s.+\sFROM\s|INSERT\s+INTO\s|UPDATE\s+[\w.]+\s+SET\s|DELETE\s+FROM\s)"
+)
+
+FUNCTIONS = tree.with_suffix(".sql", under=tree.SQL / "functions")
+ELSEWHERE = [path for path in tree.with_suffix(".sql", under=tree.SQL) if path not in FUNCTIONS]
+
+
+def header(path: tree.Path) -> str:
+    """The comment a file opens with, in lower case."""
+    lines = tree.text(path).splitlines()
+    end = next((n for n, line in enumerate(lines) if not line.startswith("--")), len(lines))
+    return "\n".join(lines[:end]).lower()
+
+
+def test_there_are_functions() -> None:
+    """The rules below are about something."""
+    assert FUNCTIONS
+
+
+@pytest.mark.parametrize("word", HEADER_WORDS)
+def test_a_function_file_says_what_it_does(word: str) -> None:
+    """Every header names purpose, parameters, returns, locks and tables."""
+    silent = [
+        tree.shown(path) for path in FUNCTIONS if not re.search(rf"--\s*{word}\b", header(path))
+    ]
+    assert not silent
+
+
+def test_a_file_holds_one_function_and_bears_its_name() -> None:
+    """A reader finds a function by the name of its file."""
+    for path in FUNCTIONS:
+        names = {name.split(".")[-1] for name in CREATES.findall(tree.text(path))}
+        assert names == {path.stem}, f"{tree.shown(path)} creates {sorted(names)}"
+
+
+def test_a_definer_function_fixes_its_search_path() -> None:
+    """Whoever calls a function that runs as its owner cannot put a table of his own in its way."""
+    for path in FUNCTIONS:
+        code = tree.text(path).upper()
+        fixed = len(re.findall(r"SET\s+SEARCH_PATH", code))
+        assert fixed >= code.count("SECURITY DEFINER"), tree.shown(path)
+
+
+def test_functions_lie_in_their_folder_only() -> None:
+    """Migrations and schema move tables, never function bodies."""
+    assert not [tree.shown(path) for path in ELSEWHERE if CREATES.search(tree.text(path))]
+
+
+def test_no_statement_stands_in_python() -> None:
+    """Statements live in .sql files; Python only names them."""
+    found = [
+        f"{tree.shown(path)}:{number}: {line.strip()}"
+        for path in tree.with_suffix(".py", under=tree.PACKAGE)
+        for number, line in enumerate(tree.text(path).splitlines(), 1)
+        if STATEMENT.search(line)
+    ]
+    assert not found
