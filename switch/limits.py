@@ -1,11 +1,70 @@
-"""Every bound of the switch, with its unit and its reason; relations between them are asserted here."""
+"""Every bound of the switch, with its unit and its reason; their relations are asserted here."""
 
 # One message.
 BODY_BYTES_MAX = 64 * 1024  # a payment is under 2 KiB; the rest is room for signatures of proxies
+BODY_READ_TIMEOUT_S = 10.0  # from the first header to the last byte; a slow body holds a connection
+HEADER_LINE_BYTES_MAX = 8 * 1024  # one signature is under 1 KiB; proxies add theirs
+HEADERS_MAX = 64  # the common form has eight
+KEEPALIVE_TIMEOUT_S = 75.0  # longer than the 60 s of usual proxies, so that they close first
+AMOUNT_MIN = 1  # minor units
 AMOUNT_MAX = 10**15  # minor units; a thousand such amounts still fit a bigint
+IDEMPOTENCY_KEY_CHARS_MAX = 64
+REFERENCE_CHARS_MAX = 64
+PAYEE_REFERENCE_CHARS_MAX = 34  # an IBAN
+DESCRIPTION_CHARS_MAX = 140
+METADATA_PAIRS_MAX = 10
+METADATA_KEY_CHARS_MAX = 40
+METADATA_VALUE_CHARS_MAX = 200
+TIER_NAME_CHARS_MAX = 32
+PARTICIPANT_ID_CHARS_MAX = 32
+KEY_NAME_CHARS_MAX = 64
+DETAIL_CHARS_MAX = 300  # what a problem says; it may quote the message, never all of it
+
+# Signatures.
+SIGNATURE_AGE_S_MAX = 300  # how old `created` may be
+SIGNATURE_AHEAD_S_MAX = 60  # how far the sender's clock may be ahead
+SIGNATURE_FIELD_BYTES_MAX = (
+    4 * 1024
+)  # all lines of one structured field; each byte costs about 1 µs
+SIGNATURES_MAX = 8  # on one message: the sender's and those of a few proxies
+COVERED_COMPONENTS_MAX = 32  # of one signature; the common form has five
+KEY_ID_CHARS_MAX = 97  # participant, slash, name
+KEY_FILE_BYTES_MAX = 16 * 1024  # a PEM file has 120 bytes; text around the key is allowed
+PUBLISHED_KEYS_MAX = 1_000  # in one JWK set; ten years of weekly rotation fit
+FAILED_SIGNATURES_BURST = 50  # failures of one peer and key id before it is turned away unread
+FAILED_SIGNATURES_PER_S = 10.0  # refilled at this rate
+FAILED_SIGNATURE_ENTRIES_MAX = (
+    10_000  # (peer, key id) pairs remembered; the least recent is forgotten
+)
+
+# Participants' snapshot.
+PARTICIPANTS_POLL_S = 0.25  # a revoked key must be refused within one second
+PARTICIPANTS_QUERY_TIMEOUT_S = 0.6  # a half-open connection is silent; give up and connect anew
+PARTICIPANTS_TRUST_S = 2.0  # an unconfirmed snapshot is not trusted for longer
+PARTICIPANTS_RECONNECT_S = 0.2  # pause between two attempts to connect
+
+# The way to the ledger.
+LANE_COUNT = 2  # connections of one worker that decide payments
+LANE_COUNT_MAX = 16
+LANE_QUEUE_MAX = 2048  # messages waiting for one lane; eight full batches
+PARTICIPANT_IN_FLIGHT_MAX = 1024  # accepted and unanswered messages of one participant, per worker
+QUEUE_WAIT_S_MAX = 3.0  # a message waits this long for a broken link, then it is refused undecided
+TWIN_WAIT_S_MAX = 12.0  # waiting for the same key in flight; longer than any batch can take
+TWINS_MAX = 64  # messages waiting for one key in flight
+LANE_BACKOFF_S_MIN = 0.05
+LANE_BACKOFF_S_MAX = 1.0
+CLIENT_CONNECTIONS_MAX = 4096  # open connections of participants, per worker
+READ_CONNECTIONS_MAX = 4  # connections of one worker for look-ups and account operations
+READS_WAITING_MAX = 256  # look-ups waiting for a connection
+READ_TIMEOUT_S = 3.0  # one look-up, waiting for a connection included
+RETRY_AFTER_S = 1  # what a refusal for overload asks for
+DRAIN_S = 10.0  # from SIGTERM to exit
+DRAIN_ANSWERS_S_MAX = 9.0  # of which: for answering what was accepted
 
 # The ledger.
-BATCH_SIZE_MAX = 256  # one call of the deciding function; beyond it a commit is amortised well enough
+BATCH_SIZE_MAX = (
+    256  # one call of the deciding function; beyond it a commit is amortised well enough
+)
 AUTHORIZE_RETRIES_MAX = 5  # deadlocks and serialisation failures of one batch
 STATEMENT_TIMEOUT_S = 5.0  # the server gives a statement up: surely not decided
 STATEMENT_WAIT_S = 8.0  # the client gives the server up: outcome unknown
@@ -13,33 +72,15 @@ CONNECT_TIMEOUT_S = 5.0
 PAGE_SIZE_MAX = 200  # rows of one list
 PAGE_SIZE_DEFAULT = 50
 
+FOLD_INTERVAL_S = 0.1  # between two folds; statements lag by no more
+BOOKS_CHECK_INTERVAL_S = 600.0  # between two checks of the books by the jobs process
+WORKERS_DEFAULT_MAX = 8  # worker processes unless told; the database needs processors too
+
 assert STATEMENT_WAIT_S > STATEMENT_TIMEOUT_S, "the server must give up before the client does"
-
-# What one worker takes on (defaults of `config.Config`).
-LANE_COUNT = 2  # connections that decide; two already fill one Postgres when batches are large
-LANE_QUEUE_MAX = 2048  # payments waiting for one lane; at 10,000/s a fifth of a second
-READ_CONNECTIONS_MAX = 4  # connections for look-ups and account operations
-CLIENT_CONNECTIONS_MAX = 2048  # open sockets of one worker; below the usual limit of 4,096 or more descriptors
-SIGNATURE_AGE_S_MAX = 300.0  # the wire contract's bound; covers a slow link and one retry
-SIGNATURE_AHEAD_S_MAX = 60.0  # clocks of participants that run ahead
-
-# Processes.
-WORKERS_MAX = 64  # each holds a handful of database connections
-WORKERS_DEFAULT_MAX = 8  # beyond it the database is the bottleneck
-DRAIN_S = 8.0  # a worker finishes what it accepted; the supervisor allows DRAIN_KILL_S
-DRAIN_KILL_S = 10.0  # then the rest is ended by force
-CHILD_READY_S = 30.0  # from its start until a child says that it serves
-RESTART_PAUSE_S_MIN = 0.1  # a child that dies is replaced at once; doubled while it keeps dying young
-RESTART_PAUSE_S_MAX = 5.0
-CHILD_SETTLED_S = 30.0  # a child that lived this long was healthy: its next death counts as the first
-PORT_TRIES_MAX = 20  # picking a free port that is free for both families of a name
-
-# Jobs.
-FOLD_INTERVAL_S = 0.1  # a merchant sees its money this late at most on an idle switch
-FOLD_SIZE_MAX = 20_000  # credits in one transaction; keeps the database's horizon moving
-BOOKS_CHECK_INTERVAL_S = 600.0  # reads everything once; an alarm after ten minutes is soon enough
-CLOSING_INTERVAL_S = 1.0  # how soon a closing account is looked at again
-JOB_PAUSE_S_MIN = 0.1  # after a failure, doubled each time
-JOB_PAUSE_S_MAX = 5.0
-
-assert DRAIN_S < DRAIN_KILL_S, "a worker must have the time to end by itself"
+assert TWIN_WAIT_S_MAX > STATEMENT_WAIT_S + QUEUE_WAIT_S_MAX, "a twin outlasts what it waits for"
+assert LANE_QUEUE_MAX >= BATCH_SIZE_MAX, "a queue holds at least one full batch"
+assert PARTICIPANT_IN_FLIGHT_MAX <= LANE_QUEUE_MAX, "one participant cannot fill a lane alone"
+assert PARTICIPANTS_POLL_S + PARTICIPANTS_QUERY_TIMEOUT_S < 1.0, "a revoked key stops within 1 s"
+assert PARTICIPANTS_QUERY_TIMEOUT_S < PARTICIPANTS_TRUST_S, "a poll may fail once without alarm"
+assert DRAIN_ANSWERS_S_MAX < DRAIN_S, "there is time left to close connections"
+assert METADATA_PAIRS_MAX * (METADATA_KEY_CHARS_MAX + METADATA_VALUE_CHARS_MAX) * 6 < BODY_BYTES_MAX

@@ -1,0 +1,307 @@
+"""Messages: what may stand in a body, in and out. No I/O, no clock.
+
+A body becomes a frozen struct or a `Problem` that names the field and the rule. msgspec checks
+types, lengths and ranges while it parses and takes neither floats, booleans nor strings for
+integers. What it cannot see is checked here: a member named twice (parsers disagree about which one
+counts, so both are refused) and characters that are not text.
+"""
+
+import json
+import re
+from datetime import UTC, datetime
+from enum import IntEnum
+from typing import Annotated, Any, Literal, TypeVar
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta, Struct
+
+from switch import limits
+from switch.currencies import CURRENCIES
+from switch.errors import Problem
+
+
+class PaymentType(IntEnum):
+    """The number of a type in the ledger. Above 100: the operator's, never taken from the wire."""
+
+    PURCHASE = 1
+    TRANSFER = 2
+    TOP_UP = 3
+    WITHDRAWAL = 4
+    ISSUE = 101
+    REDEEM = 102
+    REVERSAL = 103
+
+    @property
+    def wire(self) -> str:
+        """The name on the wire."""
+        return self.name.lower()
+
+
+AccountKind = Literal["wallet", "merchant", "government", "position", "external", "issuance", "fee"]
+Amount = Annotated[int, Meta(ge=limits.AMOUNT_MIN, le=limits.AMOUNT_MAX)]
+Currency = Annotated[
+    str, Meta(min_length=3, max_length=3, extra_json_schema={"pattern": "^[A-Z]{3}$"})
+]
+Reference = Annotated[str, Meta(min_length=1, max_length=limits.REFERENCE_CHARS_MAX)]
+PayeeReference = Annotated[str, Meta(min_length=1, max_length=limits.PAYEE_REFERENCE_CHARS_MAX)]
+Description = Annotated[str, Meta(min_length=1, max_length=limits.DESCRIPTION_CHARS_MAX)]
+MetadataKey = Annotated[str, Meta(min_length=1, max_length=limits.METADATA_KEY_CHARS_MAX)]
+MetadataValue = Annotated[str, Meta(max_length=limits.METADATA_VALUE_CHARS_MAX)]
+Metadata = Annotated[dict[MetadataKey, MetadataValue], Meta(max_length=limits.METADATA_PAIRS_MAX)]
+TierName = Annotated[str, Meta(min_length=1, max_length=limits.TIER_NAME_CHARS_MAX)]
+
+
+# --- what participants send ----------------------------------------------------------
+
+
+class PaymentRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST /v1/payments`."""
+
+    type: Literal["purchase", "transfer", "top_up", "withdrawal"]
+    payer: UUID
+    payee: UUID
+    amount: Amount
+    currency: Currency
+    capture: bool = True
+    hold_seconds: int | None = None
+    expires_at: Annotated[datetime, Meta(tz=True)] | None = None
+    reference: Reference | None = None
+    payee_reference: PayeeReference | None = None
+    description: Description | None = None
+    metadata: Metadata | None = None
+
+
+class AccountRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST /v1/accounts`."""
+
+    currency: Currency
+    kind: AccountKind
+    reference: Reference | None = None
+    tier: TierName | None = None
+
+
+class EmptyRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of a POST that has nothing to say: none at all, or `{}`."""
+
+
+# --- what the switch answers; fields in the order of the wire ------------------------
+
+
+class Payment(Struct, frozen=True, kw_only=True):
+    """A decision; in look-ups also what became of it since."""
+
+    id: str
+    idempotency_key: str
+    request_digest: str
+    participant: str
+    type: str
+    payer: str
+    payee: str
+    amount: int
+    currency: str
+    capture: bool
+    hold_seconds: int | None
+    expires_at: str | None
+    reference: str | None
+    payee_reference: str | None
+    description: str | None
+    metadata: dict[str, str] | None
+    status: str
+    reason: str | None
+    amount_held: int
+    amount_captured: int
+    amount_voided: int
+    amount_refunded: int
+    hold_expires_at: str | None
+    created_at: str
+
+
+class AccountLimits(Struct, frozen=True, kw_only=True):
+    """The limits of an account's tier, in minor units; null where there is none."""
+
+    payment_limit: int | None
+    daily_limit: int | None
+    daily_left: int | None
+    balance_limit: int | None
+
+
+class Account(Struct, frozen=True, kw_only=True):
+    """An account as its holder sees it; `available` is balance minus held minus floor."""
+
+    id: str
+    participant: str
+    kind: str
+    currency: str
+    status: str
+    frozen_by: str | None
+    reference: str | None
+    tier: str | None
+    balance: int
+    held: int
+    available: int
+    floor: int
+    limits: AccountLimits
+    created_at: str
+
+
+class AccountOperation(Struct, frozen=True, kw_only=True):
+    """What freezing, unfreezing or closing an account came to."""
+
+    account: str
+    operation: str
+    status: str
+    frozen_by: str | None
+    reason: str | None
+    idempotency_key: str
+    decided_at: str
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """One line of a statement. Credits folded together share a posting, told apart by `item`."""
+
+    account: str
+    posting: int
+    item: int
+    direction: str
+    amount: int
+    currency: str
+    balance_after: int
+    payment: str
+    type: str
+    counterparty: str
+    reference: str | None
+    payee_reference: str | None
+    posted_at: str
+
+
+# --- decoding ------------------------------------------------------------------------
+
+Message = TypeVar("Message", bound=Struct)
+
+_payment_decoder = msgspec.json.Decoder(PaymentRequest)
+_account_decoder = msgspec.json.Decoder(AccountRequest)
+_empty_decoder = msgspec.json.Decoder(EmptyRequest)
+
+# Control characters (C0, DEL, C1) and halves of surrogate pairs.
+_NOT_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_WHERE = re.compile(r" - at (?:`key` in )?`\$\.?([^`]*)`$")
+_NAMED_FIELD = re.compile(r"(?:required|unknown) field `([^`]*)`")
+
+
+def decode_payment(body: bytes) -> PaymentRequest | Problem:
+    """The payment in these bytes, or which rule they break."""
+    request = _decode(_payment_decoder, body)
+    if isinstance(request, Problem):
+        return request
+    if request.currency not in CURRENCIES:
+        return _unknown_currency(request.currency)
+    if not request.capture:
+        return malformed("Holds are not offered by this version.", "capture")
+    if request.hold_seconds is not None:
+        return malformed("Holds are not offered by this version.", "hold_seconds")
+    if request.expires_at is not None and request.expires_at.tzinfo is not UTC:
+        try:
+            return msgspec.structs.replace(request, expires_at=request.expires_at.astimezone(UTC))
+        except OverflowError:
+            return malformed("The time is outside the years 1 to 9999 in UTC.", "expires_at")
+    return request
+
+
+def decode_account(body: bytes) -> AccountRequest | Problem:
+    """The account to open in these bytes, or which rule they break."""
+    request = _decode(_account_decoder, body)
+    if isinstance(request, AccountRequest) and request.currency not in CURRENCIES:
+        return _unknown_currency(request.currency)
+    return request
+
+
+def decode_empty(body: bytes) -> EmptyRequest | Problem:
+    """Nothing, or an empty object; anything else is refused."""
+    return _decode(_empty_decoder, body or b"{}")
+
+
+def malformed(detail: str, field: str | None = None) -> Problem:
+    """The problem of a message that breaks a rule; what it quotes of the message is cut."""
+    assert detail, "a refusal says why"
+    cut = field[: limits.METADATA_KEY_CHARS_MAX] if field else None
+    return Problem(
+        name="malformed-message", detail=detail[: limits.DETAIL_CHARS_MAX], field=cut or None
+    )
+
+
+def _unknown_currency(currency: str) -> Problem:
+    return malformed(f"`{_shown(currency)}` is not a currency of ISO 4217.", "currency")
+
+
+def _decode(decoder: "msgspec.json.Decoder[Message]", body: bytes) -> Message | Problem:
+    try:
+        message = decoder.decode(body)
+    except msgspec.ValidationError as error:
+        return _broken_rule(str(error))
+    except msgspec.DecodeError as error:
+        return malformed(f"The body is not JSON: {_shown(str(error))}.")
+    except UnicodeDecodeError:
+        return malformed("The body is not UTF-8.")
+    except RecursionError:
+        return malformed("The body is nested too deeply.")
+    if b"\\" in body or b"\x7f" in body or not body.isascii():  # JSON has C0 only in escapes
+        field = _field_with_no_text(message)
+        if field is not None:
+            return malformed("Text may not contain control characters or lone surrogates.", field)
+    name = None if _has_one_colon_a_member(message, body) else _name_given_twice(body)
+    if name is not None:
+        return malformed(f"The member `{_shown(name)}` is given twice.", name)
+    return message
+
+
+def _broken_rule(error: str) -> Problem:
+    where = _WHERE.search(error)
+    rule = error[: where.start()] if where else error
+    path = where.group(1) if where else ""
+    named = _NAMED_FIELD.search(rule)
+    if named:
+        path = f"{path}.{named.group(1)}" if path else named.group(1)
+    field = path.replace("[...]", "")
+    return malformed(f"{_shown(rule)}.", _shown(field) or None)
+
+
+def _shown(text: str) -> str:
+    """A quoted piece of the message, fit to stand in an answer."""
+    return _NOT_TEXT.sub("\N{REPLACEMENT CHARACTER}", text)[: limits.DETAIL_CHARS_MAX - 60]
+
+
+def _field_with_no_text(message: Struct) -> str | None:
+    for field in message.__struct_fields__:
+        value: Any = getattr(message, field)
+        texts = (*value.keys(), *value.values()) if isinstance(value, dict) else (value,)
+        if any(isinstance(text, str) and _NOT_TEXT.search(text) for text in texts):
+            return field
+    return None
+
+
+def _has_one_colon_a_member(message: Struct, body: bytes) -> bool:
+    """Whether no member can have been given twice, told without parsing again.
+
+    Each member of the text has a colon of its own, and each member that differs from its default
+    was given at least once. When the two counts meet, each was given exactly once.
+    """
+    values = msgspec.structs.astuple(message)
+    given_at_least = len(values) - values.count(None) - values.count(True)
+    metadata = getattr(message, "metadata", None)
+    return body.count(b":") == given_at_least + (len(metadata) if metadata else 0)
+
+
+def _name_given_twice(body: bytes) -> str | None:
+    """The first member that stands twice in one object of these bytes, which are valid JSON."""
+    twice: list[str] = []
+
+    def note(pairs: list[tuple[str, Any]]) -> None:
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                twice.append(name)
+            seen.add(name)
+
+    json.loads(body, object_pairs_hook=note)
+    return twice[0] if twice else None

@@ -1,0 +1,31 @@
+"""Outcomes: what the ledger can decide about a payment, in order of precedence.
+
+The first line that applies is the answer. Numbers leave gaps so that a service can insert its own
+at a documented place; the table `ledger.outcome` keeps the same numbers and a test compares the
+two. Each outcome has a heading in `docs/OUTCOMES.md` and a row in `tests/ledger/test_outcomes.py`.
+"""
+
+from enum import IntEnum
+
+
+class Outcome(IntEnum):
+    """Approved, or the first reason to decline."""
+
+    APPROVED = 0
+    EXPIRED = 20
+    NOT_PERMITTED = 30
+    PAYEE_NOT_FOUND = 40
+    SAME_ACCOUNT = 50
+    CURRENCY_MISMATCH = 60
+    PAYER_FROZEN = 70
+    PAYER_CLOSED = 80
+    PAYEE_CLOSED = 90
+    PAYMENT_LIMIT_EXCEEDED = 100
+    DAILY_LIMIT_EXCEEDED = 110
+    PAYEE_BALANCE_LIMIT_EXCEEDED = 120
+    INSUFFICIENT_FUNDS = 130
+
+    @property
+    def wire(self) -> str:
+        """The name on the wire."""
+        return self.name.lower()
