@@ -1,8 +1,9 @@
 """What one process of the switch is told when it starts, as one frozen value.
 
-The supervisor fills it in from options and environment variables and hands it to its children as one JSON document on
-their standard input; a child never reads options or the environment itself. Only names, defaults, and the checks that
-need nothing but the values themselves may live here; the bounds that are the defaults live in `limits`.
+The supervisor fills it in from options and environment variables and hands it to its children as
+one JSON document on their standard input; a child never reads options itself. Only names, defaults
+and checks that need nothing but the values may live here; the bounds that are the defaults live in
+`limits`.
 """
 
 import ipaddress
@@ -25,7 +26,7 @@ TIME_ZONE_DEFAULT = "Asia/Shanghai"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """Everything a worker or the jobs process needs; each gets its own database URL and never the administrator's."""
+    """Everything a worker or the jobs process needs; each gets its own database URL only."""
 
     # Where it listens.
     host: str = HOST_DEFAULT
@@ -39,21 +40,21 @@ class Config:
     key_dir: Path  # private halves of the switch's own signing keys, `<name>.pem`
 
     # How much it takes on, per process.
-    lane_count: int = limits.LANE_COUNT
+    lane_count: int = limits.LANES_DEFAULT
     lane_queue_max: int = limits.LANE_QUEUE_MAX
-    read_connections_max: int = limits.READ_CONNECTIONS_MAX
+    reads_pool_size: int = limits.READS_POOL_SIZE
     connections_max: int = limits.CLIENT_CONNECTIONS_MAX
 
     # How old a signature may be, and how far ahead its clock.
-    signature_age_s_max: float = limits.SIGNATURE_AGE_S_MAX
-    signature_ahead_s_max: float = limits.SIGNATURE_AHEAD_S_MAX
+    signature_age_s_max: int = limits.SIGNATURE_AGE_S_MAX
+    signature_ahead_s_max: int = limits.SIGNATURE_AHEAD_S_MAX
 
     # The jobs process.
     fold_interval_s: float = limits.FOLD_INTERVAL_S
     books_check_interval_s: float = limits.BOOKS_CHECK_INTERVAL_S
 
     # How it ends and what it says.
-    drain_s: float = limits.DRAIN_S
+    drain_answers_s_max: float = limits.DRAIN_ANSWERS_S_MAX
     log_level: str = "info"
 
     @property
@@ -67,7 +68,7 @@ class Config:
 
     @staticmethod
     def from_json(document: bytes) -> "Config":
-        """The inverse of `to_json`; a document that does not fit is a bug, so msgspec's error is let through."""
+        """The inverse of `to_json`; a document that does not fit is a bug, and msgspec says so."""
         return msgspec.json.decode(document, type=Config, dec_hook=_decode_path)
 
 
@@ -87,9 +88,7 @@ def normal_authority(text: str, *, scheme: str) -> str:
     return authority.removesuffix(":443" if scheme == "https" else ":80")
 
 
-def known_authorities(
-    given: Iterable[str], *, host: str, port: int, scheme: str
-) -> frozenset[str]:
+def known_authorities(given: Iterable[str], *, host: str, port: int, scheme: str) -> frozenset[str]:
     """The names the switch answers to: those given, and on loopback the obvious three with its port.
 
     Raises SwitchError when it listens beyond loopback and was not told any name.
@@ -103,13 +102,14 @@ def known_authorities(
         names.update(normal_authority(name, scheme=scheme) for name in implied)
     if not names:
         raise SwitchError(
-            f"listening on {host} needs the name participants sign for: give --authority HOST[:PORT], repeatable"
+            f"listening on {host} needs the name that participants sign for:"
+            " give --authority HOST[:PORT], once for each name"
         )
     return frozenset(names)
 
 
 def default_data_dir() -> Path:
-    """Where the embedded database lives unless told: `$XDG_STATE_HOME/switch`, or below the home folder."""
+    """Where the embedded database lives unless told (the XDG state folder)."""
     state_home = os.environ.get("XDG_STATE_HOME")
     return (Path(state_home) if state_home else Path.home() / ".local" / "state") / "switch"
 

@@ -61,6 +61,29 @@ RETRY_AFTER_S = 1  # what a refusal for overload asks for
 DRAIN_S = 10.0  # from SIGTERM to exit
 DRAIN_ANSWERS_S_MAX = 9.0  # of which: for answering what was accepted
 
+# Processes.
+CLIENT_CONNECTIONS_MAX = 2048  # open sockets of one worker; well below usual descriptor limits
+WORKERS_MAX = 64  # each holds a handful of database connections
+WORKERS_DEFAULT_MAX = 8  # beyond it the database is the bottleneck
+CONFIG_BYTES_MAX = 64 * 1024  # the one line a child is told
+CHILD_READY_S_MAX = 30.0  # from its start until a child says that it serves
+CHILD_SETTLED_S = 30.0  # a child that lived this long was healthy: its death starts no back-off
+RESTART_PAUSE_S_MIN = 0.1  # a dead child is replaced at once, then after this, doubled each time
+RESTART_PAUSE_S_MAX = 5.0
+REPORT_INTERVAL_S = 1.0  # how often a child says that it is alive
+REPORT_LOOK_S = 0.1  # how soon a change of its readiness is reported
+SILENCE_S_MAX = 3.0  # a child that said nothing for this long does not count as ready
+HUNG_S_MAX = 30.0  # and after this long it is ended and replaced
+
+# Jobs.
+FOLD_INTERVAL_S = 0.1  # a payee sees its money at most this late on an idle switch
+FOLD_SIZE_MAX = 20_000  # credits in one transaction; keeps the database's horizon moving
+CLOSING_INTERVAL_S = 1.0  # how soon a closing account is looked at again
+BOOKS_CHECK_INTERVAL_S = 600.0  # it reads everything once; an alarm after ten minutes is enough
+BOOKS_CHECK_S_MAX = 3600.0  # one check of a full ledger; it holds a snapshot open
+JOB_PAUSE_S_MIN = 0.1  # after a failure, doubled each time
+JOB_PAUSE_S_MAX = 5.0
+
 # The ledger.
 BATCH_SIZE_MAX = (
     256  # one call of the deciding function; beyond it a commit is amortised well enough
@@ -84,3 +107,4 @@ assert PARTICIPANTS_POLL_S + PARTICIPANTS_QUERY_TIMEOUT_S < 1.0, "a revoked key 
 assert PARTICIPANTS_QUERY_TIMEOUT_S < PARTICIPANTS_TRUST_S, "a poll may fail once without alarm"
 assert DRAIN_ANSWERS_S_MAX < DRAIN_S, "there is time left to close connections"
 assert METADATA_PAIRS_MAX * (METADATA_KEY_CHARS_MAX + METADATA_VALUE_CHARS_MAX) * 6 < BODY_BYTES_MAX
+assert REPORT_INTERVAL_S + REPORT_LOOK_S < SILENCE_S_MAX < HUNG_S_MAX, "a live child is not silent"
