@@ -40,9 +40,9 @@ class Config:
     key_dir: Path  # private halves of the switch's own signing keys, `<name>.pem`
 
     # How much it takes on, per process.
-    lane_count: int = limits.LANES_DEFAULT
+    lane_count: int = limits.LANE_COUNT
     lane_queue_max: int = limits.LANE_QUEUE_MAX
-    reads_pool_size: int = limits.READS_POOL_SIZE
+    read_connections_max: int = limits.READ_CONNECTIONS_MAX
     connections_max: int = limits.CLIENT_CONNECTIONS_MAX
 
     # How old a signature may be, and how far ahead its clock.
@@ -54,7 +54,7 @@ class Config:
     books_check_interval_s: float = limits.BOOKS_CHECK_INTERVAL_S
 
     # How it ends and what it says.
-    drain_answers_s_max: float = limits.DRAIN_ANSWERS_S_MAX
+    drain_s: float = limits.DRAIN_ANSWERS_S_MAX  # for answering what was accepted
     log_level: str = "info"
 
     @property
@@ -89,7 +89,7 @@ def normal_authority(text: str, *, scheme: str) -> str:
 
 
 def known_authorities(given: Iterable[str], *, host: str, port: int, scheme: str) -> frozenset[str]:
-    """The names the switch answers to: those given, and on loopback the obvious three with its port.
+    """The switch's own names: those given, and on loopback the obvious three with its port.
 
     Raises SwitchError when it listens beyond loopback and was not told any name.
     """
@@ -115,7 +115,7 @@ def default_data_dir() -> Path:
 
 
 def default_worker_count() -> int:
-    """As many workers as there are processors, up to a bound: the database needs some of them too."""
+    """As many workers as there are processors, up to a bound."""
     return max(1, min(limits.WORKERS_DEFAULT_MAX, len(os.sched_getaffinity(0))))
 
 

@@ -62,7 +62,6 @@ DRAIN_S = 10.0  # from SIGTERM to exit
 DRAIN_ANSWERS_S_MAX = 9.0  # of which: for answering what was accepted
 
 # Processes.
-CLIENT_CONNECTIONS_MAX = 2048  # open sockets of one worker; well below usual descriptor limits
 WORKERS_MAX = 64  # each holds a handful of database connections
 WORKERS_DEFAULT_MAX = 8  # beyond it the database is the bottleneck
 CONFIG_BYTES_MAX = 64 * 1024  # the one line a child is told
@@ -72,6 +71,7 @@ RESTART_PAUSE_S_MIN = 0.1  # a dead child is replaced at once, then after this, 
 RESTART_PAUSE_S_MAX = 5.0
 REPORT_INTERVAL_S = 1.0  # how often a child says that it is alive
 REPORT_LOOK_S = 0.1  # how soon a change of its readiness is reported
+DRAIN_KILL_S = 9.5  # from SIGTERM until the supervisor ends by force what is left
 SILENCE_S_MAX = 3.0  # a child that said nothing for this long does not count as ready
 HUNG_S_MAX = 30.0  # and after this long it is ended and replaced
 
@@ -85,9 +85,7 @@ JOB_PAUSE_S_MIN = 0.1  # after a failure, doubled each time
 JOB_PAUSE_S_MAX = 5.0
 
 # The ledger.
-BATCH_SIZE_MAX = (
-    256  # one call of the deciding function; beyond it a commit is amortised well enough
-)
+BATCH_SIZE_MAX = 256  # one call of the deciding function; a commit is amortised by then
 AUTHORIZE_RETRIES_MAX = 5  # deadlocks and serialisation failures of one batch
 STATEMENT_TIMEOUT_S = 5.0  # the server gives a statement up: surely not decided
 STATEMENT_WAIT_S = 8.0  # the client gives the server up: outcome unknown
@@ -95,16 +93,12 @@ CONNECT_TIMEOUT_S = 5.0
 PAGE_SIZE_MAX = 200  # rows of one list
 PAGE_SIZE_DEFAULT = 50
 
-FOLD_INTERVAL_S = 0.1  # between two folds; statements lag by no more
-BOOKS_CHECK_INTERVAL_S = 600.0  # between two checks of the books by the jobs process
-WORKERS_DEFAULT_MAX = 8  # worker processes unless told; the database needs processors too
-
 assert STATEMENT_WAIT_S > STATEMENT_TIMEOUT_S, "the server must give up before the client does"
 assert TWIN_WAIT_S_MAX > STATEMENT_WAIT_S + QUEUE_WAIT_S_MAX, "a twin outlasts what it waits for"
 assert LANE_QUEUE_MAX >= BATCH_SIZE_MAX, "a queue holds at least one full batch"
 assert PARTICIPANT_IN_FLIGHT_MAX <= LANE_QUEUE_MAX, "one participant cannot fill a lane alone"
 assert PARTICIPANTS_POLL_S + PARTICIPANTS_QUERY_TIMEOUT_S < 1.0, "a revoked key stops within 1 s"
 assert PARTICIPANTS_QUERY_TIMEOUT_S < PARTICIPANTS_TRUST_S, "a poll may fail once without alarm"
-assert DRAIN_ANSWERS_S_MAX < DRAIN_S, "there is time left to close connections"
+assert DRAIN_ANSWERS_S_MAX < DRAIN_KILL_S < DRAIN_S, "there is time left to close connections"
 assert METADATA_PAIRS_MAX * (METADATA_KEY_CHARS_MAX + METADATA_VALUE_CHARS_MAX) * 6 < BODY_BYTES_MAX
 assert REPORT_INTERVAL_S + REPORT_LOOK_S < SILENCE_S_MAX < HUNG_S_MAX, "a live child is not silent"

@@ -1,0 +1,218 @@
+"""Keeps the processes of one switch running: N workers and one jobs process.
+
+Here lives only the watching: starting a child, hearing what it reports, starting it again when it
+dies, and ending all of them in order. What must be true before the first child starts is
+`serving`'s business; what a child does is `worker`'s and `jobs`'s.
+
+A dead child is replaced at once; one that keeps dying young after a pause that doubles up to a
+bound. A child that ends before it ever served stops the start: its own message says why.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from switch import limits
+from switch.clock import SYSTEM_CLOCK, Clock
+from switch.config import Config
+from switch.errors import SwitchError
+from switch.lifeline import Report
+
+WORKER_COMMAND = "_worker"
+JOBS_COMMAND = "_jobs"
+
+
+class Child:
+    """One process that is kept running, and what it last said about itself."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        command: str,
+        config: Config,
+        metrics_dir: Path,
+        messages: IO[bytes] | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self.name = name
+        self.restart_count = 0
+        self._command = command
+        self._config = config
+        self._metrics_dir = metrics_dir
+        self._messages = messages  # its standard error; None is the supervisor's own
+        self._clock = clock
+        self._process: asyncio.subprocess.Process | None = None
+        self._waiting_for: str | None = "its start"
+        self._heard_at_s = clock.monotonic_s()
+        self._ending = asyncio.Event()
+        self._served = asyncio.Event()
+
+    @property
+    def pid(self) -> int | None:
+        """The process that runs now, if one does."""
+        process = self._process
+        return process.pid if process is not None and process.returncode is None else None
+
+    @property
+    def waiting_for(self) -> str | None:
+        """None while it serves, else what is in the way, in words."""
+        if self.pid is None:
+            return "its restart"
+        if (
+            self._waiting_for is None
+            and self._clock.monotonic_s() - self._heard_at_s > limits.SILENCE_S_MAX
+        ):
+            return "an answer of the process, which is silent"
+        return self._waiting_for
+
+    async def keep(self) -> None:
+        """Run it, again and again. Returns when told to end, or when it never came to serve."""
+        pause_s = 0.0
+        while not self._ending.is_set():
+            started_at_s = self._clock.monotonic_s()
+            await self._run_once()
+            if self._ending.is_set() or not self._served.is_set():
+                return
+            young = self._clock.monotonic_s() - started_at_s < limits.CHILD_SETTLED_S
+            pause_s = _next_pause_s(pause_s) if young and self.restart_count else 0.0
+            self.restart_count += 1
+            self._say(f"ended unasked; starting it again{f' in {pause_s:g} s' if pause_s else ''}")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._ending.wait()
+
+    async def served(self) -> None:
+        """Return as soon as it has served for the first time."""
+        await self._served.wait()
+
+    def end(self) -> None:
+        """Ask it to finish what it accepted and to end; it is not started again."""
+        self._ending.set()
+        self._signal_process(kill=False)
+
+    def kill(self) -> None:
+        """End it now."""
+        self._ending.set()
+        self._signal_process(kill=True)
+
+    async def _run_once(self) -> None:
+        self._waiting_for = "its start"
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", "switch", self._command, self.name),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=self._messages,
+            env=os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(self._metrics_dir)},
+        )
+        self._process = process
+        if self._ending.is_set():  # told to end while it was being started
+            self._signal_process(kill=True)
+        try:
+            await self._listen(process)
+        finally:
+            if process.returncode is None:
+                with suppress(ProcessLookupError):
+                    process.kill()
+            await process.wait()
+
+    async def _listen(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with suppress(ConnectionError):  # it died already; the read below ends at once
+            process.stdin.write(self._config.to_json() + b"\n")
+            await process.stdin.drain()
+        try:
+            while line := await asyncio.wait_for(process.stdout.readline(), limits.HUNG_S_MAX):
+                self._hear(line)
+        except TimeoutError:
+            self._say(f"has been silent for {limits.HUNG_S_MAX:g} s")  # and is killed by the caller
+
+    def _hear(self, line: bytes) -> None:
+        try:
+            report = msgspec.json.decode(line, type=Report)
+        except msgspec.DecodeError:
+            return  # something printed in the child; not a report
+        self._waiting_for = report.waiting_for
+        self._heard_at_s = self._clock.monotonic_s()
+        if report.waiting_for is None:
+            self._served.set()
+
+    def _signal_process(self, *, kill: bool) -> None:
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        with suppress(ProcessLookupError):
+            if kill:
+                process.kill()
+            else:
+                process.terminate()
+
+    def _say(self, what: str) -> None:
+        sys.stderr.write(f"switch: {self.name} {what}\n")
+        sys.stderr.flush()
+
+
+class Supervisor:
+    """All children of one switch: `start`, then `drain` or `kill`, which wait for their end."""
+
+    def __init__(self, children: Sequence[Child]) -> None:
+        self.children = tuple(children)
+        self._keeping: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Start all and return when each has served; SwitchError when one cannot."""
+        self._keeping = [asyncio.create_task(child.keep()) for child in self.children]
+        try:
+            async with asyncio.timeout(limits.CHILD_READY_S_MAX):
+                await self._all_served()
+        except TimeoutError:
+            late = next(child for child in self.children if child.waiting_for)
+            await self.kill()
+            raise SwitchError(
+                f"{late.name} did not serve within {limits.CHILD_READY_S_MAX:g} s:"
+                f" it waits for {late.waiting_for}"
+            ) from None
+        except BaseException:
+            await self.kill()
+            raise
+
+    async def _all_served(self) -> None:
+        serving = asyncio.create_task(self._served())
+        await asyncio.wait([serving, *self._keeping], return_when=asyncio.FIRST_COMPLETED)
+        if not serving.done():
+            serving.cancel()
+            failed = next(
+                child
+                for child, kept in zip(self.children, self._keeping, strict=True)
+                if kept.done()
+            )
+            raise SwitchError(f"{failed.name} ended while starting; its message is above")
+
+    async def _served(self) -> None:
+        for child in self.children:
+            await child.served()
+
+    async def drain(self) -> None:
+        """Let every child finish what it accepted; end by force what takes too long."""
+        for child in self.children:
+            child.end()
+        _, late = await asyncio.wait(self._keeping, timeout=limits.DRAIN_KILL_S)
+        if late:
+            await self.kill()
+
+    async def kill(self) -> None:
+        """End every child now."""
+        for child in self.children:
+            child.kill()
+        await asyncio.gather(*self._keeping, return_exceptions=True)
+
+
+def _next_pause_s(pause_s: float) -> float:
+    return min(limits.RESTART_PAUSE_S_MAX, max(limits.RESTART_PAUSE_S_MIN, pause_s * 2))
