@@ -3,38 +3,84 @@
 Pure functions: no I/O and no clock; time is an argument. A request is checked in stages, cheap
 ones first, so that a stranger costs next to nothing and the curve is asked once at most:
 
-    found  = find_candidate(...)            headers alone, before the body is read
-    check_age(found, ...)                   `created` and `expires` against the clock
-    digest = check_digest(headers, body)    the body is the one that was signed
-    verify(found, public_key)               the only curve arithmetic
+    found  = find_candidate(...)                              headers alone, before the body
+    check_age(found, ...)                                     `created`, `expires` and the clock
+    digest = check_digest(found.bound.content_digest, body)   the body is the one that was signed
+    verify(found, public_key)                                 the only curve arithmetic
+    key    = parse_idempotency_key(found.bound.idempotency_key)
 
 Two ways read the headers: a fast one for the form nearly every client sends (one regular
-expression), and a general one for everything RFC 9421 allows (`components`). Both give the same
-reading of the same bytes; whatever the fast way does not recognise is left to the general one.
-What a participant's client needs to sign requests and to check answers is in `signing`.
+expression), and the general one for everything RFC 9421 allows (`components`). What the fast way
+does not recognise is left to the general one, and a test holds that both read the same.
+What a participant's client needs, signing requests and checking answers, is in `signing`.
 """
 
 import hashlib
 import hmac
 import re
-from binascii import a2b_base64, b2a_base64
-from collections.abc import Callable, Mapping
+from base64 import b64encode
+from binascii import a2b_base64
+from collections.abc import Callable
 
 import msgspec
-from nacl import bindings, exceptions
+from nacl import bindings
+from nacl.exceptions import BadSignatureError
 
-from switch.components import FieldLines
+from switch.components import BoundRequest, RequestParts, plain_names, signature_base
 from switch.errors import Problem
+from switch.limits import IDEMPOTENCY_KEY_CHARS_MAX, SIGNATURES_MAX
+from switch.structured import (
+    Dictionary,
+    Fault,
+    FieldLines,
+    InnerList,
+    Parameters,
+    field_value,
+    is_inner_list,
+    parse_dictionary,
+)
 
+SIGNATURE_BYTES = 64
+PUBLIC_KEY_BYTES = 32
+US_PER_S = 1_000_000
+ALGORITHM = "ed25519"
 
-class BoundRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What of a request an answer is bound to: values as they stand in a signature base."""
+# The common form: any label, any order of plain components, created and keyid, perhaps alg.
+_COMMON_INPUT = re.compile(
+    r'([a-z*][a-z0-9_.*-]{0,63})=(\("([a-z@-]+(?:" "[a-z@-]+)*)"\)'
+    r';created=([1-9][0-9]{0,14});keyid="([A-Za-z0-9._/-]{1,128})"(?:;alg="ed25519")?)'
+)
+_COMMON_SIGNATURE = re.compile(r"([a-z*][a-z0-9_.*-]{0,63})=:([A-Za-z0-9+/]{86}==):")
+_COMMON_DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):")
+_PLAIN_KEY_ID = re.compile(r"[A-Za-z0-9._/-]{1,128}")
+_QUOTED_KEY = re.compile(r'"((?:[!#-\[\]-~]|\\["\\])+)"')
+_BARE_KEY = re.compile(r"[!#-~][!-~]*")
 
-    method: str
-    path: str
-    query: str | None
-    content_digest: str | None
-    idempotency_key: str | None
+# What a signature must cover, by (has a query, has a body, is a POST with its key).
+_ALWAYS = frozenset({"@method", "@authority", "@path"})
+_REQUIRED = {
+    (query, body, key): _ALWAYS
+    | ({"@query"} if query else frozenset())
+    | ({"content-digest"} if body else frozenset())
+    | ({"idempotency-key"} if key else frozenset())
+    for query in (False, True)
+    for body in (False, True)
+    for key in (False, True)
+}
+
+_DIGEST_MISSING = Problem(
+    name="digest-missing", detail="a body needs a Content-Digest with sha-256 (RFC 9530)"
+)
+
+# The parameters of RFC 9421 §2.3 with the type each must have; anything else is refused.
+_PARAMETER_TYPES = {
+    "created": int,
+    "expires": int,
+    "keyid": str,
+    "alg": str,
+    "nonce": str,
+    "tag": str,
+}
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +104,9 @@ class SigningKey(msgspec.Struct, frozen=True, kw_only=True):
 
 def signing_key(key_id: str, seed: bytes) -> SigningKey:
     """A key to sign with, from its id and its 32-byte seed."""
-    raise NotImplementedError
+    assert _PLAIN_KEY_ID.fullmatch(key_id), "a key id needs no escapes in a header field"
+    _, secret = bindings.crypto_sign_seed_keypair(seed)
+    return SigningKey(key_id=key_id, secret=bytes(secret))
 
 
 def find_candidate(
@@ -80,36 +128,126 @@ def find_candidate(
     signature-ambiguous, key-unknown, digest-missing, malformed-message. A POST without an
     Idempotency-Key is let through here: `parse_idempotency_key` refuses it, in a signed answer.
     """
-    raise NotImplementedError
+    parts = RequestParts(
+        method=method, scheme=scheme, authority=authority, path=path, query=query, headers=headers
+    )
+    bound = _bind(parts)
+    if isinstance(bound, Problem):
+        return bound
+    if not (headers.getall("Signature-Input", []) and headers.getall("Signature", [])):
+        return Problem(
+            name="signature-missing", detail="send Signature-Input and Signature (RFC 9421)"
+        )
+    if has_body and bound.content_digest is None:
+        return _DIGEST_MISSING
+    reading = read_common(parts, bound, is_known_key) or read_general(parts, bound, is_known_key)
+    if isinstance(reading, Problem):
+        return reading
+    candidate, covered = reading
+    has_key = method == "POST" and bound.idempotency_key is not None
+    required = _REQUIRED[query is not None, has_body, has_key]
+    if not required <= covered:
+        lacking = " ".join(f'"{name}"' for name in sorted(required - covered))
+        return Problem(name="signature-incomplete", detail=f"not covered: {lacking}")
+    return candidate
 
 
 def check_age(
     candidate: Candidate, *, now_us: int, age_s_max: float, ahead_s_max: float
 ) -> Problem | None:
     """Refuse a signature that is too old, from the future, or past its own `expires`."""
-    raise NotImplementedError
+    age_us = now_us - candidate.created * US_PER_S
+    if age_us > age_s_max * US_PER_S:
+        return _expired(f"created is more than {age_s_max:g} s ago")
+    if -age_us > ahead_s_max * US_PER_S:
+        return _expired(f"created is more than {ahead_s_max:g} s ahead: check the clock")
+    if candidate.expires is not None and now_us > candidate.expires * US_PER_S:
+        return _expired("expires has passed")
+    return None
 
 
-def check_digest(headers: FieldLines, body: bytes) -> bytes | Problem:
-    """The SHA-256 of the body, when it is what Content-Digest says (RFC 9530).
+def check_digest(content_digest: str | None, body: bytes) -> bytes | Problem:
+    """The SHA-256 of the body, when it is what the field Content-Digest says (RFC 9530).
 
-    Without a body the header may be absent. A `sha-512` beside `sha-256` must be right too;
-    other algorithms are passed over. Problems: digest-missing, digest-mismatch, malformed-message.
+    Without a body the field may be absent. A `sha-512` beside `sha-256` must be right too; other
+    algorithms are passed over. Problems: digest-missing, digest-mismatch, malformed-message.
     """
-    raise NotImplementedError
+    digest = hashlib.sha256(body).digest()
+    if content_digest is None:
+        return _DIGEST_MISSING if body else digest
+    common = _COMMON_DIGEST.fullmatch(content_digest)
+    if common is not None and hmac.compare_digest(a2b_base64(common[1]), digest):
+        return digest
+    return _check_digests(content_digest, body, digest)
 
 
 def verify(candidate: Candidate, public_key: bytes) -> bool:
     """Whether the signature is by this key: the one place with curve arithmetic."""
-    raise NotImplementedError
+    return verify_bytes(candidate.base, candidate.signature, public_key)
 
 
-def parse_idempotency_key(headers: FieldLines) -> str | Problem:
-    """The key a POST carries, quoted or bare: both name the same key.
+def verify_bytes(message: bytes, signature: bytes, public_key: bytes) -> bool:
+    """Whether an Ed25519 signature (RFC 8032) is by this key."""
+    assert len(public_key) == PUBLIC_KEY_BYTES, "a public key has 32 bytes"
+    assert len(signature) == SIGNATURE_BYTES, "a signature has 64 bytes"
+    try:
+        bindings.crypto_sign_open(signature + message, public_key)
+    except BadSignatureError:
+        return False
+    return True
 
+
+def sign_bytes(message: bytes, key: SigningKey) -> str:
+    """The signature of a message as the member of a Signature field: base64 between colons."""
+    signature = bindings.crypto_sign(message, key.secret)[:SIGNATURE_BYTES]
+    return f":{b64encode(signature).decode()}:"
+
+
+def parse_idempotency_key(idempotency_key: str | None) -> str | Problem:
+    """The key in the field a POST carries, quoted or bare: both name the same key.
+
+    A field sent twice combines to a value with a comma and a space, which is no key.
     Problems: idempotency-key-missing, malformed-message.
     """
-    raise NotImplementedError
+    if not idempotency_key:
+        return Problem(name="idempotency-key-missing", detail="a POST needs one Idempotency-Key")
+    quoted = _QUOTED_KEY.fullmatch(idempotency_key)
+    key = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else idempotency_key
+    if (quoted or _BARE_KEY.fullmatch(key)) and len(key) <= IDEMPOTENCY_KEY_CHARS_MAX:
+        return key
+    return Problem(
+        name="malformed-message",
+        field="Idempotency-Key",
+        detail=f"once, 1 to {IDEMPOTENCY_KEY_CHARS_MAX} visible ASCII characters, quoted or bare",
+    )
+
+
+def digest_field(body: bytes) -> str:
+    """The value of Content-Digest for a body."""
+    return f"sha-256=:{b64encode(hashlib.sha256(body).digest()).decode()}:"
+
+
+def reply_components(bound: BoundRequest) -> str:
+    """The inner list of what an answer's signature covers, after what its request had."""
+    return _REPLY_COMPONENTS[
+        bound.query is not None,
+        bound.content_digest is not None,
+        bound.idempotency_key is not None,
+    ]
+
+
+def reply_base(status: int, content_digest: str, bound: BoundRequest, parameters: str) -> bytes:
+    """The signature base of an answer that covers `reply_components`."""
+    query = "" if bound.query is None else f'"@query";req: ?{bound.query}\n'
+    digest = bound.content_digest
+    digest = "" if digest is None else f'"content-digest";req: {digest}\n'
+    key = bound.idempotency_key
+    key = "" if key is None else f'"idempotency-key";req: {key}\n'
+    return (
+        f'"@status": {status}\n"content-digest": {content_digest}\n'
+        f'"@method";req: {bound.method}\n"@path";req: {bound.path}\n'
+        f'{query}{digest}{key}"@signature-params": {parameters}'
+    ).encode("ascii")
 
 
 def sign_reply(
@@ -119,4 +257,200 @@ def sign_reply(
 
     `bound` is that of the verified request (`candidate.bound`), `created` is in Unix seconds.
     """
-    raise NotImplementedError
+    digest = digest_field(body)
+    parameters = f'{reply_components(bound)};created={created};keyid="{key.key_id}";alg="ed25519"'
+    base = reply_base(status, digest, bound, parameters)
+    return {
+        "Content-Digest": digest,
+        "Signature-Input": f"sig={parameters}",
+        "Signature": f"sig={sign_bytes(base, key)}",
+    }
+
+
+_REPLY_COMPONENTS = {
+    (query, digest, key): '("@status" "content-digest" "@method";req "@path";req'
+    + (' "@query";req' if query else "")
+    + (' "content-digest";req' if digest else "")
+    + (' "idempotency-key";req' if key else "")
+    + ")"
+    for query in (False, True)
+    for digest in (False, True)
+    for key in (False, True)
+}
+
+Reading = tuple[Candidate, frozenset[str]]
+
+
+def read_common(
+    parts: RequestParts, bound: BoundRequest, is_known_key: Callable[[str], bool]
+) -> Reading | None:
+    """The fast way: the candidate and what it covers, None for every form but the common one."""
+    inputs = parts.headers.getall("Signature-Input", [])
+    signatures = parts.headers.getall("Signature", [])
+    if len(inputs) != 1 or len(signatures) != 1:
+        return None
+    named = _COMMON_INPUT.fullmatch(inputs[0])
+    signed = _COMMON_SIGNATURE.fullmatch(signatures[0])
+    if named is None or signed is None:
+        return None
+    label, parameters, components, created, key_id = named.groups()
+    if signed[1] != label or not is_known_key(key_id):
+        return None
+    names = components.split('" "')
+    values = {
+        "@method": parts.method,
+        "@authority": parts.authority,
+        "@path": bound.path,
+        "@query": f"?{parts.query or ''}",
+        "content-digest": bound.content_digest,
+        "idempotency-key": bound.idempotency_key,
+    }
+    lines = []
+    for name in names:
+        value = values.pop(name, None)
+        if value is None:  # twice, not there, or not of the common form
+            return None
+        lines.append(f'"{name}": {value}')
+    lines.append(f'"@signature-params": {parameters}')
+    candidate = Candidate(
+        key_id=key_id,
+        label=label,
+        base="\n".join(lines).encode("ascii"),
+        signature=a2b_base64(signed[2]),
+        created=int(created),
+        expires=None,
+        bound=bound,
+    )
+    return candidate, frozenset(names)
+
+
+def read_general(
+    parts: RequestParts, bound: BoundRequest, is_known_key: Callable[[str], bool]
+) -> Reading | Problem:
+    """The general way: everything of RFC 9421 that this switch supports."""
+    inputs = _dictionary(parts.headers, "Signature-Input")
+    signatures = _dictionary(parts.headers, "Signature")
+    if isinstance(inputs, Problem):
+        return inputs
+    if isinstance(signatures, Problem):
+        return signatures
+    label = _choose(inputs, is_known_key)
+    if isinstance(label, Problem):
+        return label
+    covered: InnerList = inputs[label]
+    parameters = covered[1]
+    rule = _broken_rule(parameters)
+    if rule is not None:
+        return _invalid(rule)
+    signature = signatures.get(label, (None, {}))[0]
+    if type(signature) is not bytes or len(signature) != SIGNATURE_BYTES:
+        return _invalid(f"Signature has no Ed25519 signature of 64 bytes labelled {label[:40]}")
+    base = signature_base(parts, covered)
+    if isinstance(base, Fault):
+        return _invalid(base.detail)
+    candidate = Candidate(
+        key_id=parameters["keyid"],
+        label=label,
+        base=base.encode("ascii"),
+        signature=signature,
+        created=parameters["created"],
+        expires=parameters.get("expires"),
+        bound=bound,
+    )
+    return candidate, plain_names(covered)
+
+
+def _bind(parts: RequestParts) -> BoundRequest | Problem:
+    """The values an answer will be bound to; they stand in signature bases, so all are plain."""
+    line = f"{parts.method}{parts.authority}{parts.path}{parts.query}"
+    if not (line.isascii() and line.isprintable()):
+        return _malformed("the request line and Host hold bytes that are not printable ASCII")
+    digest = field_value(parts.headers, "Content-Digest")
+    if isinstance(digest, Fault):
+        return _malformed(digest.detail, field="Content-Digest")
+    key = field_value(parts.headers, "Idempotency-Key")
+    if isinstance(key, Fault):
+        return _malformed(key.detail, field="Idempotency-Key")
+    return BoundRequest(
+        method=parts.method,
+        path=parts.path or "/",
+        query=parts.query,
+        content_digest=digest,
+        idempotency_key=key,
+    )
+
+
+def _dictionary(headers: FieldLines, name: str) -> Dictionary | Problem:
+    text = field_value(headers, name)
+    if isinstance(text, Fault):
+        return _invalid(text.detail)
+    parsed = parse_dictionary(text or "")
+    if isinstance(parsed, Fault):
+        return _invalid(f"{name} {parsed.detail}")
+    if len(parsed) > SIGNATURES_MAX:
+        return _invalid(f"{name} holds more than {SIGNATURES_MAX} signatures")
+    return parsed
+
+
+def _choose(inputs: Dictionary, is_known_key: Callable[[str], bool]) -> str | Problem:
+    """The label of the one signature that names a key known here; proxies' may stand beside."""
+    lists = {label: member for label, member in inputs.items() if is_inner_list(member)}
+    key_ids = {label: member[1].get("keyid") for label, member in lists.items()}
+    texts = {label: key_id for label, key_id in key_ids.items() if type(key_id) is str}
+    known = [label for label, key_id in texts.items() if is_known_key(key_id)]
+    if len(known) == 1:
+        return known[0]
+    if known:
+        return Problem(
+            name="signature-ambiguous",
+            detail="more than one signature names a registered key: send one",
+        )
+    if not texts:
+        return _invalid("Signature-Input has no signature with a keyid")
+    named = ", ".join(texts.values())
+    return Problem(name="key-unknown", detail=f"no registered key is named by: {named[:120]}")
+
+
+def _broken_rule(parameters: Parameters) -> str | None:
+    """Which rule the parameters of a signature break, None when they keep all of them."""
+    for name, value in parameters.items():
+        if name not in _PARAMETER_TYPES:
+            return f"the parameter {name[:40]} is not supported"
+        if type(value) is not _PARAMETER_TYPES[name]:
+            return f"the parameter {name} is not of its type ({_PARAMETER_TYPES[name].__name__})"
+    if "created" not in parameters:
+        return "the parameter created is required"
+    if parameters.get("alg", ALGORITHM) != ALGORITHM:
+        return f'the parameter alg, if present, is "{ALGORITHM}"'
+    return None
+
+
+def _check_digests(content_digest: str, body: bytes, digest: bytes) -> bytes | Problem:
+    """The general way of `check_digest`: several algorithms, or a digest that does not fit."""
+    parsed = parse_dictionary(content_digest)
+    if isinstance(parsed, Fault):
+        return _malformed(parsed.detail, field="Content-Digest")
+    if "sha-256" not in parsed:
+        return _DIGEST_MISSING
+    expected = {"sha-256": digest}
+    if "sha-512" in parsed:
+        expected["sha-512"] = hashlib.sha512(body).digest()
+    for algorithm, right in expected.items():
+        given = parsed[algorithm][0]
+        if type(given) is not bytes or not hmac.compare_digest(given, right):
+            return Problem(
+                name="digest-mismatch", detail=f"{algorithm} is not the digest of the body"
+            )
+    return digest
+
+
+def _invalid(detail: str) -> Problem:
+    return Problem(name="signature-invalid", detail=detail)
+
+
+def _expired(detail: str) -> Problem:
+    return Problem(name="signature-expired", detail=detail)
+
+
+def _malformed(detail: str, *, field: str | None = None) -> Problem:
+    return Problem(name="malformed-message", detail=detail, field=field)

@@ -10,7 +10,7 @@ from tests.tidy import tree
 # own line, and never what stands later.
 LINES = (
     "limits clock errors outcome currencies queries metrics keyfile",
-    "config lifeline message structured signature",
+    "config lifeline message structured components signature signing",
     "log reply",
     "db embedded keeper",
     "migrate participants ledger service",
@@ -33,13 +33,24 @@ ORDER = " ".join(LINES).split()
 # Modules that may import even less than their place allows.
 GROUND = {"limits", "clock", "errors"}
 NARROW = {
-    "client": GROUND | {"outcome", "message", "structured", "signature", "keyfile"},
+    "client": GROUND
+    | {"outcome", "message", "structured", "components", "signature", "signing", "keyfile"},
     "embedded": GROUND | {"log", "keeper"},
     "keeper": GROUND | {"log", "embedded"},
 }
 
 # Rules hold no I/O: these import no driver, no server, no event loop.
-PURE = ("limits", "errors", "outcome", "message", "signature", "reply")
+PURE = (
+    "limits",
+    "errors",
+    "outcome",
+    "message",
+    "structured",
+    "components",
+    "signature",
+    "signing",
+    "reply",
+)
 IO_PACKAGES = {"asyncio", "asyncpg", "aiohttp", "uvloop", "socket", "subprocess", "time"}
 
 MODULES = tree.with_suffix(".py", under=tree.PACKAGE)
