@@ -26,7 +26,13 @@ import msgspec
 from nacl import bindings
 from nacl.exceptions import BadSignatureError
 
-from switch.components import BoundRequest, RequestParts, plain_names, signature_base
+from switch.components import (
+    BoundRequest,
+    ReplyParts,
+    RequestParts,
+    plain_names,
+    signature_base,
+)
 from switch.errors import Problem
 from switch.limits import IDEMPOTENCY_KEY_CHARS_MAX, SIGNATURES_MAX
 from switch.structured import (
@@ -140,9 +146,12 @@ def find_candidate(
         )
     if has_body and bound.content_digest is None:
         return _DIGEST_MISSING
-    reading = read_common(parts, bound, is_known_key) or read_general(parts, bound, is_known_key)
-    if isinstance(reading, Problem):
-        return reading
+    reading = read_common(parts, bound, is_known_key)
+    if reading is None:
+        general = read_general(parts, bound, is_known_key)
+        if isinstance(general, Problem):
+            return general
+        reading = general[0], plain_names(general[1])
     candidate, covered = reading
     has_key = method == "POST" and bound.idempotency_key is not None
     required = _REQUIRED[query is not None, has_body, has_key]
@@ -278,12 +287,10 @@ _REPLY_COMPONENTS = {
     for key in (False, True)
 }
 
-Reading = tuple[Candidate, frozenset[str]]
-
 
 def read_common(
     parts: RequestParts, bound: BoundRequest, is_known_key: Callable[[str], bool]
-) -> Reading | None:
+) -> tuple[Candidate, frozenset[str]] | None:
     """The fast way: the candidate and what it covers, None for every form but the common one."""
     inputs = parts.headers.getall("Signature-Input", [])
     signatures = parts.headers.getall("Signature", [])
@@ -325,9 +332,9 @@ def read_common(
 
 
 def read_general(
-    parts: RequestParts, bound: BoundRequest, is_known_key: Callable[[str], bool]
-) -> Reading | Problem:
-    """The general way: everything of RFC 9421 that this switch supports."""
+    parts: RequestParts | ReplyParts, bound: BoundRequest, is_known_key: Callable[[str], bool]
+) -> tuple[Candidate, InnerList] | Problem:
+    """The general way: everything of RFC 9421 that is supported, for requests and answers."""
     inputs = _dictionary(parts.headers, "Signature-Input")
     signatures = _dictionary(parts.headers, "Signature")
     if isinstance(inputs, Problem):
@@ -357,7 +364,7 @@ def read_general(
         expires=parameters.get("expires"),
         bound=bound,
     )
-    return candidate, plain_names(covered)
+    return candidate, covered
 
 
 def _bind(parts: RequestParts) -> BoundRequest | Problem:
