@@ -75,6 +75,11 @@ DRAIN_KILL_S = 9.5  # from SIGTERM until the supervisor ends by force what is le
 SILENCE_S_MAX = 3.0  # a child that said nothing for this long does not count as ready
 HUNG_S_MAX = 30.0  # and after this long it is ended and replaced
 
+# The operator.
+KEY_VALIDITY_D = 400  # of a participant's key, unless told: a year and time to change it
+SWITCH_KEY_VALIDITY_D = 1826  # of the switch's own key, unless told: five years
+SWITCH_KEYS_PER_DAY_MAX = 99  # names made of a day and a number
+
 # Jobs.
 FOLD_INTERVAL_S = 0.1  # a payee sees its money at most this late on an idle switch
 FOLD_SIZE_MAX = 20_000  # credits in one transaction; keeps the database's horizon moving
