@@ -107,3 +107,24 @@ assert PARTICIPANTS_QUERY_TIMEOUT_S < PARTICIPANTS_TRUST_S, "a poll may fail onc
 assert DRAIN_ANSWERS_S_MAX < DRAIN_KILL_S < DRAIN_S, "there is time left to close connections"
 assert METADATA_PAIRS_MAX * (METADATA_KEY_CHARS_MAX + METADATA_VALUE_CHARS_MAX) * 6 < BODY_BYTES_MAX
 assert REPORT_INTERVAL_S + REPORT_LOOK_S < SILENCE_S_MAX < HUNG_S_MAX, "a live child is not silent"
+
+# The embedded database.
+EMBEDDED_START_WAIT_S = 300.0  # after a crash Postgres may have to read max_wal_size of log
+EMBEDDED_STOP_WAIT_S = 60.0  # for the last user, until Postgres has stopped
+EMBEDDED_POLL_S = 0.05  # how soon a waiting user, and the keeper, see a change
+EMBEDDED_WATCH_S = 1.0  # how soon a user replaces a keeper that was killed
+EMBEDDED_SPAWN_S = 30.0  # the keeper's Python starts in 0.1 s on an idle machine
+EMBEDDED_TRIAL_S = 10.0  # `postgres --version`, `true` in a namespace
+EMBEDDED_MAKE_S = 120.0  # initdb takes 1 s on a disk that is not busy
+EMBEDDED_FAST_STOP_S = 30.0  # one checkpoint of all shared buffers
+EMBEDDED_IMMEDIATE_STOP_S = 5.0  # Postgres only has to end its children
+EMBEDDED_DRAIN_S = 15.0  # a keeper told to end lets its users answer what they accepted first
+EMBEDDED_STARTS_MAX = 5  # failures in a row; then the cause is not a passing one
+EMBEDDED_PAUSE_S_MIN = 0.1  # before Postgres is started again, doubled each time
+EMBEDDED_PAUSE_S_MAX = 5.0
+EMBEDDED_LONG_LIFE_S = 10.0  # a Postgres that lived this long is started again at once
+EMBEDDED_LOG_BYTES_MAX = 8 * 1024 * 1024  # twice on disk: the older part is kept beside it
+EMBEDDED_SOCKET_DIR_BYTES_MAX = 89  # a socket's path has 107 bytes on Linux, its name 14 with room
+
+assert EMBEDDED_STOP_WAIT_S > EMBEDDED_FAST_STOP_S + 2 * EMBEDDED_IMMEDIATE_STOP_S
+assert EMBEDDED_DRAIN_S > DRAIN_S, "workers finish before their database stops"

@@ -12,7 +12,7 @@ LINES = (
     "limits clock errors outcome currencies queries metrics keyfile",
     "config lifeline message structured components signature signing",
     "log reply",
-    "db embedded keeper",
+    "db binaries cluster keeper embedded",
     "migrate participants ledger service",
     "lane",
     "router",
@@ -35,8 +35,8 @@ GROUND = {"limits", "clock", "errors"}
 NARROW = {
     "client": GROUND
     | {"outcome", "message", "structured", "components", "signature", "signing", "keyfile"},
-    "embedded": GROUND | {"log", "keeper"},
-    "keeper": GROUND | {"log", "embedded"},
+    "embedded": GROUND | {"log", "binaries", "cluster", "keeper"},
+    "keeper": GROUND | {"log", "binaries", "cluster"},
 }
 
 # Rules hold no I/O: these import no driver, no server, no event loop.
