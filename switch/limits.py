@@ -4,6 +4,7 @@
 BODY_BYTES_MAX = 64 * 1024  # a payment is under 2 KiB; the rest is room for signatures of proxies
 BODY_READ_TIMEOUT_S = 10.0  # from the first header to the last byte; a slow body holds a connection
 HEADER_LINE_BYTES_MAX = 8 * 1024  # one signature is under 1 KiB; proxies add theirs
+AUTHORITY_CHARS_MAX = 260  # a host name and a port
 HEADERS_MAX = 64  # the common form has eight
 KEEPALIVE_TIMEOUT_S = 75.0  # longer than the 60 s of usual proxies, so that they close first
 AMOUNT_MIN = 1  # minor units
@@ -39,7 +40,8 @@ FAILED_SIGNATURE_ENTRIES_MAX = (
 
 # Participants' snapshot.
 PARTICIPANTS_POLL_S = 0.25  # a revoked key must be refused within one second
-PARTICIPANTS_QUERY_TIMEOUT_S = 0.6  # a half-open connection is silent; give up and connect anew
+PARTICIPANTS_QUERY_TIMEOUT_S = 0.5  # a half-open connection is silent; give up and connect anew
+PARTICIPANTS_READ_TIMEOUT_S = 1.5  # reading all of them anew; the old snapshot serves meanwhile
 PARTICIPANTS_TRUST_S = 2.0  # an unconfirmed snapshot is not trusted for longer
 PARTICIPANTS_RECONNECT_S = 0.2  # pause between two attempts to connect
 
@@ -48,14 +50,15 @@ LANE_COUNT = 2  # connections of one worker that decide payments
 LANE_COUNT_MAX = 16
 LANE_QUEUE_MAX = 2048  # messages waiting for one lane; eight full batches
 PARTICIPANT_IN_FLIGHT_MAX = 1024  # accepted and unanswered messages of one participant, per worker
+QUEUE_LOOK_S = 0.25  # how often a queue is searched for what waited too long
 QUEUE_WAIT_S_MAX = 3.0  # a message waits this long for a broken link, then it is refused undecided
 TWIN_WAIT_S_MAX = 12.0  # waiting for the same key in flight; longer than any batch can take
-TWINS_MAX = 64  # messages waiting for one key in flight
 LANE_BACKOFF_S_MIN = 0.05
 LANE_BACKOFF_S_MAX = 1.0
 CLIENT_CONNECTIONS_MAX = 4096  # open connections of participants, per worker
 READ_CONNECTIONS_MAX = 4  # connections of one worker for look-ups and account operations
-READS_WAITING_MAX = 256  # look-ups waiting for a connection
+READS_IN_FLIGHT_MAX = 256  # look-ups and account operations, waiting for a connection included
+PARTICIPANT_READS_IN_FLIGHT_MAX = 64  # of which: of one participant
 READ_TIMEOUT_S = 3.0  # one look-up, waiting for a connection included
 RETRY_AFTER_S = 1  # what a refusal for overload asks for
 DRAIN_S = 10.0  # from SIGTERM to exit
@@ -86,6 +89,10 @@ FOLD_SIZE_MAX = 20_000  # credits in one transaction; keeps the database's horiz
 CLOSING_INTERVAL_S = 1.0  # how soon a closing account is looked at again
 BOOKS_CHECK_INTERVAL_S = 600.0  # it reads everything once; an alarm after ten minutes is enough
 BOOKS_CHECK_S_MAX = 3600.0  # one check of a full ledger; it holds a snapshot open
+BOOKS_LOOK_S = 30.0  # how soon it is seen that somebody else has checked them
+DEVIATIONS_LOGGED_MAX = 20  # of one check; `switch check-books` lists all
+BACKLOG_INTERVAL_S = 1.0  # how often the unfolded credits are counted
+JOB_LOCK_LOOK_S = 2.0  # how soon a second jobs process takes over
 JOB_PAUSE_S_MIN = 0.1  # after a failure, doubled each time
 JOB_PAUSE_S_MAX = 5.0
 
@@ -104,6 +111,7 @@ assert LANE_QUEUE_MAX >= BATCH_SIZE_MAX, "a queue holds at least one full batch"
 assert PARTICIPANT_IN_FLIGHT_MAX <= LANE_QUEUE_MAX, "one participant cannot fill a lane alone"
 assert PARTICIPANTS_POLL_S + PARTICIPANTS_QUERY_TIMEOUT_S < 1.0, "a revoked key stops within 1 s"
 assert PARTICIPANTS_QUERY_TIMEOUT_S < PARTICIPANTS_TRUST_S, "a poll may fail once without alarm"
+assert PARTICIPANT_READS_IN_FLIGHT_MAX < READS_IN_FLIGHT_MAX, "one reader leaves room for others"
 assert DRAIN_ANSWERS_S_MAX < DRAIN_KILL_S < DRAIN_S, "there is time left to close connections"
 assert METADATA_PAIRS_MAX * (METADATA_KEY_CHARS_MAX + METADATA_VALUE_CHARS_MAX) * 6 < BODY_BYTES_MAX
 assert REPORT_INTERVAL_S + REPORT_LOOK_S < SILENCE_S_MAX < HUNG_S_MAX, "a live child is not silent"

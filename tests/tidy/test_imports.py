@@ -22,10 +22,11 @@ LINES = (
     "services",
     "client",
     "admin",
-    "app demo",
+    "app",
     "worker jobs",
-    "supervisor",
-    "cli",
+    "supervisor admin_port serving",
+    "demo_city demo_traffic demo",
+    "terminal cli_operator cli_participants cli_accounts cli",
     "__main__",
 )
 ORDER = " ".join(LINES).split()

@@ -1,0 +1,295 @@
+"""The operator's actions, over one connection that may do what the workers may not.
+
+Each method calls one function of the ledger, which does the work, checks the values and leaves the
+trace; here they only get names and types. What the ledger refuses becomes a SwitchError with its
+message and what to do. Workers notice every change within a second. Used by the command line and
+the demo city; nothing here is on the payment path.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from switch import db, embedded, keyfile, limits, migrate
+from switch.clock import SYSTEM_CLOCK, Clock
+from switch.errors import SwitchError
+from switch.keeper import Home
+from switch.ledger import new_id
+from switch.queries import QUERIES
+
+REFUSED = "SW001"  # SQLSTATE of a refusal that is meant for a person
+
+
+class Operator:
+    """What the operator can do, by name. One connection, one action at a time."""
+
+    def __init__(self, connection: asyncpg.Connection, clock: Clock = SYSTEM_CLOCK) -> None:
+        self.connection = connection
+        self._clock = clock
+
+    # Participants.
+
+    async def add_participant(
+        self,
+        participant: str,
+        *,
+        kind: str,
+        callback_url: str | None = None,
+        bank_url: str | None = None,
+    ) -> None:
+        """Let a bank, wallet provider, merchant or government office take part."""
+        await self._do("add_participant", participant, kind, callback_url, bank_url)
+
+    async def set_participant(
+        self, participant: str, *, callback_url: str | None = None, bank_url: str | None = None
+    ) -> None:
+        """Change where it is called; None leaves a URL as it is, an empty text removes it."""
+        await self._do("set_participant", participant, callback_url, bank_url)
+
+    async def set_participant_status(self, participant: str, *, status: str) -> None:
+        """`active` or `suspended`; a suspended participant still reads, repeats and bars."""
+        await self._do("set_participant_status", participant, status)
+
+    async def participants(self) -> list[dict[str, Any]]:
+        """Every participant."""
+        return await self._rows("list_participants")
+
+    # Keys.
+
+    async def add_key(
+        self,
+        key_id: str,
+        public_key: bytes,
+        *,
+        not_before: datetime | None = None,
+        not_after: datetime | None = None,
+    ) -> None:
+        """Trust a participant's key for a time: from now, for the usual validity, unless told."""
+        participant, name = split_key_id(key_id)
+        begin, end = self._validity(not_before, not_after, limits.KEY_VALIDITY_D)
+        await self._do("add_key", participant, name, public_key, begin, end)
+
+    async def revoke_key(self, key_id: str) -> None:
+        """Stop trusting a key, on every worker, within a second."""
+        await self._do("revoke_key", *split_key_id(key_id))
+
+    async def keys(self) -> list[dict[str, Any]]:
+        """Every key of every participant, and the switch's own."""
+        return await self._rows("list_keys")
+
+    async def switch_keys(self) -> list[dict[str, Any]]:
+        """The switch's own keys, old ones included."""
+        return await self._rows("read_switch_keys")
+
+    async def make_first_switch_key(self, key_dir: Path) -> None:
+        """Make a signing key if the switch never had one; lost private halves are not replaced."""
+        if not await self.switch_keys():
+            await self.make_switch_key(key_dir)
+
+    async def make_switch_key(
+        self,
+        key_dir: Path,
+        *,
+        not_before: datetime | None = None,
+        not_after: datetime | None = None,
+    ) -> str:
+        """Make a signing key of the switch, a file and a public half in the ledger; its name."""
+        begin, end = self._validity(not_before, not_after, limits.SWITCH_KEY_VALIDITY_D)
+        taken = {row["name"] for row in await self.switch_keys()}
+        name = _free_name(begin.strftime("%Y-%m-%d"), taken, key_dir)
+        seed = _write_switch_key(key_dir, name)
+        await self._do("register_switch_key", name, keyfile.public_key(seed), begin, end)
+        return name
+
+    # Tiers and accounts.
+
+    async def set_tier(
+        self,
+        name: str,
+        *,
+        currency: str,
+        payment_limit: int | None = None,
+        daily_limit: int | None = None,
+        balance_limit: int | None = None,
+        choosable: bool = False,
+    ) -> None:
+        """Make or change a tier; a limit of None is no limit."""
+        await self._do(
+            "set_tier", name, currency, payment_limit, daily_limit, balance_limit, choosable
+        )
+
+    async def set_default_tier(self, kind: str, name: str, *, currency: str | None = None) -> None:
+        """The tier of new accounts of a kind, in one currency or in all that the tier has."""
+        await self._do("set_default_tier", kind, name, currency)
+
+    async def tiers(self) -> list[dict[str, Any]]:
+        """Every tier, with the kinds it is the default of."""
+        return await self._rows("list_tiers")
+
+    async def open_account(
+        self,
+        *,
+        participant: str,
+        kind: str,
+        currency: str,
+        floor: int = 0,
+        tier: str | None = None,
+        reference: str | None = None,
+    ) -> UUID:
+        """Open an account of any kind for a participant; its id."""
+        account = new_id(self._clock.now_us())
+        await self._do(
+            "operator_open_account", account, participant, kind, currency, floor, tier, reference
+        )
+        return account
+
+    async def set_account(
+        self, account: UUID, *, floor: int | None = None, tier: str | None = None
+    ) -> None:
+        """Change the floor or the tier; None leaves it."""
+        await self._do("set_account", account, floor, tier)
+
+    async def change_account(self, account: UUID, action: str) -> None:
+        """`freeze`, `unfreeze` or `close`. Only the operator lifts the operator's freeze."""
+        await self._do("operator_change_account", account, action)
+
+    async def account(self, account: UUID) -> dict[str, Any]:
+        """An account, whoever holds it."""
+        rows = await self._rows("operator_read_account", account)
+        if not rows:
+            raise SwitchError(f"there is no account {account}")
+        return rows[0]
+
+    # Money.
+
+    async def issue(self, account: UUID, amount: int, *, reason: str) -> UUID:
+        """Put money into circulation; the id of the payment."""
+        return await self._move("issue_money", account, amount, reason)
+
+    async def redeem(self, account: UUID, amount: int, *, reason: str) -> UUID:
+        """Take money out of circulation; the id of the payment."""
+        return await self._move("redeem_money", account, amount, reason)
+
+    async def reverse(self, payment: UUID, *, reason: str) -> UUID:
+        """Undo a mistake by a new transfer the other way; the id of the reversal."""
+        reversal = new_id(self._clock.now_us())
+        await self._do("reverse_payment", reversal, payment, reason)
+        return reversal
+
+    async def check_books(self) -> list[dict[str, Any]]:
+        """Every deviation from what must hold, in one snapshot; empty when the books are right."""
+        found = await self._rows("check_books", timeout_s=limits.BOOKS_CHECK_S_MAX)
+        await self._do("record_books_check", len(found))
+        return found
+
+    async def _move(self, query: str, account: UUID, amount: int, reason: str) -> UUID:
+        payment = new_id(self._clock.now_us())
+        await self._do(query, payment, account, amount, reason)
+        return payment
+
+    async def _do(self, query: str, *arguments: Any) -> None:
+        await self._rows(query, *arguments)
+
+    async def _rows(
+        self, query: str, *arguments: Any, timeout_s: float = limits.STATEMENT_WAIT_S
+    ) -> list[dict[str, Any]]:
+        try:
+            rows = await self.connection.fetch(QUERIES[query], *arguments, timeout=timeout_s)
+        except asyncpg.PostgresError as error:
+            raise _for_a_person(error) from error
+        return [dict(row) for row in rows]
+
+    def _validity(
+        self, not_before: datetime | None, not_after: datetime | None, days: int
+    ) -> tuple[datetime, datetime]:
+        begin = self._clock.now() if not_before is None else not_before
+        end = begin + timedelta(days=days) if not_after is None else not_after
+        if end <= begin:
+            raise SwitchError("a key must end after it begins: give a later --not-after")
+        return begin, end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """Where the operator's connection comes from: a URL, or the embedded database of a folder."""
+
+    admin_database_url: str | None
+    data_dir: Path
+
+
+@asynccontextmanager
+async def operator(access: Access, *, check_version: bool = True) -> AsyncIterator[Operator]:
+    """An operator's connection; an embedded database that is not running is started for it."""
+    async with database_url(access) as url, connected(url, check_version=check_version) as made:
+        yield made
+
+
+@asynccontextmanager
+async def database_url(access: Access, *, may_make: bool = False) -> AsyncIterator[str]:
+    """The operator's URL, with the embedded database held open while it is used."""
+    if access.admin_database_url is not None:
+        yield access.admin_database_url
+        return
+    if not may_make and not await asyncio.to_thread(Home(data_dir=access.data_dir).cluster.is_dir):
+        raise SwitchError(
+            f"there is no database in {access.data_dir}: name another --data-dir,"
+            " or make one with `switch serve` or `switch migrate`"
+        )
+    async with embedded.open_database(access.data_dir) as database:
+        yield database.url()
+
+
+@asynccontextmanager
+async def connected(url: str, *, check_version: bool = True) -> AsyncIterator[Operator]:
+    """An operator's connection to a database that is there."""
+    connection = await db.connect(url, application_name="switch operator")
+    try:
+        if check_version:
+            await migrate.check_version(connection)
+        yield Operator(connection)
+    finally:
+        await connection.close(timeout=limits.CONNECT_TIMEOUT_S)
+
+
+def split_key_id(key_id: str) -> tuple[str, str]:
+    """`bank-of-qingdao/2026-11` as its participant and name."""
+    participant, slash, name = key_id.partition("/")
+    if not (participant and slash and name) or "/" in name:
+        raise SwitchError(f"a key id is PARTICIPANT/NAME, for example bank/2026-11, not {key_id!r}")
+    return participant, name
+
+
+def switch_key_path(key_dir: Path, name: str) -> Path:
+    """The file of the private half of one of the switch's own keys."""
+    return key_dir / f"{name}.pem"
+
+
+def _write_switch_key(key_dir: Path, name: str) -> bytes:
+    key_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    seed = keyfile.generate_seed()
+    keyfile.write_private_key(switch_key_path(key_dir, name), seed)
+    return seed
+
+
+def _free_name(day: str, taken: set[str], key_dir: Path) -> str:
+    for number in range(1, limits.SWITCH_KEYS_PER_DAY_MAX + 1):
+        name = day if number == 1 else f"{day}-{number}"
+        if name not in taken and not switch_key_path(key_dir, name).exists():
+            return name
+    raise SwitchError(
+        f"{limits.SWITCH_KEYS_PER_DAY_MAX} keys were made for {day}: rotate again tomorrow"
+    )
+
+
+def _for_a_person(error: asyncpg.PostgresError) -> SwitchError:
+    if error.sqlstate != REFUSED:
+        return SwitchError(f"the ledger failed: {error} (SQLSTATE {error.sqlstate})")
+    hint = getattr(error, "hint", None)
+    return SwitchError(f"{error.args[0]} — {hint}" if hint else str(error.args[0]))

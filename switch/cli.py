@@ -1,0 +1,100 @@
+"""The command line: `switch …`, every command of the wire contract's last section but one.
+
+A command gathers its options, calls what does the work, and prints the result. The families have
+files of their own: `cli_serve`, `cli_participants`, `cli_accounts`. Usage errors and refusals are
+one line on standard error.
+"""
+
+import importlib.metadata
+import json
+import platform
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from switch import admin, config, limits, migrate, terminal
+from switch.cli_accounts import account_app, issue, redeem, reverse, tier_app
+from switch.cli_operator import AdminDatabaseUrl, DataDir, access, act
+from switch.cli_participants import key_app, participant_app
+from switch.cli_serve import AdminPort, serve
+from switch.terminal import AsJson, option
+
+app = typer.Typer(
+    help="A payment switch: signed, idempotent, durable payments between a city's participants.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(participant_app, name="participant")
+app.add_typer(key_app, name="key")
+app.add_typer(tier_app, name="tier")
+app.add_typer(account_app, name="account")
+app.command()(issue)
+app.command()(redeem)
+app.command()(reverse)
+app.command()(serve)
+
+
+def main() -> None:
+    """Run one command; the exit code is 0 done, 1 refused or failed, 2 wrong usage."""
+    try:
+        code = app(standalone_mode=False)
+    except typer.TyperException as error:
+        context = getattr(error, "ctx", None)
+        hint = f" (see {context.command_path} --help)" if context is not None else ""
+        terminal.say(f"{error.format_message().rstrip('.')}{hint}")
+        code = getattr(error, "exit_code", terminal.EXIT_FAILED)
+    except typer.Abort:
+        code = terminal.EXIT_FAILED
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+@app.command()
+def version(as_json: AsJson = False) -> None:
+    """What is installed."""
+    installed = importlib.metadata.version("payment-switch")
+    document = {"version": installed, "python": platform.python_version()}
+    terminal.show(document, as_json=as_json, text=f"switch {installed}")
+
+
+@app.command("migrate")
+def migrate_command(
+    time_zone: TimeZone = None,
+    admin_database_url: AdminDatabaseUrl = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring the database's tables and functions to this version; safe to repeat."""
+
+    async def work() -> migrate.Migration:
+        where = access(admin_database_url, data_dir)
+        async with admin.database_url(where, may_make=True) as url:
+            done = await migrate.migrate(url, time_zone=time_zone)
+            if where.admin_database_url is None:
+                await migrate.create_embedded_roles(url)
+            return done
+
+    done = terminal.run(work())
+    terminal.show(
+        {"version": done.version, "applied": list(done.applied)},
+        as_json=as_json,
+        text=f"the database is at version {done.version}",
+    )
+
+
+@app.command("check-books")
+def check_books(
+    admin_database_url: AdminDatabaseUrl = None, data_dir: DataDir = None, as_json: AsJson = False
+) -> None:
+    """Prove the books: conservation, floors, caps, every balance derived again from its payments."""
+    with terminal.waiting("checking the books"):
+        found = act(admin_database_url, data_dir, admin.Operator.check_books)
+    if not found:
+        text: Any = "the books are right"
+    else:
+        text = terminal.table(found, columns=("check_name", "subject", "detail"))
+    terminal.show({"right": not found, "deviations": found}, as_json=as_json, text=text)
+    if found:
+        terminal.fail(f"the books are wrong in {len(found)} places: stop issuing and find out why")

@@ -1,0 +1,117 @@
+"""`switch serve`: its options, and what it says while it runs."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Annotated
+
+from switch import config, limits, terminal
+from switch.cli_operator import AdminDatabaseUrl, DataDir, KeyDir, key_folder
+from switch.serving import ServeOptions, serving, until_asked_to_end
+from switch.terminal import AsJson, option
+
+Host = Annotated[str, option("--host", help="Address to listen on.")]
+Port = Annotated[
+    int, option("--port", help="Port to listen on; 0 picks a free one.", min=0, max=65535)
+]
+AdminHost = Annotated[str, option("--admin-host", help="Address of the admin port.")]
+AdminPort = Annotated[
+    int, option("--admin-port", help="Port of /metrics and /readyz; 0: any.", min=0, max=65535)
+]
+Workers = Annotated[
+    int | None,
+    option(
+        "--workers",
+        help="Worker processes [one a processor, at most 8].",
+        min=1,
+        max=limits.WORKERS_MAX,
+    ),
+]
+Authorities = Annotated[
+    list[str] | None,
+    option("--authority", help="HOST[:PORT] that participants sign for; repeatable."),
+]
+DatabaseUrl = Annotated[
+    str | None, option("--database-url", help="Postgres URL of the workers' role [embedded].")
+]
+JobsDatabaseUrl = Annotated[
+    str | None, option("--jobs-database-url", help="Postgres URL of the jobs' role [the workers'].")
+]
+TlsCert = Annotated[Path | None, option("--tls-cert", help="PEM file of the certificate chain.")]
+TlsKey = Annotated[Path | None, option("--tls-key", help="PEM file of its private key.")]
+TimeZone = Annotated[
+    str | None,
+    option("--time-zone", help=f"Whose days daily limits count [{config.TIME_ZONE_DEFAULT}]."),
+]
+BooksCheckInterval = Annotated[
+    float, option("--books-check-interval", help="Seconds between two checks.", min=1.0)
+]
+SignatureAge = Annotated[
+    int, option("--signature-age", help="How old a signature may be, seconds.", min=1)
+]
+SignatureAhead = Annotated[
+    int, option("--signature-ahead", help="How far ahead its clock may be, seconds.", min=0)
+]
+LogLevel = Annotated[str, option("--log-level", help="debug, info, warning or error.")]
+
+
+def serve(
+    host: Host = config.HOST_DEFAULT,
+    port: Port = config.PORT_DEFAULT,
+    admin_host: AdminHost = config.HOST_DEFAULT,
+    admin_port: AdminPort = config.ADMIN_PORT_DEFAULT,
+    workers: Workers = None,
+    authority: Authorities = None,
+    database_url: DatabaseUrl = None,
+    jobs_database_url: JobsDatabaseUrl = None,
+    admin_database_url: AdminDatabaseUrl = None,
+    data_dir: DataDir = None,
+    key_dir: KeyDir = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    time_zone: TimeZone = None,
+    books_check_interval: BooksCheckInterval = limits.BOOKS_CHECK_INTERVAL_S,
+    signature_age: SignatureAge = limits.SIGNATURE_AGE_S_MAX,
+    signature_ahead: SignatureAhead = limits.SIGNATURE_AHEAD_S_MAX,
+    log_level: LogLevel = "info",
+    as_json: AsJson = False,
+) -> None:
+    """Run the switch until SIGTERM or Ctrl-C; what it has accepted by then is answered."""
+    options = ServeOptions(
+        host=host,
+        port=port,
+        admin_host=admin_host,
+        admin_port=admin_port,
+        worker_count=workers or config.default_worker_count(),
+        authorities=tuple(authority or ()),
+        data_dir=data_dir or config.default_data_dir(),
+        key_dir=key_folder(key_dir, data_dir),
+        database_url=database_url,
+        jobs_database_url=jobs_database_url,
+        admin_database_url=admin_database_url,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        time_zone=time_zone,
+        books_check_interval_s=books_check_interval,
+        signature_age_s_max=signature_age,
+        signature_ahead_s_max=signature_ahead,
+        log_level=log_level,
+    )
+    terminal.run(until_asked_to_end(_serve(options, as_json)))
+
+
+async def _serve(options: ServeOptions, as_json: bool) -> None:
+    async with serving(options) as switch:
+        document = {
+            "url": switch.url,
+            "admin_url": switch.admin_url,
+            "workers": options.worker_count,
+            "pid": os.getpid(),
+        }
+        terminal.show(
+            document,
+            as_json=as_json,
+            text=f"switch: serving on {switch.url} with {options.worker_count} workers;"
+            f" metrics on {switch.admin_url}/metrics; Ctrl-C ends it",
+        )
+        await asyncio.Event().wait()  # until_asked_to_end cancels it
