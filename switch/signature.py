@@ -137,7 +137,7 @@ def find_candidate(
     parts = RequestParts(
         method=method, scheme=scheme, authority=authority, path=path, query=query, headers=headers
     )
-    bound = _bind(parts)
+    bound = bind_request(parts)
     if isinstance(bound, Problem):
         return bound
     if not (headers.getall("Signature-Input", []) and headers.getall("Signature", [])):
@@ -367,7 +367,7 @@ def read_general(
     return candidate, covered
 
 
-def _bind(parts: RequestParts) -> BoundRequest | Problem:
+def bind_request(parts: RequestParts) -> BoundRequest | Problem:
     """The values an answer will be bound to; they stand in signature bases, so all are plain."""
     line = f"{parts.method}{parts.authority}{parts.path}{parts.query}"
     if not (line.isascii() and line.isprintable()):
