@@ -81,8 +81,17 @@ class Operator:
         await self._do("revoke_key", *split_key_id(key_id))
 
     async def keys(self) -> list[dict[str, Any]]:
-        """Every key of every participant, and the switch's own."""
-        return await self._rows("list_keys")
+        """Every key of every participant, and the switch's own, with its public half as PEM."""
+        return [
+            {
+                "key_id": f"{row['participant']}/{row['name']}",
+                "not_before": row["not_before"],
+                "not_after": row["not_after"],
+                "revoked_at": row["revoked_at"],
+                "public_key": keyfile.public_pem(row["public_key"]),
+            }
+            for row in await self._rows("list_keys")
+        ]
 
     async def switch_keys(self) -> list[dict[str, Any]]:
         """The switch's own keys, old ones included."""

@@ -94,6 +94,7 @@ def tier_list(
     """Every tier and its limits."""
     rows = act(admin_database_url, data_dir, Operator.tiers)
     columns = ("name", "currency", "payment_limit", "daily_limit", "balance_limit", "choosable")
+    columns += ("default_for",)
     terminal.show({"tiers": rows}, as_json=as_json, text=terminal.table(rows, columns=columns))
 
 

@@ -77,7 +77,7 @@ def participant_list(
 ) -> None:
     """Everybody who takes part."""
     rows = act(admin_database_url, data_dir, Operator.participants)
-    columns = ("id", "kind", "status", "callback_url", "bank_url", "created_at")
+    columns = ("id", "kind", "status", "keys", "callback_url", "bank_url", "created_at")
     terminal.show(
         {"participants": rows}, as_json=as_json, text=terminal.table(rows, columns=columns)
     )

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 import msgspec
+from prometheus_client.multiprocess import mark_process_dead
 
 from switch import limits
 from switch.clock import SYSTEM_CLOCK, Clock
@@ -121,6 +122,8 @@ class Child:
                 with suppress(ProcessLookupError):
                     process.kill()
             await process.wait()
+            # What it was holding is gone with it; what it has counted stays.
+            mark_process_dead(self.name, path=str(self._metrics_dir))  # type: ignore[no-untyped-call]
 
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdin is not None

@@ -134,4 +134,6 @@ def _cell(value: Any) -> str:
         return rfc3339(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "-"
     return str(value)
