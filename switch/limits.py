@@ -3,6 +3,7 @@
 # One message.
 BODY_BYTES_MAX = 64 * 1024  # a payment is under 2 KiB; the rest is room for signatures of proxies
 BODY_READ_TIMEOUT_S = 10.0  # from the first header to the last byte; a slow body holds a connection
+LINGERING_S = 2.0  # reading on after a refusal, so that the caller reads it
 HEADER_LINE_BYTES_MAX = 8 * 1024  # one signature is under 1 KiB; proxies add theirs
 AUTHORITY_CHARS_MAX = 260  # a host name and a port
 HEADERS_MAX = 64  # the common form has eight
@@ -20,6 +21,9 @@ TIER_NAME_CHARS_MAX = 32
 PARTICIPANT_ID_CHARS_MAX = 32
 KEY_NAME_CHARS_MAX = 64
 DETAIL_CHARS_MAX = 300  # what a problem says; it may quote the message, never all of it
+QUERY_PARAMETERS_MAX = 16  # the longest list of them has seven
+YEAR_MIN = 1970  # of a time in a query; what is asked for lies within
+YEAR_MAX = 9000
 
 # Signatures.
 SIGNATURE_AGE_S_MAX = 300  # how old `created` may be
@@ -105,6 +109,17 @@ CONNECT_TIMEOUT_S = 5.0
 PAGE_SIZE_MAX = 200  # rows of one list
 PAGE_SIZE_DEFAULT = 50
 
+# The client library.
+CLIENT_DEADLINE_S = 60.0  # one call with all its attempts
+CLIENT_ATTEMPT_TIMEOUT_S = 15.0  # longer than the switch takes for its own last word
+CLIENT_ATTEMPTS_MAX = 100  # of one call; the deadline comes first
+CLIENT_BACKOFF_S_MIN = 0.05
+CLIENT_BACKOFF_S_MAX = 2.0
+CLIENT_UNSIGNED_REFUSALS_S = 2.0  # a key just registered is known everywhere within a second
+CLIENT_KEYS_REFETCH_S = 10.0  # between two look-ups of the switch's published keys
+CLIENT_CONNECTIONS_MAX = 64
+CLIENT_ANSWER_BYTES_MAX = 4 * 1024 * 1024  # a full page of entries has 150 KiB
+
 assert STATEMENT_WAIT_S > STATEMENT_TIMEOUT_S, "the server must give up before the client does"
 assert TWIN_WAIT_S_MAX > STATEMENT_WAIT_S + QUEUE_WAIT_S_MAX, "a twin outlasts what it waits for"
 assert LANE_QUEUE_MAX >= BATCH_SIZE_MAX, "a queue holds at least one full batch"
@@ -136,3 +151,4 @@ EMBEDDED_SOCKET_DIR_BYTES_MAX = 89  # a socket's path has 107 bytes on Linux, it
 
 assert EMBEDDED_STOP_WAIT_S > EMBEDDED_FAST_STOP_S + 2 * EMBEDDED_IMMEDIATE_STOP_S
 assert EMBEDDED_DRAIN_S > DRAIN_S, "workers finish before their database stops"
+assert CLIENT_ATTEMPT_TIMEOUT_S > STATEMENT_WAIT_S + QUEUE_WAIT_S_MAX, "the switch answers first"

@@ -1,0 +1,349 @@
+"""The participant's library: open accounts, pay, read statements, with typed results.
+
+    async with Client("https://switch.example", key_id="bank-of-qingdao/2026-11",
+                      key=Path("bank.pem")) as client:
+        payment = await client.pay(type="transfer", payer=payer, payee=payee,
+                                   amount=1500, currency="CNY")
+
+Every call signs its request, checks that the answer is signed by the switch to this very request,
+and repeats with the same idempotency key until the outcome is known or the deadline has passed
+(`exchange` says how). Business outcomes are results: a declined payment is a `Payment` with a
+reason. Everything else is an exception: `ProblemError`, `OutcomeUnknown` or `Unreachable`.
+
+Amounts are integers in minor units, ids and times are strings as on the wire.
+"""
+
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from switch.clock import SYSTEM_CLOCK, Clock, rfc3339
+from switch.errors import Problem
+from switch.exchange import (
+    Answer,
+    ClientError,
+    Exchange,
+    Order,
+    OutcomeUnknown,
+    ProblemError,
+    Unreachable,
+)
+from switch.keyfile import PublicKey, read_private_key
+from switch.limits import CLIENT_CONNECTIONS_MAX, CLIENT_DEADLINE_S, PAGE_SIZE_MAX
+from switch.message import Account, AccountOperation, Entry, Payment
+from switch.signature import signing_key
+
+__all__ = [
+    "Account",
+    "AccountOperation",
+    "Client",
+    "ClientError",
+    "Entry",
+    "OutcomeUnknown",
+    "Page",
+    "Payment",
+    "Problem",
+    "ProblemError",
+    "Unreachable",
+]
+
+Row = TypeVar("Row")
+Result = TypeVar("Result")
+
+
+class Page(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
+    """A piece of a list; `next_after` is where the next one begins."""
+
+    data: list[Row]
+    has_more: bool
+    next_after: str | None
+
+
+_PAYMENT = msgspec.json.Decoder(Payment)
+_ACCOUNT = msgspec.json.Decoder(Account)
+_OPERATION = msgspec.json.Decoder(AccountOperation)
+_PAYMENTS = msgspec.json.Decoder(Page[Payment])
+_ACCOUNTS = msgspec.json.Decoder(Page[Account])
+_ENTRIES = msgspec.json.Decoder(Page[Entry])
+
+
+class Client:
+    """One participant at one switch. Safe for many tasks at once; connections are shared.
+
+    `key` is a private key file (PEM) or the 32-byte seed itself. `switch_keys` pins the switch's
+    public keys (`keyfile.parse_jwks` reads them from the published document); without them they
+    are fetched from the switch, which is as trustworthy as the connection to it.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        key_id: str,
+        key: Path | bytes,
+        switch_keys: Mapping[str, PublicKey] | None = None,
+        deadline_s: float = CLIENT_DEADLINE_S,
+        connections_max: int = CLIENT_CONNECTIONS_MAX,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        seed = key if isinstance(key, bytes) else read_private_key(key)
+        self._exchange = Exchange(
+            url,
+            signing_key(key_id, seed),
+            switch_keys=switch_keys,
+            deadline_s=deadline_s,
+            connections_max=connections_max,
+            clock=clock,
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._exchange.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._exchange.__aexit__(kind, error, trace)
+
+    # --- payments
+
+    async def pay(
+        self,
+        *,
+        type: str,  # noqa: A002  the name on the wire
+        payer: str,
+        payee: str,
+        amount: int,
+        currency: str,
+        expires_at: datetime | None = None,
+        reference: str | None = None,
+        payee_reference: str | None = None,
+        description: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+        deadline_s: float | None = None,
+    ) -> Payment:
+        """Have a payment decided; `status` says `completed` or `declined`, `reason` why.
+
+        Without an idempotency key a random one is used. To survive a crash of the caller, choose
+        the key, store it, and after a restart call again with the same key and arguments.
+        """
+        fields = {
+            "type": type,
+            "payer": payer,
+            "payee": payee,
+            "amount": amount,
+            "currency": currency,
+            "expires_at": None if expires_at is None else rfc3339(expires_at),
+            "reference": reference,
+            "payee_reference": payee_reference,
+            "description": description,
+            "metadata": None if metadata is None else dict(metadata),
+        }
+        body = _body(fields)
+        return await self.pay_bytes(body, idempotency_key=idempotency_key, deadline_s=deadline_s)
+
+    async def pay_bytes(
+        self, body: bytes, *, idempotency_key: str | None = None, deadline_s: float | None = None
+    ) -> Payment:
+        """As `pay`, with the body ready-made: a repeat must be the same bytes."""
+        return await self._post("/v1/payments", body, _PAYMENT, idempotency_key, deadline_s)
+
+    async def payment(self, payment_id: str) -> Payment:
+        """One payment and what became of it since; ProblemError `not-found` when it is not ours."""
+        return await self._get(f"/v1/payments/{_segment(payment_id)}", {}, _PAYMENT)
+
+    async def payment_by_key(self, idempotency_key: str) -> Payment | None:
+        """The payment decided under a key. None: not decided so far, which is no promise."""
+        try:
+            query = {"idempotency_key": idempotency_key}
+            return await self._get("/v1/payments", query, _PAYMENT)
+        except ProblemError as error:
+            if error.problem.name == "not-found":
+                return None
+            raise
+
+    async def payments_page(
+        self,
+        *,
+        reference: str | None = None,
+        account: str | None = None,
+        from_at: datetime | None = None,
+        to_at: datetime | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> Page[Payment]:
+        """One piece of the list of payments, in the order they were decided."""
+        query = {
+            "reference": reference,
+            "account": account,
+            "from": None if from_at is None else rfc3339(from_at),
+            "to": None if to_at is None else rfc3339(to_at),
+            "after": after,
+            "limit": limit,
+        }
+        return await self._get("/v1/payments", query, _PAYMENTS)
+
+    def payments(
+        self,
+        *,
+        reference: str | None = None,
+        account: str | None = None,
+        from_at: datetime | None = None,
+        to_at: datetime | None = None,
+    ) -> AsyncIterator[Payment]:
+        """All payments that fit, piece by piece."""
+
+        async def page(after: str | None) -> Page[Payment]:
+            return await self.payments_page(
+                reference=reference,
+                account=account,
+                from_at=from_at,
+                to_at=to_at,
+                after=after,
+                limit=PAGE_SIZE_MAX,
+            )
+
+        return _all_of(page)
+
+    # --- accounts
+
+    async def open_account(
+        self,
+        *,
+        kind: str,
+        currency: str,
+        reference: str | None = None,
+        tier: str | None = None,
+        idempotency_key: str | None = None,
+        deadline_s: float | None = None,
+    ) -> Account:
+        """Open an account of one's own."""
+        fields = {"currency": currency, "kind": kind, "reference": reference, "tier": tier}
+        return await self._post(
+            "/v1/accounts", _body(fields), _ACCOUNT, idempotency_key, deadline_s
+        )
+
+    async def account(self, account_id: str) -> Account:
+        """One account with its balance and what is left of its limits today."""
+        return await self._get(f"/v1/accounts/{_segment(account_id)}", {}, _ACCOUNT)
+
+    async def accounts_page(
+        self, *, reference: str | None = None, after: str | None = None, limit: int | None = None
+    ) -> Page[Account]:
+        """One piece of the list of one's own accounts."""
+        query = {"reference": reference, "after": after, "limit": limit}
+        return await self._get("/v1/accounts", query, _ACCOUNTS)
+
+    def accounts(self, *, reference: str | None = None) -> AsyncIterator[Account]:
+        """All of one's own accounts, piece by piece."""
+
+        async def page(after: str | None) -> Page[Account]:
+            return await self.accounts_page(reference=reference, after=after, limit=PAGE_SIZE_MAX)
+
+        return _all_of(page)
+
+    async def freeze(
+        self, account_id: str, *, idempotency_key: str | None = None
+    ) -> AccountOperation:
+        """Block the debits of an account."""
+        return await self._change(account_id, "freeze", idempotency_key)
+
+    async def unfreeze(
+        self, account_id: str, *, idempotency_key: str | None = None
+    ) -> AccountOperation:
+        """Lift one's own freeze."""
+        return await self._change(account_id, "unfreeze", idempotency_key)
+
+    async def close_account(
+        self, account_id: str, *, idempotency_key: str | None = None
+    ) -> AccountOperation:
+        """Close an account; it is `closing` until what is under way has ended."""
+        return await self._change(account_id, "close", idempotency_key)
+
+    async def entries_page(
+        self, account_id: str, *, after: str | None = None, limit: int | None = None
+    ) -> Page[Entry]:
+        """One piece of an account's statement, in posting order."""
+        query = {"after": after, "limit": limit}
+        return await self._get(f"/v1/accounts/{_segment(account_id)}/entries", query, _ENTRIES)
+
+    def entries(self, account_id: str, *, after: str | None = None) -> AsyncIterator[Entry]:
+        """An account's statement from its beginning, or after what was read before."""
+
+        async def page(next_after: str | None) -> Page[Entry]:
+            start = after if next_after is None else next_after
+            return await self.entries_page(account_id, after=start, limit=PAGE_SIZE_MAX)
+
+        return _all_of(page)
+
+    # --- the way to the switch
+
+    async def _change(
+        self, account_id: str, operation: str, idempotency_key: str | None
+    ) -> AccountOperation:
+        path = f"/v1/accounts/{_segment(account_id)}/{operation}"
+        return await self._post(path, None, _OPERATION, idempotency_key, None)
+
+    async def _post(
+        self,
+        path: str,
+        body: bytes | None,
+        decoder: msgspec.json.Decoder[Result],
+        idempotency_key: str | None,
+        deadline_s: float | None,
+    ) -> Result:
+        key = str(uuid.uuid4()) if idempotency_key is None else idempotency_key
+        order = Order(method="POST", path=path, body=body, idempotency_key=key)
+        return _decoded(decoder, await self._exchange.settle(order, deadline_s=deadline_s))
+
+    async def _get(
+        self,
+        path: str,
+        query: Mapping[str, str | int | None],
+        decoder: msgspec.json.Decoder[Result],
+    ) -> Result:
+        given = {name: value for name, value in query.items() if value is not None}
+        encoded = urlencode(given, quote_via=quote, safe="") if given else None
+        order = Order(method="GET", path=path, query=encoded)
+        return _decoded(decoder, await self._exchange.settle(order))
+
+
+async def _all_of(page: Callable[[str | None], Awaitable[Page[Row]]]) -> AsyncIterator[Row]:
+    """Every row of a list: page after page until there is no more."""
+    after: str | None = None
+    while True:
+        piece = await page(after)
+        for row in piece.data:
+            yield row
+        if not piece.has_more or piece.next_after is None or piece.next_after == after:
+            return
+        after = piece.next_after
+
+
+def _body(fields: Mapping[str, object]) -> bytes:
+    """JSON of the fields that were given."""
+    return msgspec.json.encode({name: value for name, value in fields.items() if value is not None})
+
+
+def _segment(identifier: str) -> str:
+    """An id as one segment of a path, whatever it holds."""
+    return quote(identifier, safe="")
+
+
+def _decoded(decoder: msgspec.json.Decoder[Result], answer: Answer) -> Result:
+    try:
+        return decoder.decode(answer.body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ClientError(
+            f"the switch's signed answer is not understood ({error}): is this library too old?"
+        ) from None
