@@ -13,7 +13,6 @@ from http_sf.retrofit import retrofit
 
 from switch.limits import COVERED_COMPONENTS_MAX, SIGNATURE_FIELD_BYTES_MAX
 from switch.structured import (
-    Dictionary,
     Fault,
     FieldLines,
     InnerList,
@@ -198,10 +197,10 @@ class _Reader:
         return parsed if isinstance(parsed, Fault) else serialise(parsed)
 
     def _member(self, name: str, value: str, key: object) -> str | Fault:
-        parsed: Dictionary | Fault = self._parse(name, value, "dictionary")  # type: ignore[assignment]
+        parsed = self._parse(name, value, "dictionary")
         if isinstance(parsed, Fault):
             return parsed
-        if not isinstance(key, str) or key not in parsed:
+        if not isinstance(parsed, dict) or not isinstance(key, str) or key not in parsed:
             return Fault("the message does not have")
         return serialise_member(parsed[key])
 
