@@ -221,6 +221,11 @@ def decode_empty(body: bytes) -> EmptyRequest | Problem:
     return _decode(_empty_decoder, body or b"{}")
 
 
+def is_text(text: str) -> bool:
+    """Whether it holds neither control characters nor halves of surrogate pairs."""
+    return _NOT_TEXT.search(text) is None
+
+
 def malformed(detail: str, field: str | None = None) -> Problem:
     """The problem of a message that breaks a rule; what it quotes of the message is cut."""
     assert detail, "a refusal says why"

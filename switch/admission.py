@@ -1,0 +1,227 @@
+"""Who asks: from a request on the wire to a participant that provably sent it.
+
+Cheap checks stand before dear ones. What needs the headers alone comes before a byte of the body
+is waited for; the curve is last, and asked for one signature at most. A `Problem` from here is
+answered unsigned; once there is a `Caller`, everything is signed.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from msgspec import Struct
+
+from switch import limits
+from switch.budget import (
+    OUTCOME_UNKNOWN,
+    FailureBudget,
+    InFlight,
+    ledger_unavailable,
+    overloaded,
+)
+from switch.clock import Clock
+from switch.components import BoundRequest
+from switch.config import normal_authority
+from switch.errors import LedgerUnavailable, OutcomeUnknown, Problem
+from switch.metrics import WorkerMetrics
+from switch.participants import Participant, Participants
+from switch.reply import Answer, refused, signed
+from switch.signature import check_age, check_digest, find_candidate, verify
+from switch.structured import FieldLines
+
+
+class Request:
+    """A request as it stands on the wire. The body is read when it is asked for, and bounded."""
+
+    __slots__ = (
+        "authority",
+        "has_body",
+        "headers",
+        "method",
+        "path",
+        "peer",
+        "query",
+        "read_body",
+    )
+
+    def __init__(
+        self,
+        *,
+        method: str,
+        authority: str | None,
+        path: str,
+        query: str | None,
+        headers: FieldLines,
+        peer: str,
+        has_body: bool,
+        read_body: Callable[[], Awaitable[bytes | Problem]],
+    ) -> None:
+        self.method = method
+        self.authority = authority  # as sent; None when it was not sent once
+        self.path = path  # raw, as sent
+        self.query = query  # raw, without the question mark; None when there is none
+        self.headers = headers
+        self.peer = peer
+        self.has_body = has_body
+        self.read_body = read_body
+
+
+Handler = Callable[[Request], Awaitable[Answer]]
+
+
+class Caller(Struct, frozen=True, kw_only=True):
+    """A verified request: who sent it, and what."""
+
+    participant: Participant
+    bound: BoundRequest  # what the answer's signature will be bound to
+    request: Request
+    body: bytes
+    digest: bytes  # SHA-256 of the body
+
+
+class Admission:
+    """Checks requests against the participants' snapshot, by the clock, within the budgets."""
+
+    def __init__(
+        self,
+        *,
+        participants: Participants,
+        budget: FailureBudget,
+        in_flight: InFlight,
+        authorities: frozenset[str],
+        scheme: str,
+        signature_age_s_max: float,
+        signature_ahead_s_max: float,
+        clock: Clock,
+        metrics: WorkerMetrics,
+    ) -> None:
+        self._participants = participants
+        self._budget = budget
+        self._in_flight = in_flight
+        self._is_draining = False
+        self._authorities = authorities
+        self._scheme = scheme
+        self._age_s_max = signature_age_s_max
+        self._ahead_s_max = signature_ahead_s_max
+        self._clock = clock
+        self._metrics = metrics
+
+    async def admit(self, request: Request) -> Caller | Problem:
+        """The verified caller, or the first thing that is wrong."""
+        caller = await self._admit(request)
+        if isinstance(caller, Problem):
+            self._metrics.signature_failures.add((caller.name,))
+        return caller
+
+    async def _admit(self, request: Request) -> Caller | Problem:
+        authority = self._authority(request.authority)
+        if isinstance(authority, Problem):
+            return authority
+        if not self._participants.is_trusted:
+            return ledger_unavailable("whose keys are valid cannot be confirmed now")
+        candidate = find_candidate(
+            method=request.method,
+            authority=authority,
+            path=request.path,
+            query=request.query,
+            headers=request.headers,
+            has_body=request.has_body,
+            is_known_key=self._participants.is_known,
+            scheme=self._scheme,
+        )
+        if isinstance(candidate, Problem):
+            return candidate
+        now_us = self._clock.now_us()
+        refusal = check_age(
+            candidate, now_us=now_us, age_s_max=self._age_s_max, ahead_s_max=self._ahead_s_max
+        ) or self._budget.refusal(request.peer, candidate.key_id)
+        if refusal is not None:
+            return refusal
+        body = await request.read_body()
+        if isinstance(body, Problem):
+            return body
+        digest = check_digest(candidate.bound.content_digest, body)
+        if isinstance(digest, Problem):
+            self._budget.charge(request.peer, candidate.key_id)
+            return digest
+        # The body may have taken its time: ask the snapshot of this moment, not of that one.
+        key = self._participants.key(candidate.key_id)
+        if key is None:
+            return Problem(name="key-unknown", detail="the key was revoked meanwhile")
+        if not key.is_valid_at(now_us):
+            return Problem(name="key-not-valid", detail="not before its start, not after its end")
+        started_s = self._clock.monotonic_s()
+        is_genuine = verify(candidate, key.public_key)
+        self._metrics.signature_seconds.observe(self._clock.monotonic_s() - started_s)
+        if not is_genuine:
+            self._budget.charge(request.peer, candidate.key_id)
+            return Problem(name="signature-invalid", detail="the signature is not by this key")
+        return Caller(
+            participant=key.participant,
+            bound=candidate.bound,
+            request=request,
+            body=body,
+            digest=digest,
+        )
+
+    def seal(self, caller: Caller, result: Answer | Problem) -> Answer:
+        """The answer to a verified request, signed and bound to it."""
+        answer = refused(result) if isinstance(result, Problem) else result
+        key = self._participants.signing_key
+        assert key is not None, "nobody is admitted while answers cannot be signed"
+        created = self._clock.now_us() // 1_000_000
+        return signed(answer, key=key, bound=caller.bound, created=created)
+
+    def signed(self, handle: Callable[[Caller], Awaitable[Answer | Problem]]) -> Handler:
+        """What serves an endpoint that asks the ledger directly: admit, handle, seal."""
+
+        async def serve(request: Request) -> Answer:
+            caller = await self.admit(request)
+            if isinstance(caller, Problem):
+                return refused(caller)
+            return self.seal(caller, await self._handle(caller, handle))
+
+        return serve
+
+    def drain(self) -> None:
+        """Begin nothing new; look-ups are still answered."""
+        self._is_draining = True
+
+    async def _handle(
+        self, caller: Caller, handle: Callable[[Caller], Awaitable[Answer | Problem]]
+    ) -> Answer | Problem:
+        if self._is_draining and caller.request.method == "POST":
+            return overloaded("this switch is stopping")
+        refusal = self._in_flight.enter(caller.participant.number)
+        if refusal is not None:
+            return refusal
+        try:
+            return await handle(caller)
+        except LedgerUnavailable:
+            return ledger_unavailable()
+        except OutcomeUnknown:
+            return OUTCOME_UNKNOWN
+        finally:
+            self._in_flight.leave(caller.participant.number)
+
+    def _authority(self, given: str | None) -> str | Problem:
+        if given in self._authorities:
+            return given
+        if given is not None and len(given) <= limits.AUTHORITY_CHARS_MAX:
+            normal = normal_authority(given, scheme=self._scheme)
+            if normal in self._authorities:
+                return normal
+        return Problem(
+            name="wrong-authority", detail="the request is for a name this switch does not have"
+        )
+
+
+def media_type_refusal(headers: FieldLines) -> Problem | None:
+    """Why the body is not read as JSON, if so: its type must say that it is."""
+    kinds = headers.getall("Content-Type", [])
+    if kinds == ["application/json"]:
+        return None
+    if len(kinds) == 1:
+        kind, _, parameters = kinds[0].lower().partition(";")
+        charset = parameters.strip().replace('"', "")
+        if kind.strip() == "application/json" and charset in {"", "charset=utf-8"}:
+            return None
+    return Problem(name="media-type-unsupported", detail="send application/json in UTF-8")

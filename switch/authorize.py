@@ -1,0 +1,130 @@
+"""`POST /v1/payments`: the way of one payment, on one page.
+
+size, signature, participant    admission    who sends it; a stranger gets no signed answer
+idempotency key                 signature    under which name the decision is kept
+standing                        here         a suspended participant may repeat, not begin
+JSON and schema                 message      a message that is malformed spends no key
+decision                        router       lane, ledger: stored key, then outcomes in order
+answer                          reply        the decision's bytes, signed
+"""
+
+from switch import examples
+from switch.admission import Admission, Caller, Request, media_type_refusal
+from switch.budget import ledger_unavailable
+from switch.clock import Clock
+from switch.errors import LedgerUnavailable, Problem
+from switch.ledger import Disposition, Order, Reads, Verdict, new_id
+from switch.message import Payment, PaymentRequest, decode_payment
+from switch.metrics import WorkerMetrics
+from switch.participants import Participant
+from switch.reply import Answer, decided, refused
+from switch.router import Router
+from switch.service import Endpoint
+from switch.signature import parse_idempotency_key
+
+KEY_REUSED = Problem(
+    name="idempotency-key-reused",
+    detail="this Idempotency-Key was used for another request; nothing was changed",
+)
+SUSPENDED = Problem(
+    name="participant-suspended", detail="a suspended participant may read and repeat, not begin"
+)
+
+
+class Authorize:
+    """Decides payments."""
+
+    def __init__(
+        self,
+        *,
+        admission: Admission,
+        router: Router,
+        reads: Reads,
+        clock: Clock,
+        metrics: WorkerMetrics,
+    ) -> None:
+        self._admission = admission
+        self._router = router
+        self._reads = reads
+        self._clock = clock
+        self._metrics = metrics
+
+    async def authorize(self, request: Request) -> Answer:
+        """One payment, from its bytes to its signed answer."""
+        started_s = self._clock.monotonic_s()
+        caller = await self._admission.admit(request)
+        if isinstance(caller, Problem):
+            return refused(caller)
+        answer = self._admission.seal(caller, await self._decide(caller))
+        self._metrics.payment_seconds.observe(self._clock.monotonic_s() - started_s)
+        return answer
+
+    async def _decide(self, caller: Caller) -> Answer | Problem:
+        key = parse_idempotency_key(caller.bound.idempotency_key)
+        if isinstance(key, Problem):
+            return key
+        refusal = await self._standing(caller.participant, key)
+        if refusal is not None:
+            return refusal
+        refusal = media_type_refusal(caller.request.headers)
+        if refusal is not None:
+            return refusal
+        payment = decode_payment(caller.body)
+        if isinstance(payment, Problem):
+            return payment
+        verdict = await self._router.decide(self._order(caller, key, payment))
+        if isinstance(verdict, Problem):
+            return verdict
+        return self._answer(verdict)
+
+    async def _standing(self, participant: Participant, key: str) -> Problem | None:
+        if not participant.is_suspended:
+            return None
+        try:
+            is_repeat = await self._reads.key_is_claimed(participant.number, key)
+        except LedgerUnavailable:
+            return ledger_unavailable()
+        return None if is_repeat else SUSPENDED
+
+    def _order(self, caller: Caller, key: str, payment: PaymentRequest) -> Order:
+        return Order(
+            participant_no=caller.participant.number,
+            participant=caller.participant.id,
+            key=key,
+            digest=caller.digest,
+            payment_id=new_id(self._clock.now_us()),
+            request=payment,
+        )
+
+    def _answer(self, verdict: Verdict) -> Answer | Problem:
+        if verdict.payment is None:
+            assert verdict.disposition is Disposition.KEY_REUSED, "a decision has its payment"
+            return KEY_REUSED
+        is_repeat = verdict.disposition is Disposition.REPEATED
+        answer = decided(verdict.payment, replayed=is_repeat)
+        if is_repeat:
+            self._metrics.replays.add(("payment",))
+        else:
+            self._metrics.decisions.add((verdict.payment.reason or "approved",))
+        return answer
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """What this room answers."""
+        return (
+            Endpoint(
+                method="POST",
+                path="/v1/payments",
+                name="decide_payment",
+                summary="Decide a payment",
+                handler=self.authorize,
+                answers={
+                    201: "The decision, made now",
+                    200: "The stored decision, byte for byte; `Idempotent-Replayed: true`",
+                },
+                problems=("participant-suspended", "in-progress", "outcome-unknown"),
+                request=PaymentRequest,
+                request_example=examples.PAYMENT_REQUEST,
+                response=Payment,
+                response_example=examples.PAYMENT,
+            ),
+        )

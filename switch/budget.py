@@ -1,0 +1,94 @@
+"""Who has used up what one sender may take: failed signatures, and work that is not finished.
+
+Both are counted in memory of one worker, both are bounded, and both say no before anything costly.
+"""
+
+from collections import OrderedDict
+
+from switch import limits
+from switch.clock import Clock
+from switch.errors import Problem
+
+OUTCOME_UNKNOWN = Problem(
+    name="outcome-unknown",
+    detail="the link to the ledger broke while committing: send the same request again",
+)
+
+
+class FailureBudget:
+    """Failed signatures by (peer, key id): a token bucket each, the least recent are forgotten.
+
+    Only failures are entered, so the map is empty on a quiet day and a good request costs nothing.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._buckets: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
+
+    def refusal(self, peer: str, key_id: str) -> Problem | None:
+        """Why this peer is not listened to under this key id now, if so."""
+        bucket = self._buckets.get((peer, key_id))
+        if bucket is None or self._tokens(bucket) >= 1.0:
+            return None
+        return Problem(
+            name="too-many-requests",
+            detail="too many signatures of this key failed from this address",
+            retry_after_s=limits.RETRY_AFTER_S,
+        )
+
+    def charge(self, peer: str, key_id: str) -> None:
+        """Enter one failure."""
+        known = self._buckets.pop((peer, key_id), None)
+        tokens = limits.FAILED_SIGNATURES_BURST if known is None else self._tokens(known)
+        self._buckets[peer, key_id] = (max(0.0, tokens - 1.0), self._clock.monotonic_s())
+        if len(self._buckets) > limits.FAILED_SIGNATURE_ENTRIES_MAX:
+            self._buckets.popitem(last=False)
+
+    def _tokens(self, bucket: tuple[float, float]) -> float:
+        tokens, at_s = bucket
+        refilled = (self._clock.monotonic_s() - at_s) * limits.FAILED_SIGNATURES_PER_S
+        return min(limits.FAILED_SIGNATURES_BURST, tokens + refilled)
+
+
+class InFlight:
+    """Work accepted and not answered: of all participants together, and of each."""
+
+    def __init__(self, *, total_max: int, each_max: int) -> None:
+        self.total = 0
+        self._total_max = total_max
+        self._each_max = each_max
+        self._each: dict[int, int] = {}
+
+    def enter(self, participant_no: int) -> Problem | None:
+        """Count one more, or say why not; only what was counted is to `leave`."""
+        count = self._each.get(participant_no, 0)
+        if count >= self._each_max:
+            return Problem(
+                name="too-many-requests",
+                detail=f"{self._each_max} requests of this participant are unanswered here",
+                retry_after_s=limits.RETRY_AFTER_S,
+            )
+        if self.total >= self._total_max:
+            return overloaded()
+        self._each[participant_no] = count + 1
+        self.total += 1
+        return None
+
+    def leave(self, participant_no: int) -> None:
+        """One that entered is answered."""
+        count = self._each[participant_no] - 1
+        self.total -= 1
+        if count:
+            self._each[participant_no] = count
+        else:
+            del self._each[participant_no]
+
+
+def overloaded(detail: str = "the switch has as much work as it takes on") -> Problem:
+    """Not decided, try again: full or stopping."""
+    return Problem(name="overloaded", detail=detail, retry_after_s=limits.RETRY_AFTER_S)
+
+
+def ledger_unavailable(detail: str = "the ledger cannot be reached") -> Problem:
+    """Not decided, try again: no ledger."""
+    return Problem(name="ledger-unavailable", detail=detail, retry_after_s=limits.RETRY_AFTER_S)

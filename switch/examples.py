@@ -1,0 +1,95 @@
+"""Examples for the OpenAPI document: one small purchase, seen from every endpoint."""
+
+from typing import Any
+
+_WALLET = "0192f0c1-5a3e-7cc0-8a11-5d0c3a9f1e01"
+_SHOP = "0192f0c1-5a3e-7cc0-9b22-6e1d4bae2f02"
+_PAYMENT_ID = "0192f0c2-7b40-7d31-a1c4-0f3b2d9c8e03"
+
+PAYMENT_REQUEST: dict[str, Any] = {
+    "type": "purchase",
+    "payer": _WALLET,
+    "payee": _SHOP,
+    "amount": 1250,
+    "currency": "CNY",
+    "reference": "order-4711",
+    "description": "Two coffees",
+    "metadata": {"till": "3"},
+}
+
+PAYMENT: dict[str, Any] = {
+    "id": _PAYMENT_ID,
+    "idempotency_key": "order-4711-1",
+    "request_digest": "sha-256=:x9sVsU2Zzgr1NnSSW3CyA1k9fQ4d8s1bqQnZqsyO5H4=:",
+    "participant": "blue-wallet",
+    "type": "purchase",
+    "payer": _WALLET,
+    "payee": _SHOP,
+    "amount": 1250,
+    "currency": "CNY",
+    "capture": True,
+    "hold_seconds": None,
+    "expires_at": None,
+    "reference": "order-4711",
+    "payee_reference": None,
+    "description": "Two coffees",
+    "metadata": {"till": "3"},
+    "status": "completed",
+    "reason": None,
+    "amount_held": 0,
+    "amount_captured": 1250,
+    "amount_voided": 0,
+    "amount_refunded": 0,
+    "hold_expires_at": None,
+    "created_at": "2026-11-01T08:00:00.000000Z",
+}
+
+ACCOUNT_REQUEST: dict[str, Any] = {"currency": "CNY", "kind": "wallet", "reference": "customer-17"}
+
+ACCOUNT: dict[str, Any] = {
+    "id": _WALLET,
+    "participant": "blue-wallet",
+    "kind": "wallet",
+    "currency": "CNY",
+    "status": "open",
+    "frozen_by": None,
+    "reference": "customer-17",
+    "tier": "standard",
+    "balance": 50000,
+    "held": 0,
+    "available": 50000,
+    "floor": 0,
+    "limits": {
+        "payment_limit": 500000,
+        "daily_limit": 1000000,
+        "daily_left": 998750,
+        "balance_limit": None,
+    },
+    "created_at": "2026-10-01T08:00:00.000000Z",
+}
+
+ACCOUNT_OPERATION: dict[str, Any] = {
+    "account": _WALLET,
+    "operation": "freeze",
+    "status": "frozen",
+    "frozen_by": "participant",
+    "reason": None,
+    "idempotency_key": "lost-phone-17",
+    "decided_at": "2026-11-01T08:00:00.000000Z",
+}
+
+ENTRY: dict[str, Any] = {
+    "account": _WALLET,
+    "posting": 7,
+    "item": 0,
+    "direction": "debit",
+    "amount": 1250,
+    "currency": "CNY",
+    "balance_after": 48750,
+    "payment": _PAYMENT_ID,
+    "type": "purchase",
+    "counterparty": _SHOP,
+    "reference": "order-4711",
+    "payee_reference": None,
+    "posted_at": "2026-11-01T08:00:00.000000Z",
+}

@@ -1,0 +1,231 @@
+"""A lane: one connection to Postgres, one batch in flight, the next one gathering behind it.
+
+Nothing waits for a timer: a message that finds its lane idle leaves at once, alone; while a
+batch is being decided, what arrives becomes the next. So an idle switch answers in one round
+trip, and a busy one shares each commit among everything that came meanwhile.
+
+What a broken link means for a message depends on how far it had come:
+
+    still in the queue       it waits for the next link, for a bounded time; then ledger-unavailable
+    sent, surely undone      ledger-unavailable: the ledger said that it rolled back
+    sent, no word            outcome-unknown: the old backend may still commit
+
+A batch that the ledger refuses as a whole for a reason nobody foresaw is decided again message
+by message, so that the one that cannot be decided harms nobody else. A caller that went away
+leaves its message in the batch: it was accepted and will be decided.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from switch import limits, log
+from switch.budget import OUTCOME_UNKNOWN, ledger_unavailable
+from switch.clock import Clock
+from switch.errors import LedgerUnavailable, OutcomeUnknown, Problem
+from switch.ledger import Order, Verdict
+from switch.metrics import WorkerMetrics
+
+_log = log.logger("lane")
+
+UNDECIDABLE = Problem(
+    name="internal-error", detail="the ledger could not decide this message; the fault is logged"
+)
+
+
+class Link(Protocol):
+    """An open connection with its prepared statement."""
+
+    def is_closed(self) -> bool:
+        """Whether the connection is known to be gone."""
+        ...
+
+    async def decide(self, orders: Sequence[Order]) -> Sequence[Verdict]:
+        """One verdict an order. Raises LedgerUnavailable (undone) or OutcomeUnknown."""
+        ...
+
+    def close(self) -> None:
+        """Drop the connection without waiting."""
+        ...
+
+
+class Waiting:
+    """A message on its way through a lane."""
+
+    __slots__ = ("decision", "order", "since_s")
+
+    def __init__(
+        self, order: Order, since_s: float, decision: "asyncio.Future[Verdict | Problem]"
+    ) -> None:
+        self.order = order
+        self.since_s = since_s
+        self.decision = decision
+
+    def answer(self, result: Verdict | Problem) -> None:
+        """Tell whoever waits, if anybody still does."""
+        if not self.decision.done():
+            self.decision.set_result(result)
+
+
+class Lane:
+    """Owns one link for as long as it lasts, and makes the next one."""
+
+    def __init__(
+        self,
+        *,
+        open_link: Callable[[], Awaitable[Link]],
+        queue_max: int,
+        clock: Clock,
+        metrics: WorkerMetrics,
+    ) -> None:
+        self._open_link = open_link
+        self._queue_max = queue_max
+        self._clock = clock
+        self._metrics = metrics
+        self._queue: deque[Waiting] = deque()
+        self._in_flight: list[Waiting] = []
+        self._link: Link | None = None
+        self._filled: asyncio.Future[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the lane has a link that is not known to be broken."""
+        return self._link is not None and not self._link.is_closed()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more may be put into the queue."""
+        return len(self._queue) >= self._queue_max
+
+    @property
+    def waiting_count(self) -> int:
+        """Messages in the queue."""
+        return len(self._queue)
+
+    def start(self) -> None:
+        """Connect and begin to decide."""
+        assert not self._tasks, "a lane starts once"
+        self._tasks = [
+            asyncio.create_task(self._run(), name="lane"),
+            asyncio.create_task(self._expire(), name="lane queue"),
+        ]
+
+    async def stop(self) -> None:
+        """End now: what was sent is unknown, what waited is not decided."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        for waiting in self._in_flight:
+            waiting.answer(OUTCOME_UNKNOWN)
+        for waiting in self._queue:
+            waiting.answer(ledger_unavailable("the switch is stopping"))
+        self._in_flight = []
+        self._queue.clear()
+
+    def put(self, order: Order) -> Waiting:
+        """Put a message into the queue; its `decision` comes when it is decided."""
+        assert not self.is_full, "whoever puts has asked before"
+        decision = asyncio.get_running_loop().create_future()
+        waiting = Waiting(order, self._clock.monotonic_s(), decision)
+        self._queue.append(waiting)
+        if self._filled is not None and not self._filled.done():
+            self._filled.set_result(None)
+        return waiting
+
+    async def _run(self) -> None:
+        pause_s = limits.LANE_BACKOFF_S_MIN
+        while True:
+            try:
+                link = await self._open_link()
+            except Exception as error:
+                # Whatever it was, the lane lives on: its messages have a bound of their own.
+                _log.warning("no link to the ledger", error=type(error).__name__, text=str(error))
+                await asyncio.sleep(pause_s)
+                pause_s = min(limits.LANE_BACKOFF_S_MAX, pause_s * 2)
+                continue
+            pause_s = limits.LANE_BACKOFF_S_MIN
+            self._metrics.reconnects.add(("lane",))
+            try:
+                self._link = link
+                await self._serve(link)
+            finally:
+                self._link = None
+                link.close()
+
+    async def _serve(self, link: Link) -> None:
+        """Decide batch after batch until the link is gone."""
+        loop = asyncio.get_running_loop()
+        while not link.is_closed():
+            if not self._queue:
+                self._filled = loop.create_future()
+                await self._filled
+                self._filled = None
+                continue  # the link may have gone while nothing was to do
+            count = min(len(self._queue), limits.BATCH_SIZE_MAX)
+            self._in_flight = [self._queue.popleft() for _ in range(count)]
+            is_usable = await self._decide(link, self._in_flight)
+            self._in_flight = []
+            if not is_usable:
+                return
+
+    async def _decide(self, link: Link, batch: Sequence[Waiting]) -> bool:
+        """Decide a batch and answer all of it; false when the link is not to be used again."""
+        started_s = self._clock.monotonic_s()
+        for waiting in batch:
+            self._metrics.waiting_seconds.observe(started_s - waiting.since_s)
+        self._metrics.batch_messages.observe(len(batch))
+        try:
+            verdicts = await link.decide([waiting.order for waiting in batch])
+        except LedgerUnavailable as error:
+            return self._failed("unavailable", link, batch, ledger_unavailable(), error)
+        except OutcomeUnknown as error:
+            self._failed("unknown", link, batch, OUTCOME_UNKNOWN, error)
+            return False
+        except Exception as error:
+            if link.is_closed():
+                return self._failed("unknown", link, batch, OUTCOME_UNKNOWN, error)
+            _log.exception("the ledger refused a batch", messages=len(batch))
+            return await self._decide_one_by_one(link, batch)
+        assert len(verdicts) == len(batch), "one verdict a message"
+        self._metrics.working_seconds.observe(self._clock.monotonic_s() - started_s)
+        for waiting, verdict in zip(batch, verdicts, strict=True):
+            waiting.answer(verdict)
+        return True
+
+    async def _decide_one_by_one(self, link: Link, batch: Sequence[Waiting]) -> bool:
+        """The batch was undone: decide each message alone, so that only the bad one suffers."""
+        if len(batch) == 1:
+            return self._failed("refused", link, batch, UNDECIDABLE, None)
+        for position, waiting in enumerate(batch):
+            if link.is_closed() or not await self._decide(link, [waiting]):
+                for left in batch[position + 1 :]:
+                    left.answer(ledger_unavailable())
+                waiting.answer(ledger_unavailable())
+                return False
+        return True
+
+    def _failed(
+        self,
+        kind: str,
+        link: Link,
+        batch: Sequence[Waiting],
+        problem: Problem,
+        error: Exception | None,
+    ) -> bool:
+        self._metrics.ledger_failures.add((kind,))
+        if error is not None:
+            _log.warning("a batch failed", kind=kind, messages=len(batch), error=str(error))
+        for waiting in batch:
+            waiting.answer(problem)
+        return not link.is_closed()
+
+    async def _expire(self) -> None:
+        """Refuse what waited too long behind a broken or silent link: it was surely not sent."""
+        while True:
+            await asyncio.sleep(limits.QUEUE_LOOK_S)
+            oldest_s = self._clock.monotonic_s() - limits.QUEUE_WAIT_S_MAX
+            while self._queue and self._queue[0].since_s < oldest_s:
+                self._queue.popleft().answer(ledger_unavailable())

@@ -1,0 +1,348 @@
+"""Look-ups: every signed GET. They read, change nothing, and show only what is the caller's.
+
+Whatever is not the caller's is `not-found`, as if it did not exist; an id that is no UUID as well.
+Query parameters are strict: one that is unknown, given twice or malformed is refused with its name,
+because a filter that is silently ignored answers another question than the one asked.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta, Struct
+
+from switch import examples, limits
+from switch.admission import Admission, Caller
+from switch.errors import Problem
+from switch.ledger import Reads
+from switch.message import Account, Entry, Payment, is_text, malformed
+from switch.reply import Answer, Page, document
+from switch.service import Endpoint, Parameter
+
+NOT_FOUND = Problem(name="not-found", detail="nothing with this id that you may see")
+
+_UUID = re.compile("[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_POSITION = re.compile(r"([1-9][0-9]{0,17})\.(0|[1-9][0-9]{0,8})")
+_KEY = re.compile("[!-~]+")
+
+# A reader of one query parameter: its value, or the rule that it breaks.
+Reader = Callable[[str], Any]
+
+
+class Rule(Struct, frozen=True):
+    """The rule that a query parameter breaks."""
+
+    text: str
+
+
+def path_id(path: str) -> UUID | None:
+    """The id in the fourth segment of `/v1/things/{id}`."""
+    text = path.split("/")[3]
+    return UUID(text) if _UUID.fullmatch(text) else None
+
+
+def read_query(query: str | None, readers: Mapping[str, Reader]) -> dict[str, Any] | Problem:
+    """The query parameters by name; a problem names the parameter that breaks a rule."""
+    if not query:
+        return {}
+    try:
+        pairs = parse_qsl(
+            query,
+            keep_blank_values=True,
+            strict_parsing=True,
+            errors="strict",
+            max_num_fields=limits.QUERY_PARAMETERS_MAX,
+        )
+    except ValueError:  # UnicodeDecodeError is one
+        return malformed("The query is not a list of `name=value`, percent-encoded UTF-8.")
+    values: dict[str, Any] = {}
+    for name, text in pairs:
+        reader = readers.get(name)
+        if reader is None:
+            return malformed("There is no such query parameter here.", name)
+        if name in values:
+            return malformed("The query parameter is given twice.", name)
+        value = reader(text)
+        if isinstance(value, Rule):
+            return malformed(value.text, name)
+        values[name] = value
+    return values
+
+
+def read_id(text: str) -> UUID | Rule:
+    """A UUID."""
+    return UUID(text) if _UUID.fullmatch(text) else Rule("Expected a UUID.")
+
+
+def read_limit(text: str) -> int | Rule:
+    """How many rows at most."""
+    if text.isascii() and text.isdigit() and len(text) <= 4:
+        count = int(text)
+        if 1 <= count <= limits.PAGE_SIZE_MAX:
+            return count
+    return Rule(f"Expected an integer from 1 to {limits.PAGE_SIZE_MAX}.")
+
+
+def read_reference(text: str) -> str | Rule:
+    """A reference, exactly as it was given."""
+    if 1 <= len(text) <= limits.REFERENCE_CHARS_MAX and is_text(text):
+        return text
+    return Rule(f"Expected 1 to {limits.REFERENCE_CHARS_MAX} characters of text.")
+
+
+def read_key(text: str) -> str | Rule:
+    """An idempotency key, without quotes around it."""
+    if len(text) <= limits.IDEMPOTENCY_KEY_CHARS_MAX and _KEY.fullmatch(text):
+        return text
+    return Rule(f"Expected 1 to {limits.IDEMPOTENCY_KEY_CHARS_MAX} visible ASCII characters.")
+
+
+def read_time(text: str) -> datetime | Rule:
+    """A time of RFC 3339."""
+    try:
+        at: datetime = msgspec.convert(text, Annotated[datetime, Meta(tz=True)])
+    except msgspec.ValidationError:
+        return Rule("Expected a time of RFC 3339, like 2026-11-01T08:00:00Z.")
+    if not limits.YEAR_MIN <= at.year <= limits.YEAR_MAX:
+        return Rule(f"Expected a year from {limits.YEAR_MIN} to {limits.YEAR_MAX}.")
+    return at
+
+
+def read_position(text: str) -> tuple[int, int] | Rule:
+    """A place in a statement: posting and item."""
+    found = _POSITION.fullmatch(text)
+    if found is None:
+        return Rule("Expected `next_after` of an earlier answer.")
+    return int(found[1]), int(found[2])
+
+
+class Lookups:
+    """Answers from the ledger as it is now."""
+
+    def __init__(self, *, admission: Admission, reads: Reads) -> None:
+        self._admission = admission
+        self._reads = reads
+
+    async def account(self, caller: Caller) -> Answer | Problem:
+        """One account of the caller."""
+        account_id = path_id(caller.request.path)
+        parameters = read_query(caller.request.query, {})
+        if isinstance(parameters, Problem):
+            return parameters
+        if account_id is None:
+            return NOT_FOUND
+        account = await self._reads.account(caller.participant.number, account_id)
+        return NOT_FOUND if account is None else document(account)
+
+    async def accounts(self, caller: Caller) -> Answer | Problem:
+        """The caller's accounts, in the order they were opened."""
+        parameters = read_query(
+            caller.request.query,
+            {"reference": read_reference, "after": read_id, "limit": read_limit},
+        )
+        if isinstance(parameters, Problem):
+            return parameters
+        count = parameters.get("limit", limits.PAGE_SIZE_DEFAULT)
+        found = await self._reads.accounts(
+            caller.participant.number,
+            reference=parameters.get("reference"),
+            after=parameters.get("after"),
+            limit=count + 1,
+        )
+        return _page(found, count, lambda account: account.id)
+
+    async def entries(self, caller: Caller) -> Answer | Problem:
+        """The statement of one account of the caller, in posting order."""
+        account_id = path_id(caller.request.path)
+        parameters = read_query(caller.request.query, {"after": read_position, "limit": read_limit})
+        if isinstance(parameters, Problem):
+            return parameters
+        if account_id is None:
+            return NOT_FOUND
+        count = parameters.get("limit", limits.PAGE_SIZE_DEFAULT)
+        found = await self._reads.entries(
+            caller.participant.number, account_id, after=parameters.get("after"), limit=count + 1
+        )
+        if found is None:
+            return NOT_FOUND
+        return _page(found, count, lambda entry: f"{entry.posting}.{entry.item}")
+
+    async def payment(self, caller: Caller) -> Answer | Problem:
+        """One payment that the caller sent, pays or is paid."""
+        payment_id = path_id(caller.request.path)
+        parameters = read_query(caller.request.query, {})
+        if isinstance(parameters, Problem):
+            return parameters
+        if payment_id is None:
+            return NOT_FOUND
+        payment = await self._reads.payment(caller.participant.number, payment_id)
+        return NOT_FOUND if payment is None else document(payment)
+
+    async def payments(self, caller: Caller) -> Answer | Problem:
+        """The payment under a key, or the caller's payments, in the order they were decided."""
+        parameters = read_query(caller.request.query, _PAYMENT_READERS)
+        if isinstance(parameters, Problem):
+            return parameters
+        if "idempotency_key" in parameters:
+            return await self._payment_by_key(caller, parameters)
+        count = parameters.get("limit", limits.PAGE_SIZE_DEFAULT)
+        found = await self._reads.payments(
+            caller.participant.number,
+            reference=parameters.get("reference"),
+            account=parameters.get("account"),
+            from_at=parameters.get("from"),
+            to_at=parameters.get("to"),
+            after=parameters.get("after"),
+            limit=count + 1,
+        )
+        return _page(found, count, lambda payment: payment.id)
+
+    async def _payment_by_key(self, caller: Caller, parameters: dict[str, Any]) -> Answer | Problem:
+        others = sorted(parameters.keys() - {"idempotency_key"})
+        if others:
+            return malformed("A key names one payment; nothing can narrow it.", others[0])
+        payment = await self._reads.payment_by_key(
+            caller.participant.number, parameters["idempotency_key"]
+        )
+        if payment is None:
+            return Problem(
+                name="not-found",
+                detail="not decided so far; only sending the payment again settles it",
+            )
+        return document(payment)
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """What this room answers."""
+        signed = self._admission.signed
+        return (
+            Endpoint(
+                method="GET",
+                path="/v1/accounts",
+                name="list_accounts",
+                summary="List one's own accounts",
+                handler=signed(self.accounts),
+                answers={200: "One's own accounts, in the order they were opened"},
+                response=Account,
+                response_example=examples.ACCOUNT,
+                is_list=True,
+                parameters=(_REFERENCE, _AFTER_ID, _LIMIT),
+            ),
+            Endpoint(
+                method="GET",
+                path="/v1/accounts/{id}",
+                name="show_account",
+                summary="Show one account: balance, limits, and what is left of them today",
+                handler=signed(self.account),
+                answers={200: "The account"},
+                problems=("not-found",),
+                response=Account,
+                response_example=examples.ACCOUNT,
+            ),
+            Endpoint(
+                method="GET",
+                path="/v1/accounts/{id}/entries",
+                name="list_entries",
+                summary="Statement of an account, in posting order, with a running balance",
+                handler=signed(self.entries),
+                answers={200: "Entries; one that was read never changes"},
+                problems=("not-found",),
+                response=Entry,
+                response_example=examples.ENTRY,
+                is_list=True,
+                parameters=(_AFTER_POSITION, _LIMIT),
+            ),
+            Endpoint(
+                method="GET",
+                path="/v1/payments",
+                name="list_payments",
+                summary="Find the payment under a key, or list payments",
+                handler=signed(self.payments),
+                answers={200: "With `idempotency_key` the payment itself, otherwise a list"},
+                problems=("not-found",),
+                response=Payment,
+                response_example=examples.PAYMENT,
+                is_list=True,
+                parameters=(_BY_KEY, _REFERENCE, _ACCOUNT, _FROM, _TO, _AFTER_ID, _LIMIT),
+            ),
+            Endpoint(
+                method="GET",
+                path="/v1/payments/{id}",
+                name="show_payment",
+                summary="Show a payment and what became of it since",
+                handler=signed(self.payment),
+                answers={200: "The payment"},
+                problems=("not-found",),
+                response=Payment,
+                response_example=examples.PAYMENT,
+            ),
+        )
+
+
+_PAYMENT_READERS: dict[str, Reader] = {
+    "idempotency_key": read_key,
+    "reference": read_reference,
+    "account": read_id,
+    "from": read_time,
+    "to": read_time,
+    "after": read_id,
+    "limit": read_limit,
+}
+
+_LIMIT = Parameter(
+    name="limit",
+    what="How many at most",
+    schema={
+        "type": "integer",
+        "minimum": 1,
+        "maximum": limits.PAGE_SIZE_MAX,
+        "default": limits.PAGE_SIZE_DEFAULT,
+    },
+)
+_AFTER_ID = Parameter(
+    name="after",
+    what="`next_after` of the piece before",
+    schema={"type": "string", "format": "uuid"},
+)
+_AFTER_POSITION = Parameter(
+    name="after",
+    what="`next_after` of the piece before",
+    schema={"type": "string", "pattern": r"^[1-9][0-9]{0,17}\.(0|[1-9][0-9]{0,8})$"},
+)
+_REFERENCE = Parameter(
+    name="reference",
+    what="Only those with exactly this reference",
+    schema={"type": "string", "minLength": 1, "maxLength": limits.REFERENCE_CHARS_MAX},
+)
+_ACCOUNT = Parameter(
+    name="account",
+    what="Only those that this account pays or is paid",
+    schema={"type": "string", "format": "uuid"},
+)
+_FROM = Parameter(
+    name="from",
+    what="Only those decided at this time or later",
+    schema={"type": "string", "format": "date-time"},
+)
+_TO = Parameter(
+    name="to",
+    what="Only those decided before this time",
+    schema={"type": "string", "format": "date-time"},
+)
+_BY_KEY = Parameter(
+    name="idempotency_key",
+    what="The one payment that the caller sent under this key; alone",
+    schema={"type": "string", "minLength": 1, "maxLength": limits.IDEMPOTENCY_KEY_CHARS_MAX},
+)
+
+
+def _page(found: Sequence[Any], count: int, cursor: Callable[[Any], str]) -> Answer:
+    """The first `count` of what was found; one more than that means there is more."""
+    shown = found[:count]
+    has_more = len(found) > count
+    return document(
+        Page(data=shown, has_more=has_more, next_after=cursor(shown[-1]) if has_more else None)
+    )

@@ -1,0 +1,255 @@
+"""Who may speak: a snapshot in memory of all participants and their keys, and of the switch's own.
+
+No query stands on the way of a payment. The snapshot follows the ledger by LISTEN/NOTIFY, and
+because a half-open connection is silent, by asking for a version number a few times a second; a
+question that is not answered in time ends the connection and a new one is made. A snapshot that
+was not confirmed for two seconds is not trusted: better no answer than one for a revoked key.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from msgspec import Struct
+
+from switch import keyfile, limits, log
+from switch.clock import Clock
+from switch.errors import SwitchError
+from switch.keyfile import PublicKey
+from switch.metrics import WorkerMetrics
+from switch.queries import QUERIES
+from switch.signature import SigningKey, signing_key
+
+CHANNEL = "switch_participants"
+
+_log = log.logger("participants")
+
+
+class Participant(Struct, frozen=True, kw_only=True):
+    """One participant, as far as the path needs to know."""
+
+    number: int
+    id: str
+    kind: str
+    is_suspended: bool
+
+
+class Key(Struct, frozen=True, kw_only=True):
+    """A registered key that is not revoked. Times in microseconds since the epoch."""
+
+    id: str
+    public_key: bytes
+    not_before_us: int
+    not_after_us: int
+    participant: Participant
+
+    def is_valid_at(self, now_us: int) -> bool:
+        """Whether the key may sign at this time."""
+        return self.not_before_us <= now_us < self.not_after_us
+
+
+class Snapshot(Struct, frozen=True, kw_only=True):
+    """Everything read at one version of the participants' tables."""
+
+    version: int
+    keys: dict[str, Key]
+    switch_keys: tuple[PublicKey, ...]
+
+
+EMPTY = Snapshot(version=-1, keys={}, switch_keys=())
+
+
+class Participants:
+    """Holds the latest snapshot and keeps it fresh in a task of its own."""
+
+    def __init__(
+        self,
+        *,
+        connect: Callable[[], Awaitable["asyncpg.Connection[Any]"]],
+        key_dir: Path,
+        clock: Clock,
+        metrics: WorkerMetrics,
+    ) -> None:
+        self._connect = connect
+        self._key_dir = key_dir
+        self._clock = clock
+        self._metrics = metrics
+        self._snapshot = EMPTY
+        self._confirmed_at_s = float("-inf")
+        self._private_keys: dict[str, SigningKey | None] = {}
+        self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self.signing_key: SigningKey | None = None
+
+    def is_known(self, key_id: str) -> bool:
+        """Whether the key id is registered and not revoked."""
+        return key_id in self._snapshot.keys
+
+    def key(self, key_id: str) -> Key | None:
+        """The key of this id in the latest snapshot."""
+        return self._snapshot.keys.get(key_id)
+
+    @property
+    def age_s(self) -> float:
+        """Since the ledger confirmed the snapshot."""
+        return self._clock.monotonic_s() - self._confirmed_at_s
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether the snapshot is fresh enough to decide by, and answers can be signed."""
+        return self.age_s <= limits.PARTICIPANTS_TRUST_S and self.signing_key is not None
+
+    @property
+    def published_keys(self) -> tuple[PublicKey, ...]:
+        """The switch's own public keys, old ones included."""
+        return self._snapshot.switch_keys
+
+    async def start(self) -> None:
+        """Read the first snapshot, then follow the ledger. Errors of the first read are raised."""
+        connection = await self._open()
+        try:
+            await self._poll(connection)
+        except BaseException:
+            connection.terminate()
+            raise
+        if self.signing_key is None:
+            connection.terminate()
+            raise SwitchError(
+                f"no valid signing key of the switch in {self._key_dir}: run `switch key rotate`"
+            )
+        self._task = asyncio.create_task(self._follow(connection), name="participants")
+
+    async def stop(self) -> None:
+        """End the task and its connection."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    async def _follow(self, connection: "asyncpg.Connection[Any]") -> None:
+        while True:
+            try:
+                await self._poll_until_broken(connection)
+            finally:
+                connection.terminate()
+            connection = await self._reopen()
+
+    async def _poll_until_broken(self, connection: "asyncpg.Connection[Any]") -> None:
+        while not connection.is_closed():
+            try:
+                async with asyncio.timeout(limits.PARTICIPANTS_POLL_S):
+                    await self._changed.wait()
+            except TimeoutError:
+                pass
+            self._changed.clear()
+            try:
+                await self._poll(connection)
+            except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                _log.warning("participants could not be read", error=type(error).__name__)
+                return
+
+    async def _reopen(self) -> "asyncpg.Connection[Any]":
+        while True:
+            self._metrics.reconnects.add(("participants",))
+            try:
+                return await self._open()
+            except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                _log.warning("no connection for participants", error=type(error).__name__)
+                await asyncio.sleep(limits.PARTICIPANTS_RECONNECT_S)
+
+    async def _open(self) -> "asyncpg.Connection[Any]":
+        connection = await self._connect()
+        try:
+            async with asyncio.timeout(limits.PARTICIPANTS_QUERY_TIMEOUT_S):
+                await connection.add_listener(CHANNEL, self._heard)
+        except BaseException:
+            connection.terminate()
+            raise
+        self._changed.set()  # what was announced while nobody listened
+        return connection
+
+    def _heard(self, *_: object) -> None:
+        self._changed.set()
+
+    async def _poll(self, connection: "asyncpg.Connection[Any]") -> None:
+        """Ask for the version and read everything anew when it moved."""
+        asked_at_s = self._clock.monotonic_s()
+        async with asyncio.timeout(limits.PARTICIPANTS_QUERY_TIMEOUT_S):
+            version = await connection.fetchval(QUERIES["participants_version"])
+        if version != self._snapshot.version:
+            async with asyncio.timeout(limits.PARTICIPANTS_READ_TIMEOUT_S):
+                rows = await connection.fetch(QUERIES["read_participants"])
+                switch_rows = await connection.fetch(QUERIES["read_switch_keys"])
+            self._snapshot = _snapshot(version, rows, switch_rows)
+            self._private_keys.clear()
+        self.signing_key = self._newest_usable_key()
+        self._confirmed_at_s = asked_at_s
+
+    def _newest_usable_key(self) -> SigningKey | None:
+        """The newest of the switch's keys that is valid now and whose private half is here."""
+        now = self._clock.now()
+        for public in reversed(self._snapshot.switch_keys):
+            begun = public.not_before is None or public.not_before <= now
+            ended = public.not_after is not None and public.not_after <= now
+            if begun and not ended:
+                private = self._private_key(public)
+                if private is not None:
+                    return private
+        return None
+
+    def _private_key(self, public: PublicKey) -> SigningKey | None:
+        """Read once per snapshot; a file that is missing or another key is left out and logged."""
+        if public.key_id not in self._private_keys:
+            name = public.key_id.split("/", 1)[1]
+            found = None
+            try:
+                seed = keyfile.read_private_key(self._key_dir / f"{name}.pem")
+                if keyfile.public_key(seed) == public.public_key:
+                    found = signing_key(public.key_id, seed)
+                else:
+                    _log.warning("key file does not fit the registered key", key_id=public.key_id)
+            except SwitchError as error:
+                _log.warning("signing key not usable", key_id=public.key_id, error=str(error))
+            self._private_keys[public.key_id] = found
+        return self._private_keys[public.key_id]
+
+
+def _snapshot(version: int, rows: list[Any], switch_rows: list[Any]) -> Snapshot:
+    participants: dict[int, Participant] = {}
+    keys: dict[str, Key] = {}
+    for row in rows:
+        participant = participants.setdefault(
+            row["participant_no"],
+            Participant(
+                number=row["participant_no"],
+                id=row["participant"],
+                kind=row["kind"],
+                is_suspended=row["status"] == "suspended",
+            ),
+        )
+        if row["key_name"] is not None:
+            key_id = f"{participant.id}/{row['key_name']}"
+            keys[key_id] = Key(
+                id=key_id,
+                public_key=row["public_key"],
+                not_before_us=_us(row["not_before"]),
+                not_after_us=_us(row["not_after"]),
+                participant=participant,
+            )
+    own = sorted(switch_rows, key=lambda row: (row["not_before"], row["name"]))
+    switch_keys = tuple(
+        PublicKey(
+            key_id=f"switch/{row['name']}",
+            public_key=row["public_key"],
+            not_before=row["not_before"],
+            not_after=row["not_after"],
+        )
+        for row in own
+    )
+    return Snapshot(version=version, keys=keys, switch_keys=switch_keys)
+
+
+def _us(at: datetime) -> int:
+    return int(at.timestamp() * 1_000_000)

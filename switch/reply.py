@@ -1,0 +1,109 @@
+"""Answers: rendering them and signing them. No I/O, no clock: time is an argument.
+
+One renderer serves the first answer of a payment, every repeat and every look-up, so a repeat is
+the same bytes. A stored answer is rebuilt, not kept: `answer_version` stands beside each
+decision and names the renderer that wrote it; an old renderer is never changed, golden files
+prove it.
+
+Every answer to a verified request is signed, problems included, and bound to what was asked. An
+answer to a request that was not verified is unsigned and promises nothing.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from switch.components import BoundRequest
+from switch.errors import Problem
+from switch.message import Payment
+from switch.signature import SigningKey, sign_reply
+
+JSON = "application/json"
+PROBLEM_JSON = "application/problem+json"
+
+_encoder = msgspec.json.Encoder()
+
+
+class Answer(Struct, frozen=True):
+    """What goes back over HTTP; `fields` are the header fields beside the type and the length."""
+
+    status: int
+    body: bytes
+    media_type: str = JSON
+    fields: dict[str, str] = {}
+    outcome: str | None = None  # what was decided, for the count of decisions
+
+    def with_fields(self, fields: dict[str, str]) -> "Answer":
+        """The same answer with more header fields."""
+        return Answer(
+            self.status, self.body, self.media_type, {**self.fields, **fields}, self.outcome
+        )
+
+
+class Page(Struct, frozen=True, kw_only=True):
+    """A piece of a list. `next_after` is what to send as `after` for the next piece."""
+
+    data: Sequence[Struct]
+    has_more: bool
+    next_after: str | None
+
+
+def _render_payment_1(payment: Payment) -> bytes:
+    """Version 1: the members of `Payment` in their order, no white space, UTF-8 not escaped."""
+    return _encoder.encode(payment)
+
+
+ANSWER_VERSION = 1  # of decisions written by this version of the switch
+PAYMENT_RENDERERS: dict[int, Callable[[Payment], bytes]] = {1: _render_payment_1}
+
+_REPLAYED = {"Idempotent-Replayed": "true"}
+
+
+def render_payment(payment: Payment, answer_version: int = ANSWER_VERSION) -> bytes:
+    """The bytes of a decision, as they were first answered."""
+    return PAYMENT_RENDERERS[answer_version](payment)
+
+
+def decided(payment: Payment, *, replayed: bool) -> Answer:
+    """The answer to a payment: `201` the first time, `200` and the same body to a repeat."""
+    outcome = payment.reason or "approved"
+    body = render_payment(payment)
+    if replayed:
+        return Answer(200, body, JSON, _REPLAYED, outcome)
+    return Answer(201, body, JSON, {}, outcome)
+
+
+def document(content: Struct | dict[str, Any], *, status: int = 200) -> Answer:
+    """The answer that shows something."""
+    return Answer(status, _encoder.encode(content))
+
+
+def repeated(content: Struct) -> Answer:
+    """The stored answer of something other than a payment."""
+    return Answer(200, _encoder.encode(content), JSON, _REPLAYED)
+
+
+def refused(problem: Problem) -> Answer:
+    """The answer that says why not (RFC 9457)."""
+    content: dict[str, Any] = {
+        "type": f"urn:switch:problem:{problem.name}",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+    }
+    if problem.field is not None:
+        content["field"] = problem.field
+    fields = {}
+    if problem.retry_after_s is not None:
+        fields["Retry-After"] = str(problem.retry_after_s)
+    return Answer(problem.status, _encoder.encode(content), PROBLEM_JSON, fields)
+
+
+def signed(answer: Answer, *, key: SigningKey, bound: BoundRequest, created: int) -> Answer:
+    """The answer with Content-Digest and signature; `created` in Unix seconds."""
+    signature = sign_reply(
+        key, status=answer.status, body=answer.body, bound=bound, created=created
+    )
+    return answer.with_fields(signature)

@@ -1,0 +1,106 @@
+"""The router: which lane decides a message, and whether it is taken on at all.
+
+A payer has a home lane, so that its payments never wait for each other's row locks within a worker.
+A message whose key is already on its way here is its twin and joins it: the same payload gets the
+same decision, answered as a repeat; another payload waits until the first is decided and then asks
+the ledger, which knows. This only saves work: between workers the ledger alone decides.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from switch import limits
+from switch.budget import InFlight, overloaded
+from switch.errors import Problem
+from switch.lane import Lane, Waiting
+from switch.ledger import Disposition, Order, Verdict
+
+IN_PROGRESS = Problem(
+    name="in-progress",
+    detail="another request with this key is being decided; send the same request again",
+    retry_after_s=limits.RETRY_AFTER_S,
+)
+
+
+class Router:
+    """Takes messages on until it is drained."""
+
+    def __init__(self, lanes: Sequence[Lane], in_flight: InFlight) -> None:
+        assert lanes, "somebody has to decide"
+        self._lanes = tuple(lanes)
+        self._in_flight = in_flight
+        self._first: dict[tuple[int, str], Waiting] = {}
+        self._is_draining = False
+
+    @property
+    def in_flight_count(self) -> int:
+        """Messages taken on and not decided."""
+        return self._in_flight.total
+
+    @property
+    def waiting_count(self) -> int:
+        """Messages in the queues of all lanes."""
+        return sum(lane.waiting_count for lane in self._lanes)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether every lane has its link."""
+        return all(lane.is_connected for lane in self._lanes)
+
+    def drain(self) -> None:
+        """Take nothing new on; what was taken on is decided."""
+        self._is_draining = True
+
+    async def decide(self, order: Order) -> Verdict | Problem:
+        """The ledger's verdict, or why there is none."""
+        if self._is_draining:
+            return overloaded("this switch is stopping")
+        refusal = self._in_flight.enter(order.participant_no)
+        if refusal is not None:
+            return refusal
+        try:
+            return await self._decide(order)
+        finally:
+            self._in_flight.leave(order.participant_no)
+
+    async def _decide(self, order: Order) -> Verdict | Problem:
+        name = (order.participant_no, order.key)
+        first = self._first.get(name)
+        if first is not None:
+            joined = await self._join(name, first, order)
+            if joined is not None:
+                return joined
+        lane = self._lanes[order.request.payer.int % len(self._lanes)]
+        if lane.is_full:
+            return overloaded()
+        waiting = lane.put(order)
+        self._first[name] = waiting
+        try:
+            return await waiting.decision
+        finally:
+            if self._first.get(name) is waiting:
+                del self._first[name]
+
+    async def _join(
+        self, name: tuple[int, str], first: Waiting, order: Order
+    ) -> Verdict | Problem | None:
+        """The decision of the message with the same key; None when the ledger is to be asked."""
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + limits.TWIN_WAIT_S_MAX
+        while True:
+            # Not awaited directly: a caller that is cancelled must not cancel its twin's decision.
+            await asyncio.wait({first.decision}, timeout=give_up_at - loop.time())
+            if not first.decision.done():
+                return IN_PROGRESS
+            if first.order.digest == order.digest and not first.decision.cancelled():
+                return _as_repeat(first.decision.result())
+            following = self._first.get(name)
+            if following is None or following is first:
+                return None
+            first = following
+
+
+def _as_repeat(result: Verdict | Problem) -> Verdict | Problem:
+    if isinstance(result, Problem) or result.disposition is not Disposition.DECIDED:
+        return result
+    return Verdict(disposition=Disposition.REPEATED, payment=result.payment)
