@@ -13,6 +13,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -24,6 +25,7 @@ DATABASE = "switch"
 SUPERUSER = "postgres"
 PORT = 5432  # names the socket file; nothing listens on the network
 UNFINISHED_PREFIX = "postgres.new-"
+REASON = re.compile(r"\b(FATAL|PANIC|error): .*")  # as Postgres and initdb say it
 LOG_TAIL_BYTES = 64 * 1024  # where the reason of an end is looked for
 
 # Given on the command line, where nothing in the cluster can override them.
@@ -114,7 +116,7 @@ def _run_to_end(account: Account, command: list[str], *, statement: str, log: IO
                 "look at the disk of the data directory"
             ) from None
     if code != 0:
-        said = last_words(Path(log.name), written) or f"exit code {code}"
+        said = [*reasons(Path(log.name), written), f"exit code {code}"][0]
         raise SwitchError(f"the database could not be made: {said} (all of it in {log.name})")
 
 
@@ -183,15 +185,13 @@ def _pid_file_lines(cluster: Path) -> list[str]:
         return []
 
 
-def last_words(log: Path, offset: int) -> str:
-    """The last reason to give up in the log after `offset`, or else its last line."""
+def reasons(log: Path, offset: int) -> list[str]:
+    """What was said of giving up in the log after `offset`; if nothing, its last line."""
     with log.open("rb") as file:
         file.seek(max(offset, file.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
         lines = file.read().decode(errors="replace").splitlines()
-    said = [line.strip() for line in lines if line.strip()]
-    reasons = [line for line in said if re.search(r"\b(FATAL|PANIC|error):", line)]
-    last = (reasons or said or [""])[-1]
-    return re.sub(r"^[-0-9]+ [:.0-9]+ \w+ \[\d+\] ", "", last)
+    said = [" ".join(line.split()) for line in lines if line.strip()]
+    return [match.group() for line in said if (match := REASON.search(line))] or said[-1:]
 
 
 def stop_leftovers(cluster: Path) -> None:
@@ -265,5 +265,6 @@ def trim_log(log: IO[bytes]) -> None:
     """Keep the log within its bound: the older part stays beside it under `.1`."""
     if os.fstat(log.fileno()).st_size <= limits.EMBEDDED_LOG_BYTES_MAX:
         return
-    shutil.copyfile(log.name, log.name + ".1")
+    with suppress(OSError):  # a full disk is no reason to let it grow
+        shutil.copyfile(log.name, log.name + ".1")
     os.ftruncate(log.fileno(), 0)

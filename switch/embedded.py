@@ -55,11 +55,9 @@ async def open_database(data_dir: Path) -> AsyncIterator[Embedded]:
     Raises SwitchError when it cannot be had. While it is open, a keeper that is killed is replaced.
     """
     home = prepare_home(data_dir)
-    deadline = time.monotonic() + limits.EMBEDDED_START_WAIT_S
     users = open_lock(home.users_lock)
     try:
-        await _acquire(users, fcntl.LOCK_SH, deadline, "the database is still stopping")
-        state = await _wait_until_ready(home, deadline)
+        state = await _join(home, users)
         assert state.binaries is not None, "a ready keeper knows its binaries"
         watch = asyncio.create_task(_watch(home))
         try:
@@ -94,11 +92,15 @@ def prepare_home(data_dir: Path) -> Home:
             )
         os.close(open_lock(home.users_lock))
     except OSError as error:
-        raise SwitchError(
-            f"{home.data_dir} cannot be used ({error.strerror}): "
-            "choose a --data-dir that this user may write"
-        ) from error
+        raise _unusable(home, error) from error
     return home
+
+
+def _unusable(home: Home, error: OSError) -> SwitchError:
+    return SwitchError(
+        f"{home.data_dir} cannot be used ({error.strerror}): "
+        "choose a --data-dir that this user may write and that has room"
+    )
 
 
 def _user_name(number: int) -> str:
@@ -129,6 +131,16 @@ async def _door(home: Home) -> AsyncIterator[int | None]:
         os.close(door)
 
 
+async def _join(home: Home, users: int) -> State:
+    """Become a user, after waiting for a keeper that is stopping, and see the database ready."""
+    deadline = time.monotonic() + limits.EMBEDDED_START_WAIT_S
+    await _acquire(users, fcntl.LOCK_SH, deadline, f"{home.data_dir} is still stopping")
+    try:
+        return await _wait_until_ready(home, deadline)
+    except OSError as error:
+        raise _unusable(home, error) from error
+
+
 async def _wait_until_ready(home: Home, deadline: float) -> State:
     """The state of a keeper that is ready; one is started if there is none."""
     starts = 0
@@ -144,9 +156,7 @@ async def _wait_until_ready(home: Home, deadline: float) -> State:
                 await _start_keeper(home, lock)
                 starts += 1
         await asyncio.sleep(limits.EMBEDDED_POLL_S)
-    raise SwitchError(
-        f"the database was not ready within {limits.EMBEDDED_START_WAIT_S:.0f} s: see {home.log}"
-    )
+    raise SwitchError(f"the database does not become ready: look at {home.log} and at the disk")
 
 
 async def _start_keeper(home: Home, lock: int) -> None:
@@ -169,7 +179,7 @@ async def _start_keeper(home: Home, lock: int) -> None:
             process.kill()
             code = await process.wait()
     if code != 0:
-        said = cluster.last_words(home.log, written)
+        said = [f"exit code {code}", *cluster.reasons(home.log, written)][-1]
         raise SwitchError(f"the keeper of the database does not start: {said} (see {home.log})")
 
 

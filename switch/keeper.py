@@ -25,6 +25,7 @@ import sys
 import tempfile
 import time
 import traceback
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -143,6 +144,7 @@ class Keeper:
         self.unused = False
         self.end_by: float | None = None
         self.binaries: Binaries | None = None
+        self.unwritten: State | None = None
 
     def run(self) -> None:
         """Keep Postgres running until nobody uses it; the last state says how it went."""
@@ -170,7 +172,10 @@ class Keeper:
         was_ready, failures, pause_s = False, 0, limits.EMBEDDED_PAUSE_S_MIN
         while not self._is_over():
             born_at = time.monotonic()
-            reason, became_ready = self._live_once(self.binaries, account)
+            try:
+                reason, became_ready = self._live_once(self.binaries, account)
+            except OSError as error:  # a full disk, no more processes: it may pass
+                reason, became_ready = f"Postgres could not be started: {error}", False
             if reason is None:
                 return
             was_ready |= became_ready
@@ -195,6 +200,7 @@ class Keeper:
         ready = False
         try:
             while server.poll() is None:
+                self._write()
                 if self._is_over():
                     self._enter(Phase.STOPPING)
                     return None, ready
@@ -213,7 +219,7 @@ class Keeper:
         where = f"see {self.home.log}"
         if code < 0:
             return f"Postgres was ended by {signal.Signals(-code).name}: {where}"
-        said = cluster.last_words(self.home.log, written) or f"exit code {code}"
+        said = [f"exit code {code}", *cluster.reasons(self.home.log, written)][-1]
         return f"Postgres did not stay up: {said} ({where})"
 
     def _is_over(self) -> bool:
@@ -225,11 +231,20 @@ class Keeper:
     def _pause(self, pause_s: float) -> None:
         until = time.monotonic() + pause_s
         while time.monotonic() < until and not self._is_over():
+            self._write()
             time.sleep(limits.EMBEDDED_POLL_S)
 
     def _enter(self, phase: Phase, message: str | None = None) -> None:
         directory = None if self.binaries is None else str(self.binaries.directory)
-        self.home.write_state(State(phase=phase, message=message, binaries=directory))
+        self.unwritten = State(phase=phase, message=message, binaries=directory)
+        self._write()
+
+    def _write(self) -> None:
+        """Tell the users; on a full disk they hear of it when there is room again."""
+        if self.unwritten is not None:
+            with suppress(OSError):
+                self.home.write_state(self.unwritten)
+                self.unwritten = None
 
     def ask_to_end(self, *_: object) -> None:
         """A signal: end when the users are gone, and at the latest after `EMBEDDED_DRAIN_S`.
@@ -244,7 +259,10 @@ class Keeper:
 def make_socket_dir(home: Home, account: Account) -> Path:
     """A private directory for the socket, empty: a lock in it may name a pid of a stranger now."""
     directory = Path(os.path.realpath(home.run))
-    if directory.is_dir() and directory.lstat().st_uid in {os.geteuid(), account.user}:
+    linked = home.run.is_symlink()  # out of the data directory, where others may have been
+    if directory.is_dir() and (
+        not linked or directory.stat().st_uid in (os.geteuid(), account.user)
+    ):
         for name in os.listdir(directory):
             (directory / name).unlink()
     else:
