@@ -87,6 +87,15 @@ KEY_VALIDITY_D = 400  # of a participant's key, unless told: a year and time to 
 SWITCH_KEY_VALIDITY_D = 1826  # of the switch's own key, unless told: five years
 SWITCH_KEYS_PER_DAY_MAX = 99  # names made of a day and a number
 
+# The demo city.
+DEMO_WALLETS = 1_000
+DEMO_SENDERS = 32  # messages under way at a time; two processors are busy with them
+DEMO_TRAFFIC_S = 10.0  # before it settles down to serving
+DEMO_LATENCIES_MAX = 100_000  # the latest, for the table and the summary
+DEMO_SURPRISES_MAX = 20  # told one by one
+DEMO_LOOK_S = 0.25  # between two pictures of the table
+DEMO_LOOKS_PER_BALANCE = 4  # balances are asked for once a second
+
 # Jobs.
 FOLD_INTERVAL_S = 0.1  # a payee sees its money at most this late on an idle switch
 FOLD_SIZE_MAX = 20_000  # credits in one transaction; keeps the database's horizon moving
@@ -106,6 +115,7 @@ AUTHORIZE_RETRIES_MAX = 5  # deadlocks and serialisation failures of one batch
 STATEMENT_TIMEOUT_S = 5.0  # the server gives a statement up: surely not decided
 STATEMENT_WAIT_S = 8.0  # the client gives the server up: outcome unknown
 CONNECT_TIMEOUT_S = 5.0
+MIGRATE_S_MAX = 3600.0  # a step may rebuild a large table
 PAGE_SIZE_MAX = 200  # rows of one list
 PAGE_SIZE_DEFAULT = 50
 

@@ -1,0 +1,247 @@
+"""Questions that participants ask of the ledger, and what they may do to their own accounts.
+
+Typed calls of the functions in sql/ on a pool of connections that decides no payments.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from switch import limits
+from switch.clock import rfc3339
+from switch.errors import LedgerUnavailable
+from switch.ledger import BROKEN, Disposition, stored_payment, surely
+from switch.message import (
+    Account,
+    AccountLimits,
+    AccountOperation,
+    AccountRequest,
+    Entry,
+    Payment,
+)
+from switch.queries import QUERIES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountOrder:
+    """A verified message that opens an account; the digest covers method, path and payload."""
+
+    participant_no: int
+    participant: str
+    key: str
+    digest: bytes
+    account_id: UUID
+    request: AccountRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountChange:
+    """A verified message that freezes, unfreezes or closes an account; the digest as above."""
+
+    participant_no: int
+    key: str
+    digest: bytes
+    account_id: UUID
+    action: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountVerdict:
+    """The answer to either: an account that was opened, or what the change came to."""
+
+    disposition: Disposition
+    answer: Account | AccountOperation | None
+
+
+class Reads:
+    """Questions and account operations, on a pool of connections of their own.
+
+    Each method raises LedgerUnavailable when there is no answer; the account operations raise
+    OutcomeUnknown when the link broke after they were sent.
+    """
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+        self._pool = pool
+
+    async def account(self, participant_no: int, account_id: UUID) -> Account | None:
+        """One account of the participant, None when it has no such account."""
+        rows = await self._fetch("read_accounts", participant_no, account_id, None, None, 1)
+        return _account(rows[0]) if rows else None
+
+    async def accounts(
+        self, participant_no: int, reference: str | None, after: UUID | None, limit: int
+    ) -> list[Account]:
+        """Accounts of the participant in id order."""
+        rows = await self._fetch("read_accounts", participant_no, None, reference, after, limit)
+        return [_account(row) for row in rows]
+
+    async def entries(
+        self, participant_no: int, account_id: UUID, after: tuple[int, int] | None, limit: int
+    ) -> list[Entry] | None:
+        """The statement after a (posting, item), None when the participant has no such account."""
+        posting, item = after or (0, 0)
+        rows = await self._fetch("read_entries", participant_no, account_id, posting, item, limit)
+        if not rows and await self.account(participant_no, account_id) is None:
+            return None
+        return [_entry(account_id, row) for row in rows]
+
+    async def payment(self, participant_no: int, payment_id: UUID) -> Payment | None:
+        """A payment that the participant may see."""
+        rows = await self._fetch("read_payments", participant_no, [payment_id])
+        return stored_payment(rows[0]) if rows else None
+
+    async def payment_by_key(self, participant_no: int, key: str) -> Payment | None:
+        """What the participant's key was decided to, None for not decided so far."""
+        claim = (await self._fetch("find_claim", participant_no, key) or [None])[0]
+        if claim is None or claim["operation"] != CLAIM_OF_PAYMENT:
+            return None
+        return await self.payment(participant_no, claim["subject"])
+
+    async def payments(
+        self,
+        participant_no: int,
+        reference: str | None,
+        account: UUID | None,
+        from_at: datetime | None,
+        to_at: datetime | None,
+        after: UUID | None,
+        limit: int,
+    ) -> list[Payment]:
+        """Payments of one of the participant's accounts, or those it sent, in id order."""
+        rows = await self._fetch(
+            "list_payments", participant_no, reference, account, from_at, to_at, after, limit
+        )
+        return [stored_payment(row) for row in rows]
+
+    async def key_is_claimed(self, participant_no: int, key: str) -> bool:
+        """Whether the key is spent."""
+        rows = await self._fetch("find_claim", participant_no, key)
+        return bool(rows) and rows[0]["operation"] is not None
+
+    async def open_account(self, order: AccountOrder) -> AccountVerdict:
+        """Open an account, once a key."""
+        asked = order.request
+        row = await self._decide(
+            "open_account", order.participant_no, order.key, order.digest, order.account_id,
+            asked.kind, asked.currency, asked.reference, asked.tier,
+        )  # fmt: skip
+        opened = None if row["account"] is None else _opened(order, row)
+        return AccountVerdict(disposition=Disposition(row["disposition"]), answer=opened)
+
+    async def change_account(self, change: AccountChange) -> AccountVerdict:
+        """Freeze, unfreeze or close an account, once a key."""
+        row = await self._decide(
+            "change_account", change.participant_no, change.key, change.digest, change.account_id,
+            change.action,
+        )  # fmt: skip
+        changed = None if row["account"] is None else _operation(row)
+        return AccountVerdict(disposition=Disposition(row["disposition"]), answer=changed)
+
+    async def _fetch(self, query: str, *arguments: Any) -> list[asyncpg.Record]:
+        try:
+            async with asyncio.timeout(limits.READ_TIMEOUT_S), self._pool.acquire() as connection:
+                rows: list[asyncpg.Record] = await connection.fetch(QUERIES[query], *arguments)
+                return rows
+        except (*BROKEN, asyncpg.QueryCanceledError) as error:
+            raise LedgerUnavailable("the ledger does not answer") from error
+
+    async def _decide(self, query: str, *arguments: Any) -> asyncpg.Record:
+        try:
+            async with asyncio.timeout(limits.READ_TIMEOUT_S):
+                connection = await self._pool.acquire()
+        except (*BROKEN, asyncpg.PostgresError) as error:
+            raise LedgerUnavailable("there is no link to the ledger") from error
+        try:
+            row = await surely(connection, lambda: connection.fetchrow(QUERIES[query], *arguments))
+        finally:
+            await self._pool.release(connection)
+        assert row is not None, "an account operation returns one row"
+        return row
+
+
+CLAIM_OF_PAYMENT = 1  # key_claim.operation
+
+
+def _account(row: asyncpg.Record) -> Account:
+    daily_limit = row["daily_limit"]
+    daily_left = None if daily_limit is None else max(0, daily_limit - row["spent_today"])
+    return Account(
+        id=str(row["id"]),
+        participant=row["participant"],
+        kind=row["kind"],
+        currency=row["currency"],
+        status=row["status"],
+        frozen_by=row["frozen_by"],
+        reference=row["reference"],
+        tier=row["tier"],
+        balance=row["balance"],
+        held=row["held"],
+        available=row["balance"] - row["held"] - row["floor"],
+        floor=row["floor"],
+        limits=AccountLimits(
+            payment_limit=row["payment_limit"],
+            daily_limit=daily_limit,
+            daily_left=daily_left,
+            balance_limit=row["balance_limit"],
+        ),
+        created_at=rfc3339(row["created_at"]),
+    )
+
+
+def _opened(order: AccountOrder, row: asyncpg.Record) -> Account:
+    """The account as it was when it was opened; the same message always gets the same answer."""
+    return Account(
+        id=str(row["account"]),
+        participant=order.participant,
+        kind=order.request.kind,
+        currency=order.request.currency,
+        status=row["status"],
+        frozen_by=None,
+        reference=order.request.reference,
+        tier=row["tier"],
+        balance=0,
+        held=0,
+        available=0,
+        floor=0,
+        limits=AccountLimits(
+            payment_limit=row["payment_limit"],
+            daily_limit=row["daily_limit"],
+            daily_left=row["daily_limit"],
+            balance_limit=row["balance_limit"],
+        ),
+        created_at=rfc3339(row["decided_at"]),
+    )
+
+
+def _operation(row: asyncpg.Record) -> AccountOperation:
+    return AccountOperation(
+        account=str(row["account"]),
+        operation=row["operation"],
+        status=row["status"],
+        frozen_by=row["frozen_by"],
+        reason=row["reason"],
+        idempotency_key=row["key"],
+        decided_at=rfc3339(row["decided_at"]),
+    )
+
+
+def _entry(account_id: UUID, row: asyncpg.Record) -> Entry:
+    return Entry(
+        account=str(account_id),
+        posting=row["posting"],
+        item=row["item"],
+        direction=row["direction"],
+        amount=row["amount"],
+        currency=row["currency"],
+        balance_after=row["balance_after"],
+        payment=str(row["payment"]),
+        type=row["type"],
+        counterparty=str(row["counterparty"]),
+        reference=row["reference"],
+        payee_reference=row["payee_reference"],
+        posted_at=rfc3339(row["posted_at"]),
+    )

@@ -1,0 +1,43 @@
+-- claim_keys(participant_no[], key[], digest[], payment_id[]) → one row of arrays
+--
+-- Purpose     Claims the keys of a batch of payments before anything else is looked at. A twin that another
+--             transaction is deciding is waited for here, while no account is locked yet.
+-- Parameters  p_participant_no, p_key  whose key; p_digest  SHA-256 of the payload;
+--             p_payment_id  the id that the payment gets if this message is the one that decides
+-- Returns     dispositions  0 claimed now, 1 claimed before by the same message, 2 spent on something else
+--             payment_ids   the payment that answers the message, null where disposition is 2
+-- Locks       key claims in (participant, key) order
+-- Tables      inserts and reads key_claim
+CREATE OR REPLACE FUNCTION ledger.claim_keys(
+    p_participant_no integer[], p_key text[], p_digest bytea[], p_payment_id uuid[],
+    OUT dispositions smallint[], OUT payment_ids uuid[])
+LANGUAGE plpgsql SET search_path = ledger, pg_temp SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    v_claimed integer;
+BEGIN
+    INSERT INTO ledger.key_claim (participant_no, operation, subject, digest, key)
+    SELECT m.participant_no, 1, m.payment_id, m.digest, m.key
+      FROM unnest(p_participant_no, p_key, p_digest, p_payment_id) WITH ORDINALITY
+           AS m (participant_no, key, digest, payment_id, position)
+     ORDER BY m.participant_no, m.key, m.position
+        ON CONFLICT DO NOTHING;
+    GET DIAGNOSTICS v_claimed = ROW_COUNT;
+    IF v_claimed = cardinality(p_key) THEN
+        dispositions := array_fill(0::smallint, ARRAY[v_claimed]);
+        payment_ids := p_payment_id;
+        RETURN;
+    END IF;
+
+    -- A new statement sees the claims that were waited for, and our own.
+    SELECT array_agg(d.disposition ORDER BY d.position),
+           array_agg(CASE WHEN d.disposition < 2 THEN d.subject END ORDER BY d.position)
+      INTO STRICT dispositions, payment_ids
+      FROM (SELECT m.position, c.subject,
+                   CASE WHEN c.subject = m.payment_id THEN 0
+                        WHEN c.operation = 1 AND c.digest = m.digest THEN 1
+                        ELSE 2 END::smallint AS disposition
+              FROM unnest(p_participant_no, p_key, p_digest, p_payment_id) WITH ORDINALITY
+                   AS m (participant_no, key, digest, payment_id, position)
+              JOIN ledger.key_claim c ON c.participant_no = m.participant_no AND c.key = m.key) d;
+END $$;

@@ -1,0 +1,24 @@
+-- Who may do what: two group roles that own nothing and may execute their functions only. Everything else is the
+-- operator's, who logs in as a role that may become switch_owner. Applied anew by every migration.
+
+REVOKE ALL ON SCHEMA ledger FROM PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA ledger FROM PUBLIC;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA ledger FROM PUBLIC;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA ledger FROM switch_worker, switch_jobs;
+GRANT USAGE ON SCHEMA ledger TO switch_worker, switch_jobs;
+
+-- What every process reads.
+GRANT SELECT ON ledger.schema_version TO switch_worker, switch_jobs;
+
+-- The workers: decide, and answer questions.
+GRANT EXECUTE ON FUNCTION
+    ledger.authorize_batch, ledger.open_account, ledger.change_account, ledger.find_claim,
+    ledger.read_accounts, ledger.read_entries, ledger.read_payments, ledger.list_payments,
+    ledger.participants_version, ledger.read_participants, ledger.read_switch_keys
+TO switch_worker;
+
+-- The jobs: fold, finish, check.
+GRANT EXECUTE ON FUNCTION
+    ledger.fold_credits, ledger.finish_closing, ledger.read_waiting,
+    ledger.check_books, ledger.record_books_check, ledger.read_books_check
+TO switch_jobs;

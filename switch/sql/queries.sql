@@ -1,0 +1,114 @@
+-- Every statement that the switch sends, by name. They call functions; tables are not named outside sql/functions.
+
+-- name: authorize_batch
+SELECT decided_at, dispositions, outcomes, payment_ids
+  FROM ledger.authorize_batch($1::smallint, $2::integer[], $3::text[], $4::bytea[], $5::uuid[], $6::smallint[],
+                              $7::uuid[], $8::uuid[], $9::bigint[], $10::text[], $11::timestamptz[], $12::text[],
+                              $13::text[], $14::text[], $15::text[]);
+
+-- name: open_account
+SELECT disposition, (operation).*
+  FROM ledger.open_account($1::integer, $2::text, $3::bytea, $4::uuid, $5::text, $6::text, $7::text, $8::text);
+
+-- name: change_account
+SELECT disposition, (operation).* FROM ledger.change_account($1::integer, $2::text, $3::bytea, $4::uuid, $5::text);
+
+-- name: find_claim
+SELECT operation, subject FROM ledger.find_claim($1::integer, $2::text);
+
+-- name: read_accounts
+SELECT * FROM ledger.read_accounts($1::integer, $2::uuid, $3::text, $4::uuid, $5::integer);
+
+-- name: read_entries
+SELECT * FROM ledger.read_entries($1::integer, $2::uuid, $3::bigint, $4::integer, $5::integer);
+
+-- name: read_payments
+SELECT * FROM ledger.read_payments($1::integer, $2::uuid[]);
+
+-- name: list_payments
+SELECT p.*
+  FROM (SELECT array_agg(id) AS ids
+          FROM ledger.list_payments($1::integer, $2::text, $3::uuid, $4::timestamptz, $5::timestamptz, $6::uuid,
+                                    $7::integer) AS id) found,
+       ledger.read_payments($1::integer, found.ids) p;
+
+-- name: participants_version
+SELECT ledger.participants_version();
+
+-- name: read_participants
+SELECT * FROM ledger.read_participants();
+
+-- name: read_switch_keys
+SELECT * FROM ledger.read_switch_keys();
+
+-- name: fold_credits
+SELECT credits, accounts FROM ledger.fold_credits($1::smallint, $2::integer);
+
+-- name: finish_closing
+SELECT ledger.finish_closing($1::integer);
+
+-- name: read_waiting
+SELECT credits, oldest_age_s FROM ledger.read_waiting();
+
+-- name: check_books
+SELECT check_name, subject, detail FROM ledger.check_books();
+
+-- name: record_books_check
+SELECT ledger.record_books_check($1::integer);
+
+-- name: read_books_check
+SELECT checked_at, deviations FROM ledger.read_books_check();
+
+-- name: add_participant
+SELECT ledger.add_participant($1::text, $2::text, $3::text, $4::text);
+
+-- name: set_participant
+SELECT ledger.set_participant($1::text, $2::text, $3::text);
+
+-- name: set_participant_status
+SELECT ledger.set_participant_status($1::text, $2::text);
+
+-- name: list_participants
+SELECT * FROM ledger.list_participants();
+
+-- name: add_key
+SELECT ledger.add_key($1::text, $2::text, $3::bytea, $4::timestamptz, $5::timestamptz);
+
+-- name: revoke_key
+SELECT ledger.revoke_key($1::text, $2::text);
+
+-- name: list_keys
+SELECT * FROM ledger.list_keys();
+
+-- name: register_switch_key
+SELECT ledger.register_switch_key($1::text, $2::bytea, $3::timestamptz, $4::timestamptz);
+
+-- name: set_tier
+SELECT ledger.set_tier($1::text, $2::text, $3::bigint, $4::bigint, $5::bigint, $6::boolean);
+
+-- name: set_default_tier
+SELECT ledger.set_default_tier($1::text, $2::text, $3::text);
+
+-- name: list_tiers
+SELECT * FROM ledger.list_tiers();
+
+-- name: operator_open_account
+SELECT ledger.operator_open_account($1::uuid, $2::text, $3::text, $4::text, $5::bigint, $6::text, $7::text);
+
+-- name: set_account
+SELECT ledger.set_account($1::uuid, $2::bigint, $3::text);
+
+-- name: operator_change_account
+SELECT status, frozen_by, reason FROM ledger.operator_change_account($1::uuid, $2::text);
+
+-- name: operator_read_account
+SELECT * FROM ledger.operator_read_account($1::uuid);
+
+-- name: issue_money
+SELECT ledger.issue_money($1::uuid, $2::uuid, $3::bigint, $4::text);
+
+-- name: redeem_money
+SELECT ledger.redeem_money($1::uuid, $2::uuid, $3::bigint, $4::text);
+
+-- name: reverse_payment
+SELECT ledger.reverse_payment($1::uuid, $2::uuid, $3::text) AS outcome;

@@ -1,0 +1,91 @@
+-- Accounts, the tiers that limit them, and which kinds of accounts may pay which.
+
+CREATE TABLE ledger.tier (
+    name          text NOT NULL CHECK (name ~ '^[a-z0-9][a-z0-9-]{0,31}$'),
+    currency      text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
+    payment_limit bigint CHECK (payment_limit >= 0),
+    daily_limit   bigint CHECK (daily_limit >= 0),
+    balance_limit bigint CHECK (balance_limit >= 0),
+    choosable     boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (name, currency)
+);
+
+CREATE TABLE ledger.tier_default (
+    kind     text NOT NULL,
+    currency text NOT NULL,
+    tier     text NOT NULL,
+    PRIMARY KEY (kind, currency),
+    FOREIGN KEY (tier, currency) REFERENCES ledger.tier (name, currency)
+);
+
+-- The row of an account is written by every debit, so what is updated stays out of every index and a page
+-- keeps room for the next versions of its rows (heap-only updates).
+CREATE TABLE ledger.account (
+    shard          smallint NOT NULL DEFAULT 0,
+    participant_no integer NOT NULL REFERENCES ledger.participant,
+    balance        bigint NOT NULL DEFAULT 0,
+    held           bigint NOT NULL DEFAULT 0 CHECK (held >= 0),
+    floor          bigint NOT NULL DEFAULT 0 CHECK (floor <= 0),
+    posting_count  bigint NOT NULL DEFAULT 0 CHECK (posting_count >= 0),
+    spent_today    bigint NOT NULL DEFAULT 0 CHECK (spent_today >= 0),
+    spent_day      date NOT NULL DEFAULT '-infinity',
+    closing_seen   xid8,
+    created_at     timestamptz NOT NULL,
+    id             uuid NOT NULL,
+    kind           text NOT NULL CHECK (
+        kind IN ('wallet', 'merchant', 'government', 'position', 'external', 'issuance', 'fee')),
+    currency       text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
+    lifecycle      text NOT NULL DEFAULT 'open' CHECK (lifecycle IN ('open', 'closing', 'closed')),
+    frozen_by      text CHECK (frozen_by IN ('participant', 'operator')),
+    tier           text,
+    reference      text,
+    PRIMARY KEY (shard, id),
+    FOREIGN KEY (tier, currency) REFERENCES ledger.tier (name, currency),
+    CONSTRAINT no_overdraft CHECK (balance - held >= floor),
+    CONSTRAINT closed_is_empty CHECK (lifecycle <> 'closed' OR (balance = 0 AND held = 0))
+) WITH (fillfactor = 60);
+
+CREATE INDEX account_by_participant ON ledger.account (participant_no, id);
+CREATE INDEX account_by_reference ON ledger.account (participant_no, reference, id) WHERE reference IS NOT NULL;
+CREATE INDEX account_closing ON ledger.account (id) WHERE lifecycle = 'closing';
+CREATE UNIQUE INDEX account_issuance ON ledger.account (currency) WHERE kind = 'issuance';
+
+-- What opening, freezing, unfreezing and closing were answered, so that a repeat gets the same answer.
+CREATE TABLE ledger.account_operation (
+    participant_no integer NOT NULL,
+    key            text NOT NULL,
+    account        uuid NOT NULL,
+    operation      text NOT NULL CHECK (operation IN ('open', 'freeze', 'unfreeze', 'close')),
+    status         text NOT NULL,
+    frozen_by      text,
+    reason         text,
+    tier           text,
+    payment_limit  bigint,
+    daily_limit    bigint,
+    balance_limit  bigint,
+    decided_at     timestamptz NOT NULL,
+    PRIMARY KEY (participant_no, key)
+);
+
+-- Credits that the payee's balance does not contain yet: written with the decision, taken out by the fold.
+CREATE TABLE ledger.unfolded_credit (
+    shard       smallint NOT NULL DEFAULT 0,
+    payee       uuid NOT NULL,
+    transfer_id uuid NOT NULL,
+    amount      bigint NOT NULL CHECK (amount > 0),
+    PRIMARY KEY (shard, payee, transfer_id)
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
+        autovacuum_vacuum_cost_delay = 0, autovacuum_vacuum_insert_threshold = -1);
+
+-- An account as it is now: with the credits that its row does not contain yet.
+CREATE VIEW ledger.account_now AS
+    SELECT a.shard, a.participant_no, a.id, p.id AS participant, a.kind, a.currency,
+           CASE WHEN a.lifecycle <> 'open' THEN a.lifecycle WHEN a.frozen_by IS NOT NULL THEN 'frozen' ELSE 'open' END
+               AS status,
+           a.frozen_by, a.reference, a.tier, a.balance + coalesce(c.amount, 0) AS balance, a.held, a.floor,
+           t.payment_limit, t.daily_limit, t.balance_limit, a.spent_today, a.spent_day, a.created_at
+      FROM ledger.account a
+      JOIN ledger.participant p USING (participant_no)
+      LEFT JOIN ledger.tier t ON t.name = a.tier AND t.currency = a.currency
+      LEFT JOIN LATERAL (SELECT sum(u.amount)::bigint AS amount FROM ledger.unfolded_credit u
+                          WHERE u.shard = a.shard AND u.payee = a.id) c ON true;
