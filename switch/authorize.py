@@ -13,22 +13,15 @@ from switch.admission import Admission, Caller, Request, media_type_refusal
 from switch.budget import ledger_unavailable
 from switch.clock import Clock
 from switch.errors import LedgerUnavailable, Problem
-from switch.ledger import Disposition, Order, Reads, Verdict, new_id
+from switch.ledger import Disposition, Order, Verdict, new_id
 from switch.message import Payment, PaymentRequest, decode_payment
 from switch.metrics import WorkerMetrics
-from switch.participants import Participant
+from switch.reads import Reads
 from switch.reply import Answer, decided, refused
+from switch.requests import KEY_REUSED, standing
 from switch.router import Router
 from switch.service import Endpoint
 from switch.signature import parse_idempotency_key
-
-KEY_REUSED = Problem(
-    name="idempotency-key-reused",
-    detail="this Idempotency-Key was used for another request; nothing was changed",
-)
-SUSPENDED = Problem(
-    name="participant-suspended", detail="a suspended participant may read and repeat, not begin"
-)
 
 
 class Authorize:
@@ -63,7 +56,10 @@ class Authorize:
         key = parse_idempotency_key(caller.bound.idempotency_key)
         if isinstance(key, Problem):
             return key
-        refusal = await self._standing(caller.participant, key)
+        try:
+            refusal = await standing(self._reads, caller.participant, key)
+        except LedgerUnavailable:
+            return ledger_unavailable()
         if refusal is not None:
             return refusal
         refusal = media_type_refusal(caller.request.headers)
@@ -76,15 +72,6 @@ class Authorize:
         if isinstance(verdict, Problem):
             return verdict
         return self._answer(verdict)
-
-    async def _standing(self, participant: Participant, key: str) -> Problem | None:
-        if not participant.is_suspended:
-            return None
-        try:
-            is_repeat = await self._reads.key_is_claimed(participant.number, key)
-        except LedgerUnavailable:
-            return ledger_unavailable()
-        return None if is_repeat else SUSPENDED
 
     def _order(self, caller: Caller, key: str, payment: PaymentRequest) -> Order:
         return Order(

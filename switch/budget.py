@@ -3,6 +3,7 @@
 Both are counted in memory of one worker, both are bounded, and both say no before anything costly.
 """
 
+import asyncio
 from collections import OrderedDict
 
 from switch import limits
@@ -58,6 +59,7 @@ class InFlight:
         self._total_max = total_max
         self._each_max = each_max
         self._each: dict[int, int] = {}
+        self._emptied: asyncio.Future[None] | None = None
 
     def enter(self, participant_no: int) -> Problem | None:
         """Count one more, or say why not; only what was counted is to `leave`."""
@@ -82,6 +84,16 @@ class InFlight:
             self._each[participant_no] = count
         else:
             del self._each[participant_no]
+        if not self.total and self._emptied is not None:
+            if not self._emptied.done():
+                self._emptied.set_result(None)
+            self._emptied = None
+
+    async def empty(self) -> None:
+        """Wait until everything that entered is answered; one at a time waits for this."""
+        while self.total:
+            self._emptied = asyncio.get_running_loop().create_future()
+            await self._emptied
 
 
 def overloaded(detail: str = "the switch has as much work as it takes on") -> Problem:

@@ -24,7 +24,7 @@ from switch import limits, log
 from switch.budget import OUTCOME_UNKNOWN, ledger_unavailable
 from switch.clock import Clock
 from switch.errors import LedgerUnavailable, OutcomeUnknown, Problem
-from switch.ledger import Order, Verdict
+from switch.ledger import Order, Statements, Verdict, authorize_batch
 from switch.metrics import WorkerMetrics
 
 _log = log.logger("lane")
@@ -48,6 +48,25 @@ class Link(Protocol):
     def close(self) -> None:
         """Drop the connection without waiting."""
         ...
+
+
+class LedgerLink:
+    """A link to the real ledger."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    def is_closed(self) -> bool:
+        """Whether the connection is known to be gone."""
+        return bool(self._statements.connection.is_closed())
+
+    async def decide(self, orders: Sequence[Order]) -> Sequence[Verdict]:
+        """One call of the deciding function."""
+        return await authorize_batch(self._statements, orders)
+
+    def close(self) -> None:
+        """Drop the connection without waiting."""
+        self._statements.connection.terminate()
 
 
 class Waiting:

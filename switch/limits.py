@@ -66,6 +66,9 @@ PARTICIPANT_READS_IN_FLIGHT_MAX = 64  # of which: of one participant
 READ_TIMEOUT_S = 3.0  # one look-up, waiting for a connection included
 RETRY_AFTER_S = 1  # what a refusal for overload asks for
 DRAIN_S = 10.0  # from SIGTERM to exit
+SHUTDOWN_S_MAX = 0.3  # for connections to end once all is answered
+LISTEN_BACKLOG = 1024  # connections the kernel keeps until a worker takes them
+METRICS_FLUSH_S = 0.25  # how often what was counted in memory is handed over
 DRAIN_ANSWERS_S_MAX = 9.0  # of which: for answering what was accepted
 
 # Processes.

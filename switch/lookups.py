@@ -5,119 +5,28 @@ Query parameters are strict: one that is unknown, given twice or malformed is re
 because a filter that is silently ignored answers another question than the one asked.
 """
 
-import re
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
-from typing import Annotated, Any
-from urllib.parse import parse_qsl
-from uuid import UUID
-
-import msgspec
-from msgspec import Meta, Struct
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from switch import examples, limits
 from switch.admission import Admission, Caller
 from switch.errors import Problem
-from switch.ledger import Reads
-from switch.message import Account, Entry, Payment, is_text, malformed
+from switch.message import Account, Entry, Payment, malformed
+from switch.reads import Reads
 from switch.reply import Answer, Page, document
+from switch.requests import (
+    NOT_FOUND,
+    Reader,
+    path_id,
+    read_id,
+    read_key,
+    read_limit,
+    read_position,
+    read_query,
+    read_reference,
+    read_time,
+)
 from switch.service import Endpoint, Parameter
-
-NOT_FOUND = Problem(name="not-found", detail="nothing with this id that you may see")
-
-_UUID = re.compile("[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_POSITION = re.compile(r"([1-9][0-9]{0,17})\.(0|[1-9][0-9]{0,8})")
-_KEY = re.compile("[!-~]+")
-
-# A reader of one query parameter: its value, or the rule that it breaks.
-Reader = Callable[[str], Any]
-
-
-class Rule(Struct, frozen=True):
-    """The rule that a query parameter breaks."""
-
-    text: str
-
-
-def path_id(path: str) -> UUID | None:
-    """The id in the fourth segment of `/v1/things/{id}`."""
-    text = path.split("/")[3]
-    return UUID(text) if _UUID.fullmatch(text) else None
-
-
-def read_query(query: str | None, readers: Mapping[str, Reader]) -> dict[str, Any] | Problem:
-    """The query parameters by name; a problem names the parameter that breaks a rule."""
-    if not query:
-        return {}
-    try:
-        pairs = parse_qsl(
-            query,
-            keep_blank_values=True,
-            strict_parsing=True,
-            errors="strict",
-            max_num_fields=limits.QUERY_PARAMETERS_MAX,
-        )
-    except ValueError:  # UnicodeDecodeError is one
-        return malformed("The query is not a list of `name=value`, percent-encoded UTF-8.")
-    values: dict[str, Any] = {}
-    for name, text in pairs:
-        reader = readers.get(name)
-        if reader is None:
-            return malformed("There is no such query parameter here.", name)
-        if name in values:
-            return malformed("The query parameter is given twice.", name)
-        value = reader(text)
-        if isinstance(value, Rule):
-            return malformed(value.text, name)
-        values[name] = value
-    return values
-
-
-def read_id(text: str) -> UUID | Rule:
-    """A UUID."""
-    return UUID(text) if _UUID.fullmatch(text) else Rule("Expected a UUID.")
-
-
-def read_limit(text: str) -> int | Rule:
-    """How many rows at most."""
-    if text.isascii() and text.isdigit() and len(text) <= 4:
-        count = int(text)
-        if 1 <= count <= limits.PAGE_SIZE_MAX:
-            return count
-    return Rule(f"Expected an integer from 1 to {limits.PAGE_SIZE_MAX}.")
-
-
-def read_reference(text: str) -> str | Rule:
-    """A reference, exactly as it was given."""
-    if 1 <= len(text) <= limits.REFERENCE_CHARS_MAX and is_text(text):
-        return text
-    return Rule(f"Expected 1 to {limits.REFERENCE_CHARS_MAX} characters of text.")
-
-
-def read_key(text: str) -> str | Rule:
-    """An idempotency key, without quotes around it."""
-    if len(text) <= limits.IDEMPOTENCY_KEY_CHARS_MAX and _KEY.fullmatch(text):
-        return text
-    return Rule(f"Expected 1 to {limits.IDEMPOTENCY_KEY_CHARS_MAX} visible ASCII characters.")
-
-
-def read_time(text: str) -> datetime | Rule:
-    """A time of RFC 3339."""
-    try:
-        at: datetime = msgspec.convert(text, Annotated[datetime, Meta(tz=True)])
-    except msgspec.ValidationError:
-        return Rule("Expected a time of RFC 3339, like 2026-11-01T08:00:00Z.")
-    if not limits.YEAR_MIN <= at.year <= limits.YEAR_MAX:
-        return Rule(f"Expected a year from {limits.YEAR_MIN} to {limits.YEAR_MAX}.")
-    return at
-
-
-def read_position(text: str) -> tuple[int, int] | Rule:
-    """A place in a statement: posting and item."""
-    found = _POSITION.fullmatch(text)
-    if found is None:
-        return Rule("Expected `next_after` of an earlier answer.")
-    return int(found[1]), int(found[2])
 
 
 class Lookups:

@@ -59,6 +59,9 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     switch_keys: tuple[PublicKey, ...]
 
 
+# A poll or a connection that failed; the next attempt is a fraction of a second away.
+_BROKEN = (SwitchError, TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
 EMPTY = Snapshot(version=-1, keys={}, switch_keys=())
 
 
@@ -68,7 +71,7 @@ class Participants:
     def __init__(
         self,
         *,
-        connect: Callable[[], Awaitable["asyncpg.Connection[Any]"]],
+        connect: Callable[[], Awaitable[asyncpg.Connection]],
         key_dir: Path,
         clock: Clock,
         metrics: WorkerMetrics,
@@ -128,7 +131,7 @@ class Participants:
             self._task.cancel()
             await asyncio.wait({self._task})
 
-    async def _follow(self, connection: "asyncpg.Connection[Any]") -> None:
+    async def _follow(self, connection: asyncpg.Connection) -> None:
         while True:
             try:
                 await self._poll_until_broken(connection)
@@ -136,7 +139,7 @@ class Participants:
                 connection.terminate()
             connection = await self._reopen()
 
-    async def _poll_until_broken(self, connection: "asyncpg.Connection[Any]") -> None:
+    async def _poll_until_broken(self, connection: asyncpg.Connection) -> None:
         while not connection.is_closed():
             try:
                 async with asyncio.timeout(limits.PARTICIPANTS_POLL_S):
@@ -146,20 +149,20 @@ class Participants:
             self._changed.clear()
             try:
                 await self._poll(connection)
-            except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except _BROKEN as error:
                 _log.warning("participants could not be read", error=type(error).__name__)
                 return
 
-    async def _reopen(self) -> "asyncpg.Connection[Any]":
+    async def _reopen(self) -> asyncpg.Connection:
         while True:
             self._metrics.reconnects.add(("participants",))
             try:
                 return await self._open()
-            except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except _BROKEN as error:
                 _log.warning("no connection for participants", error=type(error).__name__)
                 await asyncio.sleep(limits.PARTICIPANTS_RECONNECT_S)
 
-    async def _open(self) -> "asyncpg.Connection[Any]":
+    async def _open(self) -> asyncpg.Connection:
         connection = await self._connect()
         try:
             async with asyncio.timeout(limits.PARTICIPANTS_QUERY_TIMEOUT_S):
@@ -173,7 +176,7 @@ class Participants:
     def _heard(self, *_: object) -> None:
         self._changed.set()
 
-    async def _poll(self, connection: "asyncpg.Connection[Any]") -> None:
+    async def _poll(self, connection: asyncpg.Connection) -> None:
         """Ask for the version and read everything anew when it moved."""
         asked_at_s = self._clock.monotonic_s()
         async with asyncio.timeout(limits.PARTICIPANTS_QUERY_TIMEOUT_S):

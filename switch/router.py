@@ -33,11 +33,6 @@ class Router:
         self._is_draining = False
 
     @property
-    def in_flight_count(self) -> int:
-        """Messages taken on and not decided."""
-        return self._in_flight.total
-
-    @property
     def waiting_count(self) -> int:
         """Messages in the queues of all lanes."""
         return sum(lane.waiting_count for lane in self._lanes)

@@ -1,0 +1,226 @@
+"""The composition root of one worker: everything is made here, once, and handed to who needs it."""
+
+import asyncio
+import socket
+import ssl
+from functools import partial
+
+import asyncpg
+from prometheus_client import REGISTRY, CollectorRegistry
+
+from switch import db, ledger, limits, log, migrate
+from switch.accounts import Accounts
+from switch.admission import Admission
+from switch.authorize import Authorize
+from switch.budget import FailureBudget, InFlight
+from switch.clock import SYSTEM_CLOCK, Clock
+from switch.config import Config
+from switch.endpoint import Dispatch, Server
+from switch.errors import SwitchError
+from switch.lane import Lane, LedgerLink
+from switch.lookups import Lookups
+from switch.metrics import WorkerMetrics
+from switch.participants import Participants
+from switch.public import Public
+from switch.reads import Reads
+from switch.router import Router
+from switch.service import Endpoint
+from switch.services import SERVICES
+
+_log = log.logger("app")
+
+
+class App:
+    """One worker: `start`, serve until asked to end, `drain`."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+        registry: CollectorRegistry = REGISTRY,
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._metrics = WorkerMetrics(registry)
+        self._participants = Participants(
+            connect=partial(self._connect, "switch participants"),
+            key_dir=config.key_dir,
+            clock=clock,
+            metrics=self._metrics,
+        )
+        self._lanes = [
+            Lane(
+                open_link=self._open_link,
+                queue_max=config.lane_queue_max,
+                clock=clock,
+                metrics=self._metrics,
+            )
+            for _ in range(config.lane_count)
+        ]
+        self._payments = InFlight(
+            total_max=config.lane_count * config.lane_queue_max,
+            each_max=limits.PARTICIPANT_IN_FLIGHT_MAX,
+        )
+        self._others = InFlight(
+            total_max=limits.READS_IN_FLIGHT_MAX, each_max=limits.PARTICIPANT_READS_IN_FLIGHT_MAX
+        )
+        self._router = Router(self._lanes, self._payments)
+        self._admission = Admission(
+            participants=self._participants,
+            budget=FailureBudget(clock),
+            in_flight=self._others,
+            authorities=config.authorities,
+            scheme=config.scheme,
+            signature_age_s_max=config.signature_age_s_max,
+            signature_ahead_s_max=config.signature_ahead_s_max,
+            clock=clock,
+            metrics=self._metrics,
+        )
+        self._read_pool = db.pool(
+            config.database_url, application_name="switch reads", size=config.read_connections_max
+        )
+        self._server: Server | None = None
+        self._listener: asyncio.Server | None = None
+        self._dispatch: Dispatch | None = None
+        self._public = Public(participants=self._participants, waiting_for=self.waiting_for)
+        self._is_serving = False
+        self._reporting: asyncio.Task[None] | None = None
+
+    def waiting_for(self) -> str | None:
+        """What is missing before payments can be decided here; None when nothing is."""
+        if not self._is_serving:
+            return "start"
+        if not self._participants.is_trusted:
+            return "participants"
+        if not self._router.is_connected:
+            return "ledger"
+        return None
+
+    async def start(self) -> None:
+        """Reach the database, check that it fits, then listen. Raises SwitchError otherwise."""
+        await self._check_database()
+        await self._participants.start()
+        await self._read_pool
+        for lane in self._lanes:
+            lane.start()
+        self._dispatch = Dispatch(self._endpoints(), clock=self._clock, metrics=self._metrics)
+        self._server = Server(self._dispatch.serve, connections_max=self._config.connections_max)
+        self._listener = await self._listen(self._server)
+        self._reporting = asyncio.create_task(self._report(self._server), name="metrics")
+        self._is_serving = True
+
+    async def drain(self) -> None:
+        """Answer what was accepted, refuse what is new, and end."""
+        self._is_serving = False
+        if self._server is not None and self._dispatch is not None:
+            assert self._listener is not None, "they start together"
+            self._listener.close()
+            self._dispatch.drain()
+            self._admission.drain()
+            self._router.drain()
+            await self._answer_accepted()
+            self._server.pre_shutdown()
+            await self._server.shutdown(limits.SHUTDOWN_S_MAX)
+        for lane in self._lanes:
+            await lane.stop()
+        await self._participants.stop()
+        self._read_pool.terminate()
+        if self._reporting is not None:
+            self._reporting.cancel()
+        self._metrics.flush()
+
+    async def _answer_accepted(self) -> None:
+        """Wait, boundedly, until nothing that was accepted is unanswered."""
+        try:
+            async with asyncio.timeout(self._config.drain_s):
+                await self._payments.empty()
+                await self._others.empty()
+        except TimeoutError:
+            _log.warning("not all was answered", unanswered=self._payments.total)
+
+    async def _check_database(self) -> None:
+        connection = await self._connect("switch start")
+        try:
+            await migrate.check_version(connection)
+            await migrate.check_worker_role(connection)
+        finally:
+            await connection.close()
+
+    async def _connect(self, application_name: str) -> asyncpg.Connection:
+        return await db.connect(self._config.database_url, application_name=application_name)
+
+    async def _open_link(self) -> LedgerLink:
+        connection = await self._connect("switch lane")
+        try:
+            return LedgerLink(await ledger.prepare(connection))
+        except BaseException:
+            connection.terminate()
+            raise
+
+    def _endpoints(self) -> tuple[Endpoint, ...]:
+        """Everything that is served: the payment first, the services of the city last."""
+        reads = Reads(self._read_pool)
+        admission, clock, metrics = self._admission, self._clock, self._metrics
+        authorize = Authorize(
+            admission=admission, router=self._router, reads=reads, clock=clock, metrics=metrics
+        )
+        accounts = Accounts(admission=admission, reads=reads, clock=clock, metrics=metrics)
+        lookups = Lookups(admission=admission, reads=reads)
+        endpoints = (
+            *authorize.endpoints(),
+            *lookups.endpoints(),
+            *accounts.endpoints(),
+            *self._public.endpoints(),
+            *(endpoint for service in SERVICES for endpoint in service.endpoints),
+        )
+        self._public.describe(endpoints)
+        return endpoints
+
+    async def _listen(self, server: Server) -> asyncio.Server:
+        """Share the port with the other workers; the kernel spreads connections over them."""
+        config = self._config
+        listener = listening_socket(config.host, config.port)
+        context = None
+        if config.tls_cert is not None:
+            assert config.tls_key is not None, "the supervisor checked that both are there"
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(config.tls_cert, config.tls_key)
+        loop = asyncio.get_running_loop()
+        return await loop.create_server(
+            server, sock=listener, ssl=context, backlog=limits.LISTEN_BACKLOG
+        )
+
+    async def _report(self, server: Server) -> None:
+        """Hand over what was counted, a few times a second."""
+        metrics = self._metrics
+        while True:
+            metrics.queue_messages.set(self._router.waiting_count)
+            metrics.in_flight_messages.set(self._payments.total)
+            metrics.connections.set(server.connection_count)
+            metrics.snapshot_age_seconds.set(self._participants.age_s)
+            metrics.flush()
+            await asyncio.sleep(limits.METRICS_FLUSH_S)
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """A socket on a port that several workers share."""
+    try:
+        found = socket.getaddrinfo(
+            host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        family, kind, protocol, _, address = found[0]
+        listener = socket.socket(family, kind, protocol)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            listener.bind(address)
+        except BaseException:
+            listener.close()
+            raise
+    except OSError as error:
+        raise SwitchError(
+            f"cannot listen on {host}:{port} ({error.strerror}): choose another --host or --port"
+        ) from None
+    listener.setblocking(False)
+    return listener

@@ -1,0 +1,88 @@
+"""Budgets: failures run out and come back, work is counted in and out, and both are bounded."""
+
+import pytest
+
+from switch import limits
+from switch.budget import FailureBudget, InFlight
+from switch.clock import Clock
+
+
+class StandingClock(Clock):
+    """A clock that moves when it is told to."""
+
+    def __init__(self) -> None:
+        self.at_s = 1000.0
+
+    def monotonic_s(self) -> float:
+        """Where it was set."""
+        return self.at_s
+
+
+def test_failures_run_out_and_come_back() -> None:
+    """A burst of failures is borne; then the pair is refused until time has refilled its bucket."""
+    clock = StandingClock()
+    budget = FailureBudget(clock)
+    for _ in range(limits.FAILED_SIGNATURES_BURST):
+        assert budget.refusal("10.0.0.1", "a/1") is None
+        budget.charge("10.0.0.1", "a/1")
+    refusal = budget.refusal("10.0.0.1", "a/1")
+    assert refusal is not None
+    assert refusal.name == "too-many-requests"
+    assert refusal.retry_after_s
+    clock.at_s += 1.5 / limits.FAILED_SIGNATURES_PER_S
+    assert budget.refusal("10.0.0.1", "a/1") is None
+
+
+def test_a_budget_is_of_one_peer_and_one_key() -> None:
+    """Who fails takes nothing from the same key elsewhere, nor from another key here."""
+    budget = FailureBudget(StandingClock())
+    for _ in range(limits.FAILED_SIGNATURES_BURST + 1):
+        budget.charge("10.0.0.1", "a/1")
+    assert budget.refusal("10.0.0.1", "a/1") is not None
+    assert budget.refusal("10.0.0.2", "a/1") is None
+    assert budget.refusal("10.0.0.1", "b/1") is None
+
+
+def test_a_long_quiet_bucket_holds_one_burst_only() -> None:
+    """Time refills a bucket to its brim, not beyond."""
+    clock = StandingClock()
+    budget = FailureBudget(clock)
+    budget.charge("10.0.0.1", "a/1")
+    clock.at_s += 1e6
+    for _ in range(limits.FAILED_SIGNATURES_BURST):
+        budget.charge("10.0.0.1", "a/1")
+    assert budget.refusal("10.0.0.1", "a/1") is not None
+
+
+def test_the_map_of_failures_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pair that failed longest ago is forgotten first."""
+    monkeypatch.setattr(limits, "FAILED_SIGNATURE_ENTRIES_MAX", 2)
+    budget = FailureBudget(StandingClock())
+    for _ in range(limits.FAILED_SIGNATURES_BURST):
+        budget.charge("10.0.0.1", "a/1")
+    budget.charge("10.0.0.2", "a/1")
+    budget.charge("10.0.0.1", "a/1")
+    budget.charge("10.0.0.3", "a/1")
+    assert budget.refusal("10.0.0.1", "a/1") is not None, "the most recent but one is kept"
+    assert len(budget._buckets) == 2
+
+
+def test_work_in_flight_is_bounded_for_each_and_for_all() -> None:
+    """One participant is told 429 at its bound, all together 503; who leaves makes room."""
+    in_flight = InFlight(total_max=3, each_max=2)
+    assert in_flight.enter(1) is None
+    assert in_flight.enter(1) is None
+    refusal = in_flight.enter(1)
+    assert refusal is not None
+    assert refusal.status == 429
+    assert in_flight.enter(2) is None
+    refusal = in_flight.enter(3)
+    assert refusal is not None
+    assert refusal.status == 503
+    assert refusal.retry_after_s
+    in_flight.leave(1)
+    assert in_flight.enter(3) is None
+    for participant_no in (1, 2, 3):
+        in_flight.leave(participant_no)
+    assert in_flight.total == 0
+    assert in_flight._each == {}, "nothing is remembered of who has nothing here"

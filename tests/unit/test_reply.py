@@ -1,0 +1,127 @@
+"""Answers: their bytes are in golden files, because a repeat must be the first answer again."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from switch import examples
+from switch.components import BoundRequest
+from switch.errors import PROBLEMS, Problem
+from switch.message import Payment
+from switch.reply import (
+    ANSWER_VERSION,
+    PAYMENT_RENDERERS,
+    Page,
+    decided,
+    document,
+    refused,
+    render_payment,
+    repeated,
+    signed,
+)
+from switch.signature import digest_field, signing_key
+
+GOLDEN = Path(__file__).parent / "golden"
+
+# One stored decision a line: what the ledger rebuilds, as it is handed to the renderer.
+STORED: dict[str, dict[str, Any]] = {
+    "completed": examples.PAYMENT,
+    "declined": examples.PAYMENT
+    | {"status": "declined", "reason": "insufficient_funds", "amount_captured": 0},
+    "every_member": examples.PAYMENT
+    | {
+        "expires_at": "2026-11-01T08:00:01.500000Z",
+        "payee_reference": 'INV "12" \\ é 💶',
+        "description": "两杯咖啡 </script>\u2028",
+        "metadata": {"z": "1", "a": "", "m": "é"},
+        "amount": 10**15,
+        "amount_captured": 10**15,
+    },
+    "nothing_optional": examples.PAYMENT
+    | {"reference": None, "description": None, "metadata": None},
+    "empty_metadata": examples.PAYMENT | {"metadata": {}},
+}
+
+
+@pytest.mark.parametrize("name", sorted(STORED))
+@pytest.mark.parametrize("version", sorted(PAYMENT_RENDERERS))
+def test_a_stored_decision_is_rendered_to_the_bytes_of_its_golden_file(
+    name: str, version: int
+) -> None:
+    """A renderer never changes: what was answered once is answered again, byte for byte."""
+    golden = (GOLDEN / f"payment_{version}_{name}.json").read_bytes()
+    assert render_payment(Payment(**STORED[name]), version) == golden
+
+
+def test_there_is_a_golden_file_for_every_renderer() -> None:
+    """Each version that was ever answered has its files, and the newest is the one in use."""
+    versions = {path.name.split("_")[1] for path in GOLDEN.glob("payment_*.json")}
+    assert versions == {str(version) for version in PAYMENT_RENDERERS}
+    assert max(PAYMENT_RENDERERS) == ANSWER_VERSION
+
+
+def test_a_repeat_differs_from_the_first_answer_in_status_and_one_field_only() -> None:
+    """201, then 200 with Idempotent-Replayed; the same body."""
+    first = decided(Payment(**examples.PAYMENT), replayed=False)
+    repeat = decided(Payment(**examples.PAYMENT), replayed=True)
+    assert (first.status, repeat.status) == (201, 200)
+    assert first.body == repeat.body
+    assert first.fields == {}
+    assert repeat.fields == {"Idempotent-Replayed": "true"}
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_a_problem_is_rendered_as_the_contract_says(name: str) -> None:
+    """Every problem has its type, title, status and detail, and the media type of RFC 9457."""
+    answer = refused(Problem(name=name, detail="why", field="amount", retry_after_s=2))
+    status, title = PROBLEMS[name]
+    assert answer.status == status
+    assert answer.media_type == "application/problem+json"
+    assert answer.fields == {"Retry-After": "2"}
+    assert json.loads(answer.body) == {
+        "type": f"urn:switch:problem:{name}",
+        "title": title,
+        "status": status,
+        "detail": "why",
+        "field": "amount",
+    }
+    assert "field" not in json.loads(refused(Problem(name=name, detail="why")).body)
+
+
+def test_a_signed_answer_keeps_its_own_fields() -> None:
+    """Signing adds three fields and changes nothing else, for answers and problems alike."""
+    key = signing_key("switch/one", bytes(range(32)))
+    bound = BoundRequest(
+        method="POST", path="/v1/payments", query=None, content_digest=None, idempotency_key="k"
+    )
+    for plain in (
+        decided(Payment(**examples.PAYMENT), replayed=True),
+        refused(Problem(name="overloaded", detail="full", retry_after_s=1)),
+    ):
+        answer = signed(plain, key=key, bound=bound, created=1_793_520_000)
+        assert (answer.status, answer.body) == (plain.status, plain.body)
+        assert answer.media_type == plain.media_type
+        assert plain.fields.items() <= answer.fields.items()
+        assert answer.fields["Content-Digest"] == digest_field(plain.body)
+        assert 'keyid="switch/one"' in answer.fields["Signature-Input"]
+        assert answer.fields.keys() - plain.fields.keys() == {
+            "Content-Digest",
+            "Signature-Input",
+            "Signature",
+        }
+
+
+def test_lists_and_documents() -> None:
+    """A list says whether there is more and where to go on; a stored document says it is one."""
+    payment = Payment(**examples.PAYMENT)
+    page = document(Page(data=[payment], has_more=True, next_after=payment.id))
+    assert page.status == 200
+    assert json.loads(page.body) == {
+        "data": [examples.PAYMENT],
+        "has_more": True,
+        "next_after": examples.PAYMENT["id"],
+    }
+    assert document(payment, status=201).status == 201
+    assert repeated(payment).fields == {"Idempotent-Replayed": "true"}
