@@ -73,7 +73,7 @@ async def open_database(data_dir: Path) -> AsyncIterator[Embedded]:
 
 def prepare_home(data_dir: Path) -> Home:
     """The data directory, made if it is not there; refused if it is somebody else's."""
-    home = Home(data_dir=data_dir.expanduser().resolve())
+    home = Home(data_dir=Path(os.path.realpath(os.path.expanduser(data_dir))))
     try:
         home.data_dir.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileExistsError):
