@@ -17,12 +17,13 @@ from uuid import UUID
 
 import asyncpg
 
-from switch import db, embedded, keyfile, limits, migrate
+from switch import db, embedded, keyfile, ledger, limits, migrate
 from switch.clock import SYSTEM_CLOCK, Clock
 from switch.errors import SwitchError
 from switch.keeper import Home
-from switch.ledger import new_id
+from switch.message import Account
 from switch.queries import QUERIES
+from switch.reads import stored_account
 
 REFUSED = "SW001"  # SQLSTATE of a refusal that is meant for a person
 
@@ -153,7 +154,7 @@ class Operator:
         reference: str | None = None,
     ) -> UUID:
         """Open an account of any kind for a participant; its id."""
-        account = new_id(self._clock.now_us())
+        account = ledger.new_id(self._clock.now_us())
         await self._do(
             "operator_open_account", account, participant, kind, currency, floor, tier, reference
         )
@@ -165,16 +166,13 @@ class Operator:
         """Change the floor or the tier; None leaves it."""
         await self._do("set_account", account, floor, tier)
 
-    async def change_account(self, account: UUID, action: str) -> None:
-        """`freeze`, `unfreeze` or `close`. Only the operator lifts the operator's freeze."""
-        await self._do("operator_change_account", account, action)
+    async def change_account(self, account: UUID, action: str) -> dict[str, Any]:
+        """`freeze`, `unfreeze` or `close`; status, frozen_by and why nothing was done."""
+        return (await self._rows("operator_change_account", account, action))[0]
 
-    async def account(self, account: UUID) -> dict[str, Any]:
+    async def account(self, account: UUID) -> Account:
         """An account, whoever holds it."""
-        rows = await self._rows("operator_read_account", account)
-        if not rows:
-            raise SwitchError(f"there is no account {account}")
-        return rows[0]
+        return stored_account((await self._rows("operator_read_account", account))[0])
 
     # Money.
 
@@ -186,11 +184,15 @@ class Operator:
         """Take money out of circulation; the id of the payment."""
         return await self._move("redeem_money", account, amount, reason)
 
-    async def reverse(self, payment: UUID, *, reason: str) -> UUID:
-        """Undo a mistake by a new transfer the other way; the id of the reversal."""
-        reversal = new_id(self._clock.now_us())
-        await self._do("reverse_payment", reversal, payment, reason)
-        return reversal
+    async def reverse(self, payment: UUID, *, reason: str) -> tuple[UUID, str]:
+        """Undo a mistake by a new transfer the other way; its id and its outcome."""
+        reversal = ledger.new_id(self._clock.now_us())
+        rows = await self._rows("reverse_payment", reversal, payment, reason)
+        return reversal, str(rows[0]["outcome"])
+
+    async def fold_credits(self) -> int:
+        """Add waiting credits up on their accounts, as the jobs process does; how many."""
+        return (await ledger.fold_credits(self.connection, limits.FOLD_SIZE_MAX)).credits
 
     async def check_books(self) -> list[dict[str, Any]]:
         """Every deviation from what must hold, in one snapshot; empty when the books are right."""
@@ -199,7 +201,7 @@ class Operator:
         return found
 
     async def _move(self, query: str, account: UUID, amount: int, reason: str) -> UUID:
-        payment = new_id(self._clock.now_us())
+        payment = ledger.new_id(self._clock.now_us())
         await self._do(query, payment, account, amount, reason)
         return payment
 
@@ -258,7 +260,9 @@ async def database_url(access: Access, *, may_make: bool = False) -> AsyncIterat
 @asynccontextmanager
 async def connected(url: str, *, check_version: bool = True) -> AsyncIterator[Operator]:
     """An operator's connection to a database that is there."""
-    connection = await db.connect(url, application_name="switch operator")
+    connection = await db.connect(
+        url, application_name="switch operator", statement_timeout_s=limits.BOOKS_CHECK_S_MAX
+    )
     try:
         if check_version:
             await migrate.check_version(connection)

@@ -1,25 +1,24 @@
 """The command line: `switch …`, every command of the wire contract's last section but one.
 
 A command gathers its options, calls what does the work, and prints the result. The families have
-files of their own: `cli_serve`, `cli_participants`, `cli_accounts`. Usage errors and refusals are
-one line on standard error.
+files of their own: `cli_serve`, `cli_demo`, `cli_participants`, `cli_accounts`. Usage errors and
+refusals are one line on standard error.
 """
 
 import importlib.metadata
-import json
 import platform
 import sys
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
-from switch import admin, config, limits, migrate, terminal
+from switch import admin, migrate, terminal
 from switch.cli_accounts import account_app, issue, redeem, reverse, tier_app
+from switch.cli_demo import demo_command, pay
 from switch.cli_operator import AdminDatabaseUrl, DataDir, access, act
 from switch.cli_participants import key_app, participant_app
-from switch.cli_serve import AdminPort, serve
-from switch.terminal import AsJson, option
+from switch.cli_serve import TimeZone, serve
+from switch.terminal import AsJson
 
 app = typer.Typer(
     help="A payment switch: signed, idempotent, durable payments between a city's participants.",
@@ -31,10 +30,12 @@ app.add_typer(participant_app, name="participant")
 app.add_typer(key_app, name="key")
 app.add_typer(tier_app, name="tier")
 app.add_typer(account_app, name="account")
+app.command()(serve)
+app.command("demo")(demo_command)
+app.command()(pay)
 app.command()(issue)
 app.command()(redeem)
 app.command()(reverse)
-app.command()(serve)
 
 
 def main() -> None:
@@ -88,7 +89,7 @@ def migrate_command(
 def check_books(
     admin_database_url: AdminDatabaseUrl = None, data_dir: DataDir = None, as_json: AsJson = False
 ) -> None:
-    """Prove the books: conservation, floors, caps, every balance derived again from its payments."""
+    """Prove the books: conservation, floors, and every balance derived again from its payments."""
     with terminal.waiting("checking the books"):
         found = act(admin_database_url, data_dir, admin.Operator.check_books)
     if not found:

@@ -1,14 +1,16 @@
 """The commands about money: `switch tier …`, `account …`, `issue`, `redeem` and `reverse`."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
+import msgspec
 import typer
 
 from switch import terminal
 from switch.admin import Operator
 from switch.cli_operator import AdminDatabaseUrl, Currency, DataDir, act
+from switch.message import Account
 from switch.terminal import AsJson, option
 
 AccountId = Annotated[UUID, typer.Argument(metavar="ID", help="Id of the account.")]
@@ -93,8 +95,8 @@ def tier_list(
 ) -> None:
     """Every tier and its limits."""
     rows = act(admin_database_url, data_dir, Operator.tiers)
-    columns = ("name", "currency", "payment_limit", "daily_limit", "balance_limit", "choosable")
-    columns += ("default_for",)
+    limits = ("payment_limit", "daily_limit", "balance_limit")
+    columns = ("name", "currency", *limits, "choosable", "default_for")
     terminal.show({"tiers": rows}, as_json=as_json, text=terminal.table(rows, columns=columns))
 
 
@@ -241,25 +243,30 @@ def reverse(
     as_json: AsJson = False,
 ) -> None:
     """Undo a mistaken payment by a new one the other way; print its id."""
-    reversal = act(
+    reversal, outcome = act(
         admin_database_url, data_dir, lambda operator: operator.reverse(payment, reason=reason)
     )
-    terminal.show({"id": reversal}, as_json=as_json, text=str(reversal))
+    terminal.show({"id": reversal, "outcome": outcome}, as_json=as_json, text=str(reversal))
+    if outcome != "approved":
+        terminal.fail(f"the reversal was declined: {outcome}; nothing has moved")
 
 
 def _change(
     account: UUID, action: str, admin_database_url: str | None, data_dir: Path | None, as_json: bool
 ) -> None:
-    async def change(operator: Operator) -> dict[str, Any]:
-        await operator.change_account(account, action)
-        return await operator.account(account)
-
-    _show_account(act(admin_database_url, data_dir, change), as_json)
-
-
-def _show_account(shown: dict[str, Any], as_json: bool) -> None:
-    lines = terminal.table(
-        [{"field": name, "value": value} for name, value in shown.items()],
-        columns=("field", "value"),
+    changed = act(
+        admin_database_url, data_dir, lambda operator: operator.change_account(account, action)
     )
-    terminal.show(shown, as_json=as_json, text=lines)
+    terminal.show(
+        {"id": account} | changed, as_json=as_json, text=f"{account} is {changed['status']}"
+    )
+    if changed["reason"] is not None:
+        terminal.fail(f"{account} could not be changed: {changed['reason']}")
+
+
+def _show_account(account: Account, as_json: bool) -> None:
+    document = msgspec.to_builtins(account)
+    fields = {**document, **document["limits"]}
+    del fields["limits"]
+    rows = [{"field": name, "value": value} for name, value in fields.items()]
+    terminal.show(document, as_json=as_json, text=terminal.table(rows, columns=("field", "value")))

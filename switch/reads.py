@@ -4,6 +4,7 @@ Typed calls of the functions in sql/ on a pool of connections that decides no pa
 """
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -70,14 +71,14 @@ class Reads:
     async def account(self, participant_no: int, account_id: UUID) -> Account | None:
         """One account of the participant, None when it has no such account."""
         rows = await self._fetch("read_accounts", participant_no, account_id, None, None, 1)
-        return _account(rows[0]) if rows else None
+        return stored_account(rows[0]) if rows else None
 
     async def accounts(
         self, participant_no: int, reference: str | None, after: UUID | None, limit: int
     ) -> list[Account]:
         """Accounts of the participant in id order."""
         rows = await self._fetch("read_accounts", participant_no, None, reference, after, limit)
-        return [_account(row) for row in rows]
+        return [stored_account(row) for row in rows]
 
     async def entries(
         self, participant_no: int, account_id: UUID, after: tuple[int, int] | None, limit: int
@@ -166,7 +167,8 @@ class Reads:
 CLAIM_OF_PAYMENT = 1  # key_claim.operation
 
 
-def _account(row: asyncpg.Record) -> Account:
+def stored_account(row: Mapping[str, Any]) -> Account:
+    """An account as it stands, from a row of the view of all accounts."""
     daily_limit = row["daily_limit"]
     daily_left = None if daily_limit is None else max(0, daily_limit - row["spent_today"])
     return Account(

@@ -16,13 +16,15 @@ from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from switch import admin, db, embedded, limits, migrate
 from switch.admin_port import AdminPort
 from switch.config import Config, is_loopback, known_authorities
 from switch.errors import SwitchError
 from switch.supervisor import JOBS_COMMAND, WORKER_COMMAND, Child, Supervisor
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +72,7 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(
-    options: ServeOptions, *, messages: IO[bytes] | None = None
-) -> AsyncIterator[Serving]:
+async def serving(options: ServeOptions, *, messages: Path | None = None) -> AsyncIterator[Serving]:
     """Run a switch while the block lasts; `messages` gets what its children say, else stderr."""
     check_options(options)
     async with AsyncExitStack() as stack:
@@ -86,7 +86,8 @@ async def serving(
         await _prepare_database(options, databases)
         config = _config(options, port=port, authorities=authorities, url=databases.workers)
         metrics_dir = stack.enter_context(_metrics_dir(options.data_dir, port))
-        children = _children(options, config, databases, metrics_dir, messages)
+        said = None if messages is None else stack.enter_context(messages.open("ab"))
+        children = _children(options, config, databases, metrics_dir, said)
         supervisor = Supervisor(children)
         admin_port = AdminPort(children=children, metrics_dir=metrics_dir)
         admin_number = await admin_port.start(host=options.admin_host, port=options.admin_port)
@@ -250,8 +251,8 @@ def _in_url(host: str) -> str:
     return f"[{host}]" if ":" in host and not host.startswith("[") else host
 
 
-async def until_asked_to_end(work: Coroutine[Any, Any, None]) -> None:
-    """Run to the end, or until SIGTERM or SIGINT, which cancels it: it cleans up and all is well.
+async def until_asked_to_end(work: Coroutine[Any, Any, Result]) -> Result | None:
+    """The result of the work; None when SIGTERM or SIGINT asked for an end, and it was cancelled.
 
     A second signal ends this process at once; its children notice and end too.
     """
@@ -269,7 +270,8 @@ async def until_asked_to_end(work: Coroutine[Any, Any, None]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)
     try:
-        await running
+        return await running
     except asyncio.CancelledError:
         if not asked:
             raise
+        return None

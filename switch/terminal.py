@@ -6,10 +6,13 @@ error into a line and an exit code: 0 done, 1 refused or failed, 2 wrong usage.
 """
 
 import asyncio
+import shlex
+import shutil
 import sys
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import msgspec
@@ -56,10 +59,14 @@ def table(rows: Sequence[Mapping[str, Any]], *, columns: Sequence[str]) -> Table
     return shown
 
 
-def run(work: Coroutine[Any, Any, Result]) -> Result:
+def run(
+    work: Coroutine[Any, Any, Result],
+    *,
+    runner: Callable[[Coroutine[Any, Any, Result]], Result] = asyncio.run,
+) -> Result:
     """Run a command's work to its end; an operator's error becomes one line and exit code 1."""
     try:
-        return asyncio.run(work)
+        return runner(work)
     except SwitchError as error:
         fail(str(error))
     except KeyboardInterrupt:
@@ -103,6 +110,16 @@ def waiting(what: str) -> Iterator[None]:
         return
     with console.status(what):
         yield
+
+
+def program() -> str:
+    """How this program was called, so that a command can be pasted."""
+    if shutil.which("switch") is not None:
+        return "switch"
+    called = Path(sys.argv[0])
+    if called.name == "switch":
+        return shlex.quote(str(called.resolve()))
+    return f"{shlex.quote(sys.executable)} -m switch"
 
 
 def moment(text: str | None, *, name: str) -> datetime | None:

@@ -25,8 +25,8 @@ LINES = (
     "app",
     "worker jobs",
     "supervisor admin_port serving",
-    "demo_city demo_traffic demo",
-    "terminal cli_operator cli_participants cli_accounts cli",
+    "terminal demo_city demo_traffic demo_table demo",
+    "cli_operator cli_participants cli_accounts cli_serve cli_demo cli",
     "__main__",
 )
 ORDER = " ".join(LINES).split()

@@ -1,0 +1,99 @@
+"""`switch demo` and `switch pay`: the switch seen by a newcomer and by a participant."""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+import uvloop
+
+from switch import config, limits, terminal
+from switch.cli_operator import Currency, DataDir
+from switch.cli_serve import AdminPort, Port, Workers
+from switch.client import Client, ClientError, Payment
+from switch.demo import DemoOptions, demo
+from switch.errors import SwitchError
+from switch.serving import until_asked_to_end
+from switch.terminal import AsJson, option
+
+
+def demo_command(
+    seconds: Annotated[
+        float | None,
+        option("--seconds", help="Traffic for this long, then the audit [keep serving].", min=0.1),
+    ] = None,
+    wallets: Annotated[
+        int, option("--wallets", help="How many wallets the city has.", min=4, max=1_000_000)
+    ] = limits.DEMO_WALLETS,
+    senders: Annotated[
+        int, option("--senders", help="Messages under way at a time.", min=1, max=1_000)
+    ] = limits.DEMO_SENDERS,
+    seed: Annotated[int | None, option("--seed", help="Repeat the traffic of a run.")] = None,
+    workers: Workers = None,
+    port: Port = 0,
+    admin_port: AdminPort = 0,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a small city: real processes, signed traffic, a live table, then the audit."""
+    options = DemoOptions(
+        seconds=seconds,
+        as_json=as_json,
+        worker_count=workers or config.default_worker_count(),
+        port=port,
+        admin_port=admin_port,
+        data_dir=data_dir,
+        wallet_count=wallets,
+        sender_count=senders,
+        seed=seed,
+    )
+    right = terminal.run(until_asked_to_end(demo(options)), runner=uvloop.run)
+    if not right:
+        raise typer.Exit(terminal.EXIT_FAILED)
+
+
+def pay(
+    key: Annotated[Path, option("--key", help="PEM file of the participant's private key.")],
+    key_id: Annotated[str, option("--keyid", help="Its id: PARTICIPANT/NAME.")],
+    url: Annotated[str, option("--url", help="Where the switch is.")],
+    payer: Annotated[str, option("--payer", help="Account that pays.")],
+    payee: Annotated[str, option("--payee", help="Account that is paid.")],
+    amount: Annotated[int, option("--amount", help="In minor units (fen).", min=1)],
+    currency: Currency,
+    kind: Annotated[
+        str, option("--type", help="purchase, transfer, top_up or withdrawal.")
+    ] = "purchase",
+    idempotency_key: Annotated[
+        str | None, option("--idempotency-key", help="The same key is decided once [a new one].")
+    ] = None,
+    reference: Annotated[str | None, option("--reference", help="The sender's own.")] = None,
+    payee_reference: Annotated[
+        str | None, option("--payee-reference", help="For the other side.")
+    ] = None,
+    description: Annotated[str | None, option("--description", help="What for.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send one signed payment, and check the signed answer."""
+
+    async def work() -> Payment:
+        async with Client(url, key_id=key_id, key=key) as client:
+            try:
+                return await client.pay(
+                    type=kind,
+                    payer=payer,
+                    payee=payee,
+                    amount=amount,
+                    currency=currency,
+                    idempotency_key=idempotency_key,
+                    reference=reference,
+                    payee_reference=payee_reference,
+                    description=description,
+                )
+            except ClientError as error:
+                raise SwitchError(str(error)) from error
+
+    payment = terminal.run(work())
+    text = f"{payment.id} {payment.status}{f' ({payment.reason})' if payment.reason else ''}"
+    terminal.show(msgspec.to_builtins(payment), as_json=as_json, text=text)
+    if payment.status == "declined":
+        terminal.fail(f"the payment was declined: {payment.reason}")
