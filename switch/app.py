@@ -43,7 +43,7 @@ class App:
         self._config = config
         self._clock = clock
         self._metrics = WorkerMetrics(registry)
-        self._participants = Participants(
+        self.participants = Participants(
             connect=partial(self._connect, "switch participants"),
             key_dir=config.key_dir,
             clock=clock,
@@ -67,7 +67,7 @@ class App:
         )
         self._router = Router(self._lanes, self._payments)
         self._admission = Admission(
-            participants=self._participants,
+            participants=self.participants,
             budget=FailureBudget(clock),
             in_flight=self._others,
             authorities=config.authorities,
@@ -83,7 +83,7 @@ class App:
         self._server: Server | None = None
         self._listener: asyncio.Server | None = None
         self._dispatch: Dispatch | None = None
-        self._public = Public(participants=self._participants, waiting_for=self.waiting_for)
+        self._public = Public(participants=self.participants, waiting_for=self.waiting_for)
         self._is_serving = False
         self._reporting: asyncio.Task[None] | None = None
 
@@ -91,7 +91,7 @@ class App:
         """What is missing before payments can be decided here; None when nothing is."""
         if not self._is_serving:
             return "start"
-        if not self._participants.is_trusted:
+        if not self.participants.is_trusted:
             return "participants"
         if not self._router.is_connected:
             return "ledger"
@@ -100,7 +100,7 @@ class App:
     async def start(self) -> None:
         """Reach the database, check that it fits, then listen. Raises SwitchError otherwise."""
         await self._check_database()
-        await self._participants.start()
+        await self.participants.start()
         await self._read_pool
         for lane in self._lanes:
             lane.start()
@@ -124,7 +124,7 @@ class App:
             await self._server.shutdown(limits.SHUTDOWN_S_MAX)
         for lane in self._lanes:
             await lane.stop()
-        await self._participants.stop()
+        await self.participants.stop()
         self._read_pool.terminate()
         if self._reporting is not None:
             self._reporting.cancel()
@@ -198,7 +198,7 @@ class App:
             metrics.queue_messages.set(self._router.waiting_count)
             metrics.in_flight_messages.set(self._payments.total)
             metrics.connections.set(server.connection_count)
-            metrics.snapshot_age_seconds.set(self._participants.age_s)
+            metrics.snapshot_age_seconds.set(self.participants.age_s)
             metrics.flush()
             await asyncio.sleep(limits.METRICS_FLUSH_S)
 

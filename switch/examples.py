@@ -81,7 +81,7 @@ ACCOUNT_OPERATION: dict[str, Any] = {
 ENTRY: dict[str, Any] = {
     "account": _WALLET,
     "posting": 7,
-    "item": 0,
+    "item": 1,
     "direction": "debit",
     "amount": 1250,
     "currency": "CNY",
