@@ -63,7 +63,8 @@ class AdminPort:
         }
         self._registry = CollectorRegistry()
         self._registry.register(ProcessCollector(children))
-        MultiProcessCollector(self._registry, path=str(metrics_dir))  # type: ignore[no-untyped-call]
+        samples: Callable[..., object] = MultiProcessCollector
+        samples(self._registry, path=str(metrics_dir))
         self._runner = web.ServerRunner(web.Server(self._handle))
 
     async def start(self, *, host: str, port: int) -> int:

@@ -14,7 +14,7 @@ import typer
 
 from switch import admin, migrate, terminal
 from switch.cli_accounts import account_app, issue, redeem, reverse, tier_app
-from switch.cli_demo import demo_command, pay
+from switch.cli_demo import demo, pay
 from switch.cli_operator import AdminDatabaseUrl, DataDir, access, act
 from switch.cli_participants import key_app, participant_app
 from switch.cli_serve import TimeZone, serve
@@ -31,7 +31,7 @@ app.add_typer(key_app, name="key")
 app.add_typer(tier_app, name="tier")
 app.add_typer(account_app, name="account")
 app.command()(serve)
-app.command("demo")(demo_command)
+app.command()(demo)
 app.command()(pay)
 app.command()(issue)
 app.command()(redeem)

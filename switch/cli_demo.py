@@ -11,13 +11,13 @@ from switch import config, limits, terminal
 from switch.cli_operator import Currency, DataDir
 from switch.cli_serve import AdminPort, Port, Workers
 from switch.client import Client, ClientError, Payment
-from switch.demo import DemoOptions, demo
+from switch.demo import DemoOptions, run_demo
 from switch.errors import SwitchError
 from switch.serving import until_asked_to_end
 from switch.terminal import AsJson, option
 
 
-def demo_command(
+def demo(
     seconds: Annotated[
         float | None,
         option("--seconds", help="Traffic for this long, then the audit [keep serving].", min=0.1),
@@ -47,7 +47,7 @@ def demo_command(
         sender_count=senders,
         seed=seed,
     )
-    right = terminal.run(until_asked_to_end(demo(options)), runner=uvloop.run)
+    right = terminal.run(until_asked_to_end(run_demo(options)), runner=uvloop.run)
     if not right:
         raise typer.Exit(terminal.EXIT_FAILED)
 

@@ -59,7 +59,7 @@ class Audit:
         return not self.deviations
 
 
-async def demo(options: DemoOptions) -> bool:
+async def run_demo(options: DemoOptions) -> bool:
     """Run the city to its end; whether all was as it must be."""
     seed = random.SystemRandom().randrange(2**32) if options.seed is None else options.seed
     async with AsyncExitStack() as stack:

@@ -25,9 +25,9 @@ from switch.config import Config
 from switch.errors import SwitchError
 from switch.lifeline import Lifeline, fail, share_metrics_as
 from switch.metrics import JobMetrics
+from switch.queries import QUERIES
 
 LOCK_CLASS = 0x5357  # the first key of the switch's advisory locks; the second is the job's
-TRY_LOCK = "SELECT pg_try_advisory_lock($1, $2)"
 
 Turn = Callable[[asyncpg.Connection], Awaitable[float]]  # one turn; how long to wait for the next
 

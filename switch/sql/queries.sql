@@ -47,6 +47,9 @@ SELECT credits, accounts FROM ledger.fold_credits($1::smallint, $2::integer);
 -- name: finish_closing
 SELECT ledger.finish_closing($1::integer);
 
+-- name: take_job_lock
+SELECT pg_try_advisory_lock($1::integer, $2::integer);
+
 -- name: read_waiting
 SELECT credits, oldest_age_s FROM ledger.read_waiting();
 
