@@ -107,7 +107,7 @@ class Jobs:
     async def _take_lock(self, job: Job, connection: asyncpg.Connection) -> None:
         while True:
             taken = await connection.fetchval(
-                TRY_LOCK, LOCK_CLASS, job.lock, timeout=job.turn_s_max
+                QUERIES["take_job_lock"], LOCK_CLASS, job.lock, timeout=job.turn_s_max
             )
             if taken:
                 return

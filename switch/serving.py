@@ -88,7 +88,7 @@ async def serving(options: ServeOptions, *, messages: Path | None = None) -> Asy
         metrics_dir = stack.enter_context(_metrics_dir(options.data_dir, port))
         said = None if messages is None else stack.enter_context(messages.open("ab"))
         children = _children(options, config, databases, metrics_dir, said)
-        supervisor = Supervisor(children)
+        supervisor = Supervisor(children, messages=messages)
         admin_port = AdminPort(children=children, metrics_dir=metrics_dir)
         admin_number = await admin_port.start(host=options.admin_host, port=options.admin_port)
         stack.push_async_callback(admin_port.stop)

@@ -165,8 +165,9 @@ class Child:
 class Supervisor:
     """All children of one switch: `start`, then `drain` or `kill`, which wait for their end."""
 
-    def __init__(self, children: Sequence[Child]) -> None:
+    def __init__(self, children: Sequence[Child], *, messages: Path | None = None) -> None:
         self.children = tuple(children)
+        self.messages = messages  # where the children's standard error goes, if not to ours
         self._keeping: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -196,7 +197,7 @@ class Supervisor:
                 for child, kept in zip(self.children, self._keeping, strict=True)
                 if kept.done()
             )
-            raise SwitchError(f"{failed.name} ended while starting; its message is above")
+            raise SwitchError(f"{failed.name} ended while starting: {last_words(self.messages)}")
 
     async def _served(self) -> None:
         for child in self.children:
@@ -215,6 +216,14 @@ class Supervisor:
         for child in self.children:
             child.kill()
         await asyncio.gather(*self._keeping, return_exceptions=True)
+
+
+def last_words(messages: Path | None) -> str:
+    """What a person reads about a child that ended: its last line, or where it stands."""
+    if messages is None:
+        return "its message is above"
+    lines = messages.read_text(errors="replace").splitlines()
+    return lines[-1] if lines else "it said nothing"
 
 
 def _next_pause_s(pause_s: float) -> float:
