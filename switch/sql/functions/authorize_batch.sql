@@ -27,8 +27,9 @@ AS $$
 DECLARE
     v_count    constant integer := cardinality(p_key);
     v_day      date;
-    v_check    record;       -- what is said of each message alone
+    v_payees   record;       -- what is known of each message's payee
     v_locked   record;       -- the locked accounts; what changes of them is copied below
+    v_check    record;       -- what can be said of each message whatever the balances
     v_balance  bigint[];
     v_postings bigint[];
     v_spent    bigint[];
@@ -42,18 +43,23 @@ DECLARE
 BEGIN
     SELECT * INTO STRICT dispositions, payment_ids
       FROM ledger.claim_keys(p_participant_no, p_key, p_digest, p_payment_id);
-    SELECT * INTO STRICT v_check
-      FROM ledger.check_messages(p_shard, p_participant_no, p_type, p_payer, p_payee, p_amount, p_currency,
-                                 p_expires_at, dispositions, ledger.decision_time());
-    SELECT * INTO STRICT v_locked FROM ledger.lock_accounts(p_shard, v_check.to_lock);
-    v_short := ledger.short_accounts(p_payer, p_amount, v_check.verdicts, v_locked.ids, v_locked.balances,
+    SELECT * INTO STRICT v_payees FROM ledger.read_payees(p_shard, p_payee, dispositions);
+    SELECT * INTO STRICT v_locked
+      FROM ledger.lock_accounts(p_shard, p_participant_no, p_payer, dispositions, v_payees.capped);
+    v_short := ledger.short_accounts(p_payer, p_amount, dispositions, v_locked.ids, v_locked.balances,
                                      v_locked.bounds, v_locked.balance_limits);
     IF v_short IS NOT NULL THEN
         PERFORM ledger.fold_accounts(p_shard, v_short);
-        SELECT * INTO STRICT v_locked FROM ledger.lock_accounts(p_shard, v_check.to_lock);
+        SELECT * INTO STRICT v_locked
+          FROM ledger.lock_accounts(p_shard, p_participant_no, p_payer, dispositions, v_payees.capped);
     END IF;
     decided_at := ledger.decision_time();  -- under the locks, so that an account's postings never go back in time
     v_day := ledger.local_day(decided_at);
+    SELECT * INTO STRICT v_check
+      FROM ledger.check_messages(p_participant_no, p_type, p_payer, p_payee, p_amount, p_currency, p_expires_at,
+                                 dispositions, decided_at, v_payees.kinds, v_payees.currencies, v_payees.closed,
+                                 v_locked.ids, v_locked.holders, v_locked.kinds, v_locked.currencies,
+                                 v_locked.blocks, v_locked.payment_limits);
     outcomes := v_check.verdicts;
     v_balance := v_locked.balances;
     v_postings := v_locked.postings;
@@ -61,7 +67,7 @@ BEGIN
 
     FOR i IN 1 .. v_count LOOP
         CONTINUE WHEN outcomes[i] IS DISTINCT FROM 0;
-        v_a := array_position(v_locked.ids, p_payer[i]);
+        v_a := v_check.payers_at[i];
         v_b := array_position(v_locked.ids, p_payee[i]);
         v_payee_at[i] := v_b;
         v_amount := p_amount[i];
@@ -70,7 +76,6 @@ BEGIN
             v_locked.spent_days[v_a] := v_day;
         END IF;
         outcomes[i] := CASE
-            WHEN v_locked.verdicts[v_a] <> 0 THEN v_locked.verdicts[v_a]
             WHEN v_check.counted[i] AND v_spent[v_a] + v_amount > v_locked.daily_limits[v_a] THEN 110
             WHEN v_balance[v_b] + v_amount > v_locked.balance_limits[v_b] THEN 120
             WHEN v_balance[v_a] - v_amount < v_locked.bounds[v_a] THEN 130
@@ -96,8 +101,8 @@ BEGIN
     UPDATE ledger.account a
        SET balance = u.balance, posting_count = u.postings, spent_today = u.spent,
            spent_day = greatest(a.spent_day, v_day)
-      FROM unnest(v_locked.ids, v_balance, v_postings, v_spent) AS u (id, balance, postings, spent)
-     WHERE a.shard = p_shard AND a.id = u.id AND a.posting_count <> u.postings;
+      FROM unnest(v_locked.rows, v_balance, v_postings, v_spent) AS u (ctid, balance, postings, spent)
+     WHERE a.shard = p_shard AND a.ctid = u.ctid AND a.posting_count <> u.postings;
 
     INSERT INTO ledger.payment
         (created_at, amount, payer_posting_no, payer_balance_after, expires_at, participant_no, shard, type, outcome,
