@@ -1,9 +1,15 @@
-"""What every test may ask for: the seed of this run, the long flag, and skips that say why."""
+"""What every test may ask for: a seed, the long flag, a database, and skips that say why."""
 
 import os
 import random
+from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
+
+from switch.embedded import open_database
+from switch.migrate import create_embedded_roles, migrate
+from tests.databases import TEMPLATE, Database, DatabaseServer
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,3 +46,24 @@ def missing(what: str) -> None:
     if os.environ.get("SWITCH_TEST_NO_SKIP"):
         pytest.fail(f"{what} is missing and SWITCH_TEST_NO_SKIP is set")
     pytest.skip(f"{what} is not on this machine")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def database_server(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[DatabaseServer]:
+    """One embedded Postgres for the whole run, with a migrated database to copy from."""
+    async with open_database(tmp_path_factory.mktemp("postgres")) as embedded:
+        server = DatabaseServer(embedded=embedded)
+        template = await server.create(TEMPLATE)
+        await migrate(template.url())
+        await create_embedded_roles(template.url())
+        yield server
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def database(database_server: DatabaseServer) -> AsyncIterator[Database]:
+    """A migrated database for the tests of one module."""
+    made = await database_server.migrated()
+    yield made
+    await database_server.drop(made)
