@@ -18,6 +18,7 @@ from switch.cli_demo import demo, pay
 from switch.cli_operator import AdminDatabaseUrl, DataDir, access, act
 from switch.cli_participants import key_app, participant_app
 from switch.cli_serve import TimeZone, serve
+from switch.cli_status import status
 from switch.terminal import AsJson
 
 app = typer.Typer(
@@ -33,6 +34,7 @@ app.add_typer(account_app, name="account")
 app.command()(serve)
 app.command()(demo)
 app.command()(pay)
+app.command()(status)
 app.command()(issue)
 app.command()(redeem)
 app.command()(reverse)

@@ -1,19 +1,19 @@
-"""`switch demo` and `switch pay`: the switch seen by a newcomer and by a participant."""
+"""`switch demo` and `switch pay`: the switch seen by a newcomer and by a participant.
+
+What they run is imported when they are called for, as in `cli_serve`.
+"""
 
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
-import uvloop
 
 from switch import config, limits, terminal
 from switch.cli_operator import Currency, DataDir
 from switch.cli_serve import AdminPort, Port, Workers
-from switch.client import Client, ClientError, Payment
-from switch.demo import DemoOptions, run_demo
 from switch.errors import SwitchError
-from switch.serving import until_asked_to_end
+from switch.message import Payment
 from switch.terminal import AsJson, option
 
 
@@ -36,6 +36,11 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Run a small city: real processes, signed traffic, a live table, then the audit."""
+    import uvloop
+
+    from switch.demo import DemoOptions, run_demo
+    from switch.serving import until_asked_to_end
+
     options = DemoOptions(
         seconds=seconds,
         as_json=as_json,
@@ -74,6 +79,7 @@ def pay(
     as_json: AsJson = False,
 ) -> None:
     """Send one signed payment, and check the signed answer."""
+    from switch.client import Client, ClientError
 
     async def work() -> Payment:
         async with Client(url, key_id=key_id, key=key) as client:

@@ -1,14 +1,19 @@
-"""`switch serve`: its options, and what it says while it runs."""
+"""`switch serve`: its options, and what it says while it runs.
+
+What serves is imported when it is called for: most commands are the operator's and need none of it.
+"""
 
 import asyncio
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from switch import config, limits, terminal
 from switch.cli_operator import AdminDatabaseUrl, DataDir, KeyDir, key_folder
-from switch.serving import ServeOptions, serving, until_asked_to_end
 from switch.terminal import AsJson, option
+
+if TYPE_CHECKING:
+    from switch.serving import ServeOptions
 
 Host = Annotated[str, option("--host", help="Address to listen on.")]
 Port = Annotated[
@@ -77,6 +82,8 @@ def serve(
     as_json: AsJson = False,
 ) -> None:
     """Run the switch until SIGTERM or Ctrl-C; what it has accepted by then is answered."""
+    from switch.serving import ServeOptions, until_asked_to_end
+
     options = ServeOptions(
         host=host,
         port=port,
@@ -100,7 +107,9 @@ def serve(
     terminal.run(until_asked_to_end(_serve(options, as_json)))
 
 
-async def _serve(options: ServeOptions, as_json: bool) -> None:
+async def _serve(options: "ServeOptions", as_json: bool) -> None:
+    from switch.serving import serving
+
     async with serving(options) as switch:
         document = {
             "url": switch.url,

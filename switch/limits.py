@@ -88,6 +88,8 @@ HUNG_S_MAX = 30.0  # and after this long it is ended and replaced
 # The operator.
 KEY_VALIDITY_D = 400  # of a participant's key, unless told: a year and time to change it
 SWITCH_KEY_VALIDITY_D = 1826  # of the switch's own key, unless told: five years
+KEY_ENDS_SOON_D = 30  # `switch status` names keys that end within
+STATUS_WAIT_S = 2.0  # for the supervisor on this machine to say how its processes are
 SWITCH_KEYS_PER_DAY_MAX = 99  # names made of a day and a number
 
 # The demo city.

@@ -26,7 +26,7 @@ LINES = (
     "worker jobs",
     "supervisor admin_port serving",
     "terminal demo_city demo_traffic demo_table demo",
-    "cli_operator cli_participants cli_accounts cli_serve cli_demo cli",
+    "cli_operator cli_participants cli_accounts cli_serve cli_demo cli_status cli",
     "__main__",
 )
 ORDER = " ".join(LINES).split()

@@ -1,0 +1,67 @@
+"""`switch status`: what an operator looks at first, in the ledger and at the running processes."""
+
+from datetime import timedelta
+from typing import Any
+
+from switch import config, ledger, limits, terminal
+from switch.admin import Operator
+from switch.cli_operator import AdminDatabaseUrl, DataDir, act
+from switch.cli_serve import AdminHost, AdminPort
+from switch.clock import SYSTEM_CLOCK
+from switch.terminal import AsJson
+
+
+def status(
+    admin_host: AdminHost = config.HOST_DEFAULT,
+    admin_port: AdminPort = config.ADMIN_PORT_DEFAULT,
+    admin_database_url: AdminDatabaseUrl = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """The ledger's backlog, the last check of the books, keys that end soon, the processes."""
+
+    async def look(operator: Operator) -> dict[str, Any]:
+        return await _ledger(operator) | {"processes": await _processes(admin_host, admin_port)}
+
+    document = act(admin_database_url, data_dir, look)
+    rows = [{"what": name, "state": _words(value)} for name, value in document.items()]
+    terminal.show(document, as_json=as_json, text=terminal.table(rows, columns=("what", "state")))
+
+
+async def _ledger(operator: Operator) -> dict[str, Any]:
+    state = await ledger.ledger_status(operator.connection)
+    soon = SYSTEM_CLOCK.now() + timedelta(days=limits.KEY_ENDS_SOON_D)
+    keys = [key for key in await operator.keys() if key["revoked_at"] is None]
+    return {
+        "participants": len(await operator.participants()),
+        "unfolded_credits": state.unfolded_credits,
+        "fold_lag_s": state.fold_lag_s,
+        "books_checked_at": state.books_checked_at,
+        "books_deviations": state.books_deviations,
+        "keys": len(keys),
+        "keys_ending_soon": [
+            key["key_id"] for key in keys if SYSTEM_CLOCK.now() < key["not_after"] < soon
+        ],
+    }
+
+
+async def _processes(host: str, port: int) -> dict[str, Any] | None:
+    """What the supervisor on this machine says of its processes; None when none answers there."""
+    import aiohttp  # large, and no other operator's command needs it
+
+    timeout = aiohttp.ClientTimeout(total=limits.STATUS_WAIT_S)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.get(f"http://{host}:{port}/readyz") as answer,
+        ):
+            processes: dict[str, Any] = (await answer.json())["processes"]
+            return processes
+    except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _words(value: Any) -> Any:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {state}" for name, state in value.items())
+    return value
