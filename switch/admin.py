@@ -98,6 +98,18 @@ class Operator:
         """The switch's own keys, old ones included."""
         return await self._rows("read_switch_keys")
 
+    async def check_switch_key(self, key_dir: Path) -> None:
+        """Raise SwitchError when there is nothing to sign with now; any role may ask this."""
+        now = self._clock.now()
+        valid = [
+            row for row in await self.switch_keys() if row["not_before"] <= now < row["not_after"]
+        ]
+        if not any(_is_private_half(key_dir, row["name"], row["public_key"]) for row in valid):
+            raise SwitchError(
+                f"{key_dir} holds no signing key of the switch that is registered and valid now:"
+                " put the file back, or make a new key with `switch key rotate`"
+            )
+
     async def make_first_switch_key(self, key_dir: Path) -> None:
         """Make a signing key if the switch never had one; lost private halves are not replaced."""
         if not await self.switch_keys():
@@ -282,6 +294,11 @@ def split_key_id(key_id: str) -> tuple[str, str]:
 def switch_key_path(key_dir: Path, name: str) -> Path:
     """The file of the private half of one of the switch's own keys."""
     return key_dir / f"{name}.pem"
+
+
+def _is_private_half(key_dir: Path, name: str, public_key: bytes) -> bool:
+    path = switch_key_path(key_dir, name)
+    return path.exists() and keyfile.public_key(keyfile.read_private_key(path)) == public_key
 
 
 def _write_switch_key(key_dir: Path, name: str) -> bytes:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from switch import admin, db, embedded, limits, migrate
+from switch import admin, embedded, limits, migrate
 from switch.admin_port import AdminPort
 from switch.config import Config, is_loopback, known_authorities
 from switch.errors import SwitchError
@@ -178,18 +178,15 @@ async def _prepare_database(options: ServeOptions, databases: Databases) -> None
     """Migrate where we may, make the first key where we may, and refuse what cannot work."""
     if databases.operator is not None:
         await migrate.migrate(databases.operator, time_zone=options.time_zone)
-    if databases.operator is not None and options.database_url is None:
-        await migrate.create_embedded_roles(databases.operator)
-    for url in {databases.workers, databases.jobs}:
-        connection = await db.connect(url, application_name="switch serve")
-        try:
-            await migrate.check_version(connection)
-            await migrate.check_worker_role(connection)
-        finally:
-            await connection.close(timeout=limits.CONNECT_TIMEOUT_S)
-    if databases.operator is not None:
+        if options.database_url is None:
+            await migrate.create_embedded_roles(databases.operator)
         async with admin.connected(databases.operator) as operator:
             await operator.make_first_switch_key(options.key_dir)
+    for url in {databases.workers, databases.jobs}:
+        async with admin.connected(url) as connected:
+            await migrate.check_worker_role(connected.connection)
+    async with admin.connected(databases.workers) as connected:
+        await connected.check_switch_key(options.key_dir)
 
 
 def _config(options: ServeOptions, *, port: int, authorities: frozenset[str], url: str) -> Config:
