@@ -292,9 +292,12 @@ def _has_one_colon_a_member(message: Struct, body: bytes) -> bool:
     was given at least once. When the two counts meet, each was given exactly once.
     """
     values = msgspec.structs.astuple(message)
-    given_at_least = len(values) - values.count(None) - values.count(True)
-    metadata = getattr(message, "metadata", None)
-    return body.count(b":") == given_at_least + (len(metadata) if metadata else 0)
+    given_at_least = len(values) - values.count(None)
+    if isinstance(message, PaymentRequest):
+        given_at_least -= message.capture  # true unless given
+        if message.metadata:
+            given_at_least += len(message.metadata)
+    return body.count(b":") == given_at_least
 
 
 def _name_given_twice(body: bytes) -> str | None:
