@@ -99,9 +99,9 @@ BEGIN
     END LOOP;
 
     UPDATE ledger.account a
-       SET balance = u.balance, posting_count = u.postings, spent_today = u.spent,
-           spent_day = greatest(a.spent_day, v_day)
-      FROM unnest(v_locked.rows, v_balance, v_postings, v_spent) AS u (ctid, balance, postings, spent)
+       SET balance = u.balance, posting_count = u.postings, spent_today = u.spent, spent_day = u.spent_day
+      FROM unnest(v_locked.rows, v_balance, v_postings, v_spent, v_locked.spent_days)
+           AS u (ctid, balance, postings, spent, spent_day)
      WHERE a.shard = p_shard AND a.ctid = u.ctid AND a.posting_count <> u.postings;
 
     INSERT INTO ledger.payment
