@@ -14,17 +14,20 @@ CREATE OR REPLACE FUNCTION ledger.claim_keys(
 LANGUAGE plpgsql SET search_path = ledger, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
-    v_claimed integer;
+    v_claimed uuid[];
 BEGIN
-    INSERT INTO ledger.key_claim (participant_no, operation, subject, digest, key)
-    SELECT m.participant_no, 1, m.payment_id, m.digest, m.key
-      FROM unnest(p_participant_no, p_key, p_digest, p_payment_id) WITH ORDINALITY
-           AS m (participant_no, key, digest, payment_id, position)
-     ORDER BY m.participant_no, m.key, m.position
-        ON CONFLICT DO NOTHING;
-    GET DIAGNOSTICS v_claimed = ROW_COUNT;
-    IF v_claimed = cardinality(p_key) THEN
-        dispositions := array_fill(0::smallint, ARRAY[v_claimed]);
+    WITH claimed AS (
+        INSERT INTO ledger.key_claim (participant_no, operation, subject, digest, key)
+        SELECT m.participant_no, 1, m.payment_id, m.digest, m.key
+          FROM unnest(p_participant_no, p_key, p_digest, p_payment_id) WITH ORDINALITY
+               AS m (participant_no, key, digest, payment_id, position)
+         ORDER BY m.participant_no, m.key, m.position
+            ON CONFLICT DO NOTHING
+        RETURNING subject
+    )
+    SELECT coalesce(array_agg(subject), '{}') INTO STRICT v_claimed FROM claimed;
+    IF cardinality(v_claimed) = cardinality(p_key) THEN
+        dispositions := array_fill(0::smallint, ARRAY[cardinality(p_key)]);
         payment_ids := p_payment_id;
         RETURN;
     END IF;
@@ -34,7 +37,8 @@ BEGIN
            array_agg(CASE WHEN d.disposition < 2 THEN d.subject END ORDER BY d.position)
       INTO STRICT dispositions, payment_ids
       FROM (SELECT m.position, c.subject,
-                   CASE WHEN c.subject = m.payment_id THEN 0
+                   CASE WHEN c.subject = m.payment_id AND c.subject = ANY (v_claimed)
+                         AND row_number() OVER (PARTITION BY c.subject ORDER BY m.position) = 1 THEN 0
                         WHEN c.operation = 1 AND c.digest = m.digest THEN 1
                         ELSE 2 END::smallint AS disposition
               FROM unnest(p_participant_no, p_key, p_digest, p_payment_id) WITH ORDINALITY
