@@ -1,6 +1,7 @@
 -- check_conservation() → (check_name, subject, detail)
 --
--- Purpose     Per currency, all balances plus the credits not yet folded add up to zero; no account is below its floor.
+-- Purpose     Per currency, all balances plus the credits not yet folded add up to zero; no account is below its
+--             floor, holds money for a hold that is not there, or is closed with money in it or coming.
 -- Returns     one row a deviation
 -- Locks       none
 -- Tables      reads account, unfolded_credit
@@ -18,4 +19,16 @@ AS $$
     SELECT 'overdraft', a.id::text, format('balance %s - held %s is below the floor %s', a.balance, a.held, a.floor)
       FROM ledger.account a
      WHERE a.balance - a.held < a.floor
+     UNION ALL
+    SELECT 'held', a.id::text, format('the account holds %s, its holds add up to 0', a.held)
+      FROM ledger.account a
+     WHERE a.held <> 0
+     UNION ALL
+    SELECT 'closed', a.id::text, format('the account is closed with a balance of %s and %s waiting', a.balance,
+                                        (SELECT coalesce(sum(c.amount), 0) FROM ledger.unfolded_credit c
+                                          WHERE c.shard = a.shard AND c.payee = a.id))
+      FROM ledger.account a
+     WHERE a.lifecycle = 'closed'
+       AND (a.balance <> 0
+            OR EXISTS (SELECT FROM ledger.unfolded_credit c WHERE c.shard = a.shard AND c.payee = a.id))
 $$;
