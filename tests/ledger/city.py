@@ -1,0 +1,247 @@
+"""A small city twice: in the database and in the model. Every change is made to both."""
+
+import base64
+import hashlib
+import random
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from switch.clock import rfc3339
+from switch.ledger import Disposition, Order, Statements, Verdict, authorize_batch
+from switch.message import Payment, PaymentRequest
+from tests.ledger import model
+from tests.ledger.model import Account, Decision, Ledger, Tier
+
+CURRENCY = "CNY"
+NOON = datetime(2026, 11, 2, 4, tzinfo=UTC)  # of a Monday in Shanghai
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Participant:
+    """Who sends messages, by number and by id."""
+
+    no: int
+    id: str
+    kind: str
+
+
+class City:
+    """Participants, tiers, accounts and money, made by the operator's functions."""
+
+    def __init__(self, admin: asyncpg.Connection, seed: str) -> None:
+        self.admin = admin
+        self.random = random.Random(seed)
+        self.ledger = Ledger()
+        self.participants: dict[int, Participant] = {}
+        self.answers: dict[tuple[int, str], Payment] = {}
+
+    # --- time ------------------------------------------------------------------------------
+
+    async def own_the_clock(self) -> None:
+        """Let the tests say what time it is: a moment, or how far ahead of the real one."""
+        await self.admin.execute(
+            """
+            CREATE TABLE IF NOT EXISTS public.test_clock (at timestamptz, ahead interval);
+            GRANT SELECT ON public.test_clock TO PUBLIC;
+            CREATE OR REPLACE FUNCTION ledger.decision_time() RETURNS timestamptz
+            LANGUAGE sql VOLATILE SET search_path = ledger, pg_temp AS
+            $$ SELECT coalesce(at, clock_timestamp() + ahead) FROM public.test_clock $$;
+            """
+        )
+        await self.set_ahead(timedelta())
+
+    async def set_time(self, at: datetime) -> None:
+        """Stop the clock at this moment."""
+        await self._set_clock(at, timedelta())
+
+    async def set_ahead(self, ahead: timedelta) -> None:
+        """Let the clock run, this far ahead of the real one."""
+        await self._set_clock(None, ahead)
+
+    async def _set_clock(self, at: datetime | None, ahead: timedelta) -> None:
+        async with self.admin.transaction():
+            await self.admin.execute("DELETE FROM public.test_clock")
+            await self.admin.execute("INSERT INTO public.test_clock VALUES ($1, $2)", at, ahead)
+
+    # --- the operator ------------------------------------------------------------------------
+
+    async def participant(self, kind: str) -> Participant:
+        name = f"{kind}-{self.random.randrange(16**12):012x}"
+        await self.admin.execute("SELECT ledger.add_participant($1, $2, NULL, NULL)", name, kind)
+        no = await self.admin.fetchval(
+            "SELECT participant_no FROM ledger.participant WHERE id = $1", name
+        )
+        self.participants[no] = Participant(no=no, id=name, kind=kind)
+        return self.participants[no]
+
+    async def tier(self, name: str, currency: str = CURRENCY, **limits: int | None) -> str:
+        tier = Tier(**limits)
+        await self.admin.execute(
+            "SELECT ledger.set_tier($1, $2, $3, $4, $5, $6)",
+            name, currency, tier.payment_limit, tier.daily_limit, tier.balance_limit, True,
+        )  # fmt: skip
+        self.ledger.tiers[name, currency] = tier
+        return name
+
+    async def account(
+        self,
+        holder: Participant,
+        kind: str,
+        *,
+        currency: str = CURRENCY,
+        floor: int = 0,
+        tier: str | None = None,
+        balance: int = 0,
+    ) -> UUID:
+        account_id = self.new_id()
+        await self.admin.execute(
+            "SELECT ledger.operator_open_account($1, $2, $3, $4, $5, $6, $7)",
+            account_id, holder.id, kind, currency, floor, tier, None,
+        )  # fmt: skip
+        self.ledger.accounts[account_id] = Account(
+            id=account_id, participant_no=holder.no, participant_kind=holder.kind, kind=kind,
+            currency=currency, floor=floor, tier=(tier, currency) if tier else None,
+        )  # fmt: skip
+        if balance:
+            await self.issue(account_id, balance)
+        return account_id
+
+    async def issue(self, account: UUID, amount: int) -> None:
+        await self.admin.execute(
+            "SELECT ledger.issue_money($1, $2, $3, $4)", self.new_id(), account, amount, "test"
+        )
+        self.ledger.accounts[account].balance += amount
+
+    async def change(self, account: UUID, action: str) -> None:
+        """Freeze, unfreeze or close, by the operator."""
+        row = await self.admin.fetchrow(
+            "SELECT * FROM ledger.operator_change_account($1, $2)", account, action
+        )
+        changed = self.ledger.accounts[account]
+        if row["reason"] == "already_closed":
+            assert changed.lifecycle != "open"
+        elif action == "close":
+            changed.lifecycle = "closing"
+        else:
+            changed.frozen_by = "operator" if action == "freeze" else None
+
+    async def set_floor(self, account: UUID, floor: int) -> None:
+        await self.admin.execute("SELECT ledger.set_account($1, $2, NULL)", account, floor)
+        self.ledger.accounts[account].floor = floor
+
+    async def set_tier(self, account: UUID, tier: str) -> None:
+        await self.admin.execute("SELECT ledger.set_account($1, NULL, $2)", account, tier)
+        changed = self.ledger.accounts[account]
+        changed.tier = (tier, changed.currency)
+
+    # --- messages ----------------------------------------------------------------------------
+
+    def new_id(self) -> UUID:
+        """A version 7 id; made of the test's own randomness, so that a run can be repeated."""
+        milliseconds = int(datetime.now(UTC).timestamp() * 1000)
+        bits = (milliseconds << 80) | self.random.getrandbits(80)
+        return UUID(int=bits & ~(0xF << 76) & ~(0x3 << 62) | (0x7 << 76) | (0x2 << 62))
+
+    def order(
+        self,
+        sender: Participant,
+        payer: UUID,
+        payee: UUID,
+        amount: int,
+        *,
+        type: str = "transfer",  # noqa: A002  the contract's name
+        currency: str = CURRENCY,
+        key: str | None = None,
+        **fields: Any,
+    ) -> Order:
+        """One message, as the path hands it to the ledger; a key of its own unless one is given."""
+        request = PaymentRequest(
+            type=type, payer=payer, payee=payee, amount=amount, currency=currency, **fields
+        )
+        return Order(
+            participant_no=sender.no,
+            participant=sender.id,
+            key=key or f"key-{self.random.randrange(16**16):016x}",
+            digest=hashlib.sha256(msgspec.json.encode(request)).digest(),
+            payment_id=self.new_id(),
+            request=request,
+        )
+
+    async def decide(self, lane: Statements, orders: list[Order]) -> list[Decision]:
+        """Let the ledger decide, check that the answers are complete, and say what they came to."""
+        verdicts = await authorize_batch(lane, orders)
+        assert len(verdicts) == len(orders)
+        return [self.read(order, verdict) for order, verdict in zip(orders, verdicts, strict=True)]
+
+    def read(self, order: Order, verdict: Verdict) -> Decision:
+        """An answer in the model's words; a repeat must be the first answer, value for value."""
+        key = (order.participant_no, order.key)
+        if verdict.disposition is Disposition.KEY_REUSED:
+            assert verdict.payment is None
+            return Decision(disposition=Disposition.KEY_REUSED)
+        payment = verdict.payment
+        assert payment is not None
+        known = self.answers.setdefault(key, payment)
+        assert payment == known, "a repeated answer differs from the first"
+        outcome = model.Outcome[(payment.reason or "approved").upper()]
+        if verdict.disposition is Disposition.DECIDED:
+            assert payment == expected_payment(order, outcome, payment.created_at)
+        return Decision(
+            disposition=verdict.disposition, payment_id=UUID(payment.id), outcome=outcome
+        )
+
+    def decided_at(self, orders: list[Order]) -> datetime:
+        """The one time of a batch, by the answers that it got itself."""
+        answers = [self.answers.get((order.participant_no, order.key)) for order in orders]
+        times = {
+            answer.created_at
+            for order, answer in zip(orders, answers, strict=True)
+            if answer is not None and answer.id == str(order.payment_id)
+        }
+        assert len(times) <= 1, "a batch has one time"
+        return datetime.fromisoformat(times.pop()) if times else NOON
+
+    def both(self, decisions: list[Decision], orders: list[Order], at: datetime) -> str | None:
+        """Let the model decide the same; the first difference in words, or none."""
+        for position, (order, real) in enumerate(zip(orders, decisions, strict=True)):
+            expected = self.ledger.decide(order, at)
+            if real != expected:
+                return f"position {position}: {order}\n  ledger: {real}\n  model:  {expected}"
+        return None
+
+
+def expected_payment(order: Order, outcome: model.Outcome, created_at: str) -> Payment:
+    """The whole answer that a message must get, given what was decided about it and when."""
+    request = order.request
+    approved = outcome is model.Outcome.APPROVED
+    return Payment(
+        id=str(order.payment_id),
+        idempotency_key=order.key,
+        request_digest=f"sha-256=:{base64.b64encode(order.digest).decode()}:",
+        participant=order.participant,
+        type=request.type,
+        payer=str(request.payer),
+        payee=str(request.payee),
+        amount=request.amount,
+        currency=request.currency,
+        capture=True,
+        hold_seconds=None,
+        expires_at=rfc3339(request.expires_at) if request.expires_at else None,
+        reference=request.reference,
+        payee_reference=request.payee_reference,
+        description=request.description,
+        metadata=request.metadata,
+        status="completed" if approved else "declined",
+        reason=None if approved else outcome.wire,
+        amount_held=0,
+        amount_captured=request.amount if approved else 0,
+        amount_voided=0,
+        amount_refunded=0,
+        hold_expires_at=None,
+        created_at=created_at,
+    )

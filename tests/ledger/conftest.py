@@ -1,0 +1,56 @@
+"""What the tests of the ledger stand on: connections of every role and a city with its model."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from switch import db
+from switch.ledger import Statements, prepare
+from tests.databases import JOBS, WORKER, Database
+from tests.ledger.city import City
+
+OpenLane = Callable[[], Awaitable[Statements]]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def admin(database: Database) -> AsyncIterator[asyncpg.Connection]:
+    """The superuser: the operator's actions, and looking at tables."""
+    connection = await database.connect()
+    yield connection
+    await connection.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def jobs(database: Database) -> AsyncIterator[asyncpg.Connection]:
+    """A connection with the rights of the jobs process."""
+    connection = await database.connect(JOBS)
+    yield connection
+    await connection.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def open_lane(database: Database) -> AsyncIterator[OpenLane]:
+    """Opens another connection that decides payments, with the rights of a worker."""
+    opened: list[asyncpg.Connection] = []
+
+    async def open_one() -> Statements:
+        opened.append(await db.connect(database.url(WORKER), application_name="lane"))
+        return await prepare(opened[-1])
+
+    yield open_one
+    for connection in opened:
+        await connection.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def lane(open_lane: OpenLane) -> Statements:
+    """The first connection that decides payments."""
+    return await open_lane()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def city(admin: asyncpg.Connection, seed: int, request: pytest.FixtureRequest) -> City:
+    """A city of its own for one test, in the database and in the model."""
+    return City(admin, f"{seed} {request.node.nodeid}")

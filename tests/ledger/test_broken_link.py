@@ -1,0 +1,135 @@
+"""When the link to the ledger breaks: outcome unknown, and the truth when asked again (P3, P6)."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from switch import db
+from switch.errors import OutcomeUnknown
+from switch.ledger import Disposition, Statements, authorize_batch, prepare
+from switch.outcome import Outcome
+from tests.databases import WORKER, Database
+from tests.ledger.books import assert_books_are_right
+from tests.ledger.city import City
+from tests.ledger.relay import relayed
+
+WAITING = """
+    SELECT pid FROM pg_stat_activity
+     WHERE datname = current_database() AND wait_event_type = 'Lock' AND application_name = $1
+"""
+LOCK = "SELECT FROM ledger.account WHERE id = $1 FOR UPDATE"
+PATIENCE_S = 30.0
+
+
+async def until_it_waits(admin: asyncpg.Connection, application_name: str) -> int:
+    """The process id of the connection of this name, once it waits for a lock."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            pid = await admin.fetchval(WAITING, application_name)
+            if pid is not None:
+                return pid
+            await asyncio.sleep(0.01)
+
+
+async def a_pair(city: City) -> tuple[UUID, UUID]:
+    provider = await city.participant("wallet")
+    payer = await city.account(provider, "wallet", balance=10)
+    return payer, await city.account(provider, "wallet")
+
+
+async def test_a_backend_that_dies_before_it_decides(
+    city: City, database: Database, admin: asyncpg.Connection, lane: Statements
+) -> None:
+    """The outcome is unknown to the caller; asked again, the message is decided once."""
+    payer, payee = await a_pair(city)
+    [sender] = city.participants.values()
+    orders = [city.order(sender, payer, payee, 6) for _ in range(2)]
+    broken = await db.connect(database.url(WORKER), application_name="to be ended")
+    statements = await prepare(broken)
+    async with admin.transaction():
+        await admin.execute(LOCK, payer)
+        asked = asyncio.create_task(authorize_batch(statements, orders))
+        pid = await until_it_waits(admin, "to be ended")
+        await admin.execute("SELECT pg_terminate_backend($1)", pid)
+        with pytest.raises(OutcomeUnknown):
+            await asked
+    assert broken.is_closed()
+    again = [replace(order, payment_id=city.new_id()) for order in orders]
+    answers = await city.decide(lane, again)
+    assert [answer.disposition for answer in answers] == [Disposition.DECIDED] * 2
+    assert [answer.outcome for answer in answers] == [
+        Outcome.APPROVED,
+        Outcome.INSUFFICIENT_FUNDS,
+    ]
+    await assert_books_are_right(admin)
+
+
+async def test_an_answer_that_is_lost_after_the_commit(
+    city: City, database: Database, admin: asyncpg.Connection, lane: Statements, tmp_path: Path
+) -> None:
+    """The money has moved and nobody was told: asked again, the same decision is the answer."""
+    payer, payee = await a_pair(city)
+    [sender] = city.participants.values()
+    order = city.order(sender, payer, payee, 10)
+    async with relayed(database.url(WORKER), tmp_path) as (relay, url):
+        connection = await db.connect(url, application_name="relayed")
+        statements = await prepare(connection)
+        relay.swallows = True
+        with pytest.raises(OutcomeUnknown):
+            await authorize_batch(statements, [order])
+        assert relay.swallowed.is_set(), "the server had answered"
+        connection.terminate()
+    again = replace(order, payment_id=city.new_id())
+    [answer] = await city.decide(lane, [again])
+    assert answer.disposition is Disposition.REPEATED
+    assert answer.outcome is Outcome.APPROVED
+    assert answer.payment_id == order.payment_id
+    await assert_books_are_right(admin)
+
+
+async def test_a_twin_while_the_first_is_still_being_decided(
+    city: City, database: Database, admin: asyncpg.Connection, lane: Statements
+) -> None:
+    """Asked again on another connection while the old one works: one decision, told to both."""
+    payer, payee = await a_pair(city)
+    [sender] = city.participants.values()
+    order = city.order(sender, payer, payee, 10)
+    slow = await db.connect(database.url(WORKER), application_name="slow")
+    statements = await prepare(slow)
+    async with admin.transaction():
+        await admin.execute(LOCK, payer)
+        first = asyncio.create_task(city.decide(statements, [order]))
+        await until_it_waits(admin, "slow")
+        second = asyncio.create_task(city.decide(lane, [replace(order, payment_id=city.new_id())]))
+        await until_it_waits(admin, "lane")
+    answers = [*await first, *await second]
+    assert {answer.disposition for answer in answers} == {
+        Disposition.DECIDED,
+        Disposition.REPEATED,
+    }
+    assert {answer.payment_id for answer in answers} == {order.payment_id}
+    await slow.close()
+
+
+async def test_a_message_that_expires_while_it_waits(
+    city: City, admin: asyncpg.Connection, lane: Statements
+) -> None:
+    """`expires_at` is held against the time of the decision, not of the arrival."""
+    payer, payee = await a_pair(city)
+    [sender] = city.participants.values()
+    now = await admin.fetchval("SELECT clock_timestamp()")
+    expires_at = now.replace(microsecond=0) + timedelta(seconds=2)
+    order = city.order(sender, payer, payee, 10, expires_at=expires_at)
+    async with admin.transaction():
+        await admin.execute(LOCK, payer)
+        asked = asyncio.create_task(city.decide(lane, [order]))
+        await until_it_waits(admin, "lane")
+        await admin.execute("SELECT pg_sleep_until($1)", expires_at)
+    [answer] = await asked
+    created_at = city.answers[order.participant_no, order.key].created_at
+    assert answer.outcome is Outcome.EXPIRED, f"decided at {created_at}, expired at {expires_at}"

@@ -1,0 +1,115 @@
+"""The search for a serial order itself: it accepts what can be explained and nothing else."""
+
+import hashlib
+from dataclasses import replace
+from uuid import UUID, uuid4
+
+import pytest
+
+from switch.ledger import Disposition, Order
+from switch.message import PaymentRequest
+from switch.outcome import Outcome
+from tests.ledger.city import NOON
+from tests.ledger.history import Batch, Search
+from tests.ledger.model import Account, Decision, Ledger
+
+A, B, C = (UUID(int=n) for n in (1, 2, 3))
+
+
+@pytest.fixture
+def ledger() -> Ledger:
+    """Three wallets of one provider; only the first has money."""
+    made = Ledger()
+    for account, balance in ((A, 10), (B, 0), (C, 0)):
+        made.accounts[account] = Account(
+            id=account, participant_no=1, participant_kind="wallet", kind="wallet",
+            currency="CNY", balance=balance,
+        )  # fmt: skip
+    return made
+
+
+def order(payer: UUID, payee: UUID, amount: int, key: str | None = None) -> Order:
+    request = PaymentRequest(
+        type="transfer", payer=payer, payee=payee, amount=amount, currency="CNY"
+    )
+    return Order(
+        participant_no=1, participant="p", key=key or uuid4().hex, payment_id=uuid4(),
+        digest=hashlib.sha256(repr(request).encode()).digest(), request=request,
+    )  # fmt: skip
+
+
+def batch(began: float, ended: float, *seen: tuple[Order, Outcome, int | None]) -> Batch:
+    return Batch(
+        lane=0,
+        orders=[order for order, _, _ in seen],
+        decisions=[
+            Decision(disposition=Disposition.DECIDED, payment_id=order.payment_id, outcome=outcome)
+            for order, outcome, _ in seen
+        ],
+        postings=[posting for _, _, posting in seen],
+        decided_at=NOON,
+        began=began,
+        ended=ended,
+    )
+
+
+APPROVED, SHORT = Outcome.APPROVED, Outcome.INSUFFICIENT_FUNDS
+
+
+def test_overlapping_batches_may_have_come_in_either_order(ledger: Ledger) -> None:
+    """The one that lost may have begun first."""
+    lost = batch(0, 3, (order(A, B, 6), SHORT, None))
+    won = batch(1, 2, (order(A, C, 6), APPROVED, 2))
+    assert Search(ledger=ledger, batches=[lost, won]).run()
+    assert ledger.accounts[A].balance == 4
+
+
+def test_a_batch_that_had_ended_came_first(ledger: Ledger) -> None:
+    """It cannot have lost to one that had not begun."""
+    lost = batch(0, 1, (order(A, B, 6), SHORT, None))
+    won = batch(2, 3, (order(A, C, 6), APPROVED, 2))
+    assert not Search(ledger=ledger, batches=[lost, won]).run()
+    assert ledger.accounts[A].balance == 10, "a search that fails leaves the model as it was"
+
+
+def test_money_spent_twice_is_never_explained(ledger: Ledger) -> None:
+    """Two approvals of what only one could pay have no order."""
+    twice = [batch(0, 9, (order(A, payee, 6), APPROVED, None)) for payee in (B, C)]
+    assert not Search(ledger=ledger, batches=twice).run()
+
+
+def test_batches_may_interleave_but_keep_their_own_order(ledger: Ledger) -> None:
+    """The middle of one batch may stand between two messages of another, never the other way."""
+    first, third = order(A, B, 10), order(C, A, 10)
+    second = order(B, C, 10)
+    outer = batch(0, 9, (first, APPROVED, 1), (third, APPROVED, 1))
+    inner = batch(0, 9, (second, APPROVED, 1))
+    assert Search(ledger=ledger, batches=[outer, inner]).run()
+
+
+def test_a_batch_is_not_turned_around(ledger: Ledger) -> None:
+    """A message that could only be paid by a later one of its own batch has no explanation."""
+    backwards = batch(0, 9, (order(B, C, 10), APPROVED, 1), (order(A, B, 10), APPROVED, 1))
+    assert not Search(ledger=ledger, batches=[backwards]).run()
+
+
+def test_debits_come_in_the_order_of_their_postings(ledger: Ledger) -> None:
+    """Where the ledger has numbered two debits, the order must have them so."""
+    early = batch(0, 1, (order(A, B, 6), APPROVED, 2))
+    late = batch(2, 3, (order(A, C, 2), APPROVED, 1))
+    assert not Search(ledger=ledger, batches=[early, late]).run()
+    late.postings[0] = 3
+    assert Search(ledger=ledger, batches=[early, late]).run()
+
+
+def test_a_key_is_spent_once(ledger: Ledger) -> None:
+    """Two decisions of one key have no order, a decision and a repeat of it have one."""
+    one = order(A, B, 1, key="k")
+    other = replace(one, payment_id=uuid4())
+    decided = batch(0, 9, (one, APPROVED, 1))
+    assert not Search(ledger=ledger, batches=[decided, batch(0, 9, (other, APPROVED, 2))]).run()
+    repeated = batch(0, 9, (other, APPROVED, None))
+    repeated.decisions[0] = Decision(
+        disposition=Disposition.REPEATED, payment_id=one.payment_id, outcome=APPROVED
+    )
+    assert Search(ledger=ledger, batches=[repeated, decided]).run()

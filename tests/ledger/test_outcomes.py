@@ -1,0 +1,192 @@
+"""One row an outcome, each produced for real; and that the earlier one wins where two apply."""
+
+import itertools
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from switch.ledger import Order, Statements
+from switch.outcome import Outcome
+from tests.ledger.city import NOON, City, Participant
+from tests.ledger.model import RULES
+
+OUTCOMES_PAGE = Path(__file__).resolve().parents[2] / "docs" / "OUTCOMES.md"
+AMOUNT = 100
+LESS = AMOUNT - 1
+
+
+@dataclass(slots=True)
+class Scene:
+    """A transfer that would be approved; every row below spoils one thing."""
+
+    expires_in: timedelta | None = None
+    sender: str = "holder"  # or stranger
+    payee: str = "another"  # or nobody, itself
+    currency: str = "CNY"
+    payer_frozen: bool = False
+    payer_closing: bool = False
+    payee_closing: bool = False
+    payment_limit: int | None = None
+    daily_limit: int | None = None
+    balance_limit: int | None = None
+    funds: int = AMOUNT
+
+    def set(self, **facts: object) -> None:
+        for name, value in facts.items():
+            setattr(self, name, value)
+
+
+# One row an outcome, in order of precedence: what to change so that it is the answer.
+ROWS: dict[Outcome, Callable[[Scene], None]] = {
+    Outcome.APPROVED: lambda scene: None,
+    Outcome.EXPIRED: lambda scene: scene.set(expires_in=timedelta()),
+    Outcome.NOT_PERMITTED: lambda scene: scene.set(sender="stranger"),
+    Outcome.PAYEE_NOT_FOUND: lambda scene: scene.set(payee="nobody"),
+    Outcome.SAME_ACCOUNT: lambda scene: scene.set(payee="itself"),
+    Outcome.CURRENCY_MISMATCH: lambda scene: scene.set(currency="USD"),
+    Outcome.PAYER_FROZEN: lambda scene: scene.set(payer_frozen=True),
+    Outcome.PAYER_CLOSED: lambda scene: scene.set(payer_closing=True),
+    Outcome.PAYEE_CLOSED: lambda scene: scene.set(payee_closing=True),
+    Outcome.PAYMENT_LIMIT_EXCEEDED: lambda scene: scene.set(payment_limit=LESS),
+    Outcome.DAILY_LIMIT_EXCEEDED: lambda scene: scene.set(daily_limit=LESS),
+    Outcome.PAYEE_BALANCE_LIMIT_EXCEEDED: lambda scene: scene.set(balance_limit=LESS),
+    Outcome.INSUFFICIENT_FUNDS: lambda scene: scene.set(funds=LESS),
+}
+
+# Pairs that no message can have: a payee that does not exist is not the payer, nor closed, nor
+# full; and a payer whose account is both ends of the payment is spoiled as both.
+INFEASIBLE = {
+    (Outcome.PAYEE_NOT_FOUND, Outcome.SAME_ACCOUNT),
+    (Outcome.PAYEE_NOT_FOUND, Outcome.PAYEE_CLOSED),
+    (Outcome.PAYEE_NOT_FOUND, Outcome.PAYEE_BALANCE_LIMIT_EXCEEDED),
+}
+
+DECLINES = [outcome for outcome in Outcome if outcome is not Outcome.APPROVED]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """The city that the scenes are played in."""
+
+    city: City
+    lane: Statements
+    holder: Participant
+    stranger: Participant
+
+    async def play(self, scene: Scene) -> Order:
+        """Build the accounts of a scene and the message about them."""
+        city = self.city
+        tier = await city.tier(
+            f"t{city.random.randrange(10**12)}",
+            payment_limit=scene.payment_limit,
+            daily_limit=scene.daily_limit,
+            balance_limit=scene.balance_limit,
+        )
+        payer = await city.account(self.holder, "wallet", balance=scene.funds)
+        payee = await self._payee(scene, payer, tier)
+        await city.set_tier(payer, tier)
+        if scene.payer_frozen:
+            await city.change(payer, "freeze")
+        if scene.payer_closing:
+            await city.change(payer, "close")
+        expires_at = None if scene.expires_in is None else NOON + scene.expires_in
+        sender = self.holder if scene.sender == "holder" else self.stranger
+        return city.order(
+            sender, payer, payee, AMOUNT, currency=scene.currency, expires_at=expires_at
+        )
+
+    async def _payee(self, scene: Scene, payer: UUID, tier: str) -> UUID:
+        if scene.payee == "nobody":
+            return self.city.new_id()
+        payee = payer
+        if scene.payee == "another":
+            payee = await self.city.account(self.stranger, "wallet", tier=tier)
+        if scene.payee_closing and not (payee == payer and scene.payer_closing):
+            await self.city.change(payee, "close")
+        return payee
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def stage(city: City, lane: Statements) -> Stage:
+    """A wallet provider, a stranger to it, and a clock that stands still."""
+    await city.own_the_clock()
+    await city.set_time(NOON)
+    return Stage(
+        city=city,
+        lane=lane,
+        holder=await city.participant("wallet"),
+        stranger=await city.participant("wallet"),
+    )
+
+
+@pytest.mark.parametrize("outcome", ROWS, ids=lambda outcome: outcome.wire)
+async def test_outcome(outcome: Outcome, stage: Stage) -> None:
+    """What spoils one thing about a payment gets exactly the outcome of that thing."""
+    scene = Scene()
+    ROWS[outcome](scene)
+    order = await stage.play(scene)
+    [decision] = await stage.city.decide(stage.lane, [order])
+    assert decision.outcome is outcome
+    assert stage.city.both([decision], [order], NOON) is None
+
+
+async def test_of_two_outcomes_the_earlier_is_the_answer(stage: Stage) -> None:
+    """For every pair that one message can have, the first in order of precedence is given."""
+    pairs = [pair for pair in itertools.combinations(DECLINES, 2) if pair not in INFEASIBLE]
+    orders = []
+    for pair in pairs:
+        scene = Scene()
+        for outcome in pair:
+            ROWS[outcome](scene)
+        orders.append(await stage.play(scene))
+        case = stage.city.ledger.case(orders[-1], NOON)
+        applying = {outcome for outcome, applies in RULES if applies(case)}
+        assert applying >= set(pair), f"the scene of {pair} has only {applying}"
+    decisions = await stage.city.decide(stage.lane, orders)
+    wrong = [
+        (earlier.wire, later.wire, decision.outcome)
+        for (earlier, later), decision in zip(pairs, decisions, strict=True)
+        if decision.outcome is not earlier
+    ]
+    assert not wrong
+
+
+def test_the_lists_of_outcomes_agree() -> None:
+    """The code, the page and the rows of this table name the same outcomes in the same order."""
+    headings = re.findall(r"^## (.+)$", OUTCOMES_PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert headings == [outcome.wire for outcome in Outcome]
+    assert list(ROWS) == list(Outcome)
+    assert [outcome for outcome, _ in RULES] == DECLINES
+    assert list(Outcome) == sorted(Outcome), "the numbers are the order"
+
+
+async def test_the_ledger_lists_the_same_outcomes(admin: asyncpg.Connection) -> None:
+    """The table in SQL has the numbers and names of the code."""
+    rows = await admin.fetch("SELECT code, name FROM ledger.outcome ORDER BY code")
+    assert [tuple(row) for row in rows] == [(int(o), o.wire) for o in Outcome]
+
+
+async def test_money_received_on_a_new_day_leaves_the_whole_day_to_spend(stage: Stage) -> None:
+    """What was spent yesterday is not counted today, though money came in first."""
+    city = stage.city
+    tier = await city.tier("aday", daily_limit=AMOUNT, balance_limit=10 * AMOUNT)
+    busy = await city.account(stage.holder, "wallet", tier=tier, balance=2 * AMOUNT)
+    other = await city.account(stage.holder, "wallet", balance=AMOUNT)
+    for day in range(2):
+        at = NOON + timedelta(days=day)
+        await city.set_time(at)
+        orders = [
+            city.order(stage.holder, other, busy, 1),
+            city.order(stage.holder, busy, other, AMOUNT),
+            city.order(stage.holder, busy, other, 1),
+        ]
+        for order in orders:
+            [decision] = await city.decide(stage.lane, [order])
+            assert city.both([decision], [order], at) is None

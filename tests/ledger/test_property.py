@@ -1,0 +1,234 @@
+"""The SQL against the plain-Python model: random batches, every answer compared.
+
+On one connection the answers must be the model's, message by message. On several at once some
+serial order that respects real time must explain them all. Between the batches credits are folded,
+days change and the operator interferes; after each city the books are checked.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from datetime import datetime, timedelta
+from random import Random
+
+import asyncpg
+
+from switch import db
+from switch.ledger import (
+    Disposition,
+    Order,
+    Statements,
+    finish_closing,
+    fold_credits,
+    prepare,
+)
+from switch.outcome import Outcome
+from tests.databases import JOBS, WORKER, Database
+from tests.ledger.books import assert_books_are_right
+from tests.ledger.city import NOON, City
+from tests.ledger.history import Batch, Search
+from tests.ledger.model import Decision
+from tests.ledger.traffic import Traffic
+
+MESSAGES_ALONE = 8_000
+MESSAGES_TOGETHER = 12_000
+LONG_FACTOR = 25
+MESSAGES_PER_CITY = 2_000  # then a new one: what went wrong stays short enough to read
+LANES = 4
+BATCH_MAX_ALONE = 64
+BATCH_MAX_TOGETHER = 12
+BATCHES_OF_A_LANE_MAX = 2  # of one round; between rounds nothing is open
+FOLD_LIMIT = 50
+
+OPERATES = 0.3  # chance between two batches, or two rounds
+FOLDS = 0.3
+DAY_CHANGES = 0.05
+
+BALANCES = """
+    SELECT a.id, (a.balance + coalesce(sum(c.amount), 0))::bigint AS balance
+      FROM ledger.account a
+      LEFT JOIN ledger.unfolded_credit c ON c.shard = a.shard AND c.payee = a.id
+     WHERE a.kind <> 'issuance'
+     GROUP BY a.id, a.balance
+"""
+
+
+class Run:
+    """One city under random traffic, its connections and what was seen so far."""
+
+    def __init__(self, admin: asyncpg.Connection, seed: int, name: str) -> None:
+        self.remark = f"--seed {seed}, {name}"
+        self.random = Random(f"{seed} {name}")
+        self.city = City(admin, f"{seed} {name}")
+        self.traffic = Traffic(city=self.city, random=self.random)
+        self.seen: Counter[str] = Counter()
+
+    @property
+    def decided(self) -> int:
+        return self.seen[Disposition.DECIDED.name]
+
+    def count(self, decisions: list[Decision]) -> None:
+        for decision in decisions:
+            self.seen[decision.disposition.name] += 1
+            if decision.disposition is Disposition.DECIDED:
+                assert decision.outcome is not None
+                self.seen[decision.outcome.name] += 1
+
+    async def interfere(self, jobs: asyncpg.Connection) -> None:
+        """What may happen between two batches: the operator, the folder, an account that closes."""
+        if self.random.random() < OPERATES:
+            await self.traffic.operate()
+        if self.random.random() < FOLDS:
+            await fold_credits(jobs, self.random.randint(1, FOLD_LIMIT))
+        if self.random.random() < FOLDS / 10:
+            await finish_closing(jobs)
+
+    async def check(self) -> None:
+        """Balances are the model's, and the books are right."""
+        rows = await self.city.admin.fetch(BALANCES)
+        real = {row["id"]: row["balance"] for row in rows if row["id"] in self.traffic.holders}
+        expected = {account.id: account.balance for account in self.city.ledger.accounts.values()}
+        assert real == expected, self.remark
+        await assert_books_are_right(self.city.admin, self.remark)
+
+
+async def test_one_connection_decides_as_the_model_does(
+    database: Database, seed: int, long_run: bool
+) -> None:
+    """Every message of every batch gets the answer of the model that decides them one by one."""
+    target = MESSAGES_ALONE * (LONG_FACTOR if long_run else 1)
+    admin, jobs = await database.connect(), await database.connect(JOBS)
+    lane = await db.connect(database.url(WORKER), application_name="lane")
+    seen: Counter[str] = Counter()
+    try:
+        while seen[Disposition.DECIDED.name] < target:
+            run = Run(admin, seed, f"alone {seen[Disposition.DECIDED.name]}")
+            await decide_alone(run, jobs, await prepare(lane), MESSAGES_PER_CITY)
+            await run.check()
+            seen += run.seen
+    finally:
+        await _close(admin, jobs, lane)
+    _assert_everything_was_met(seen)
+
+
+async def decide_alone(run: Run, jobs: asyncpg.Connection, lane: Statements, messages: int) -> None:
+    """So many messages in random batches, each answer compared at once."""
+    await run.city.own_the_clock()
+    await run.traffic.settle()
+    at = NOON
+    while run.decided < messages:
+        at = _later(run.random, at)
+        await run.city.set_time(at)
+        size = run.random.randint(1, BATCH_MAX_ALONE)
+        orders = [run.traffic.message(at) for _ in range(size)]
+        decisions = await run.city.decide(lane, orders)
+        difference = run.city.both(decisions, orders, at)
+        assert difference is None, f"{run.remark}, after {run.decided} messages: {difference}"
+        run.count(decisions)
+        await run.interfere(jobs)
+
+
+def _later(random: Random, at: datetime) -> datetime:
+    """Some seconds on; sometimes to the last or the first instant of a day in Shanghai."""
+    if random.random() < DAY_CHANGES:
+        midnight = (at + timedelta(days=1)).replace(hour=16, minute=0, second=0, microsecond=0)
+        return midnight + random.choice([0, -1]) * timedelta(microseconds=1)
+    return at + timedelta(seconds=random.randint(0, 600), microseconds=random.randrange(10**6))
+
+
+async def test_several_connections_decide_in_some_serial_order(
+    database: Database, seed: int, long_run: bool
+) -> None:
+    """One order of the messages, true to real time and to each batch, explains every answer."""
+    target = MESSAGES_TOGETHER * (LONG_FACTOR if long_run else 1)
+    admin, jobs = await database.connect(), await database.connect(JOBS)
+    lanes = [
+        await db.connect(database.url(WORKER), application_name=f"lane {n}") for n in range(LANES)
+    ]
+    seen: Counter[str] = Counter()
+    try:
+        statements = [await prepare(lane) for lane in lanes]
+        while seen[Disposition.DECIDED.name] < target:
+            run = Run(admin, seed, f"together {seen[Disposition.DECIDED.name]}")
+            await _together(run, jobs, statements)
+            await run.check()
+            seen += run.seen
+    finally:
+        await _close(admin, jobs, *lanes)
+    _assert_everything_was_met(seen)
+
+
+async def _together(run: Run, jobs: asyncpg.Connection, lanes: list[Statements]) -> None:
+    await run.city.own_the_clock()
+    await run.traffic.settle()
+    days = 0
+    while run.decided < MESSAGES_PER_CITY:
+        if run.random.random() < DAY_CHANGES:
+            days += 1
+            await run.city.set_ahead(timedelta(days=days))
+        batches = await _round(run, jobs, lanes, timedelta(days=days))
+        search = Search(ledger=run.city.ledger, batches=batches)
+        assert search.run(), f"{run.remark}, no order explains: {search.explain()}"
+        for batch in batches:
+            run.count(batch.decisions)
+        await run.interfere(jobs)
+
+
+async def _round(
+    run: Run, jobs: asyncpg.Connection, lanes: list[Statements], ahead: timedelta
+) -> list[Batch]:
+    """Every lane sends a few batches, one after the other, while credits are folded beside them."""
+    at = datetime.now(NOON.tzinfo) + ahead
+    plans: list[list[list[Order]]] = [
+        [
+            [run.traffic.message(at) for _ in range(run.random.randint(1, BATCH_MAX_TOGETHER))]
+            for _ in range(run.random.randint(1, BATCHES_OF_A_LANE_MAX))
+        ]
+        for _ in lanes
+    ]
+    folding = asyncio.create_task(fold_credits(jobs, FOLD_LIMIT))
+    sent = await asyncio.gather(
+        *(_send(run.city, lane, n, plans[n]) for n, lane in enumerate(lanes))
+    )
+    await folding
+    batches = [batch for of_a_lane in sent for batch in of_a_lane]
+    await _add_postings(run.city.admin, batches)
+    return batches
+
+
+async def _send(city: City, lane: Statements, number: int, plan: list[list[Order]]) -> list[Batch]:
+    batches = []
+    for orders in plan:
+        began = time.monotonic()
+        decisions = await city.decide(lane, orders)
+        ended = time.monotonic()
+        batches.append(
+            Batch(
+                lane=number, orders=orders, decisions=decisions, began=began, ended=ended,
+                decided_at=city.decided_at(orders), postings=[None] * len(orders),
+            )
+        )  # fmt: skip
+    return batches
+
+
+async def _add_postings(admin: asyncpg.Connection, batches: list[Batch]) -> None:
+    ids = [order.payment_id for batch in batches for order in batch.orders]
+    rows = await admin.fetch(
+        "SELECT id, payer_posting_no FROM ledger.payment WHERE id = ANY($1)", ids
+    )
+    numbers = dict(map(tuple, rows))
+    for batch in batches:
+        batch.postings[:] = [numbers.get(order.payment_id) for order in batch.orders]
+
+
+def _assert_everything_was_met(seen: Counter[str]) -> None:
+    """A property that never meets a case proves nothing about it."""
+    due = {*Outcome.__members__, "DECIDED", "REPEATED", "KEY_REUSED"}
+    missed = {name for name in due if not seen[name]}
+    assert not missed, f"never met: {missed}; met: {dict(seen)}"
+    assert seen["APPROVED"] * 4 > seen[Disposition.DECIDED.name], dict(seen)
+
+
+async def _close(*connections: asyncpg.Connection) -> None:
+    for connection in connections:
+        await connection.close()

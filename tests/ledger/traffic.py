@@ -1,0 +1,180 @@
+"""Random messages for a small city: mostly sensible, aimed at the edges of every rule."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from switch.ledger import Order
+from tests.ledger.city import CURRENCY, City, Participant
+from tests.ledger.model import PAYEE_KINDS, PAYER_KINDS
+
+OTHER_CURRENCY = "USD"
+MICROSECOND = timedelta(microseconds=1)
+
+# How often each type is sent, and how often something about a message is off.
+TYPES = {"transfer": 8, "purchase": 4, "withdrawal": 2, "top_up": 3}
+STRANGER = 0.03
+UNKNOWN_ACCOUNT = 0.02
+ANY_ACCOUNT = 0.04
+WRONG_CURRENCY = 0.02
+EXPIRES = 0.1
+SAME_KEY_SAME_MESSAGE = 0.05
+SAME_KEY_OTHER_MESSAGE = 0.03
+REMEMBERED_ORDERS_MAX = 60
+ACCOUNTS_MAX = 40
+FROZEN_MAX = 2
+ACTIONS = ("issue", "issue", "issue", "freeze", "unfreeze", "tier", "floor", "new")
+
+TIERS = {
+    "free": {},
+    "small": {"payment_limit": 50, "daily_limit": 300, "balance_limit": 400},
+    "daily": {"daily_limit": 400},
+    "capped": {"balance_limit": 250},
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Traffic:
+    """The people of the city and what they send."""
+
+    city: City
+    random: Random
+    holders: dict[UUID, Participant] = field(default_factory=dict)
+    sent: list[Order] = field(default_factory=list)
+
+    async def settle(self) -> None:
+        """Two banks, two wallet providers, a merchant, the tax office; some tight, some poor."""
+        city = self.city
+        for name, limits in TIERS.items():
+            for currency in (CURRENCY, OTHER_CURRENCY):
+                await city.tier(name, currency, **limits)
+        banks = [await city.participant("bank") for _ in range(2)]
+        providers = [await city.participant("wallet") for _ in range(2)]
+        for bank in banks:
+            await self._open(bank, "position", floor=-2000, balance=1000)
+            await self._open(bank, "external")
+        for provider in providers:
+            for tier in ("free", "small", "daily", "capped", None):
+                await self._open(provider, "wallet", tier=tier, balance=200)
+        for provider in providers:
+            await self._open(provider, "wallet", currency=OTHER_CURRENCY, balance=200)
+        await self._open(await city.participant("merchant"), "merchant", balance=50)
+        await self._open(await city.participant("merchant"), "merchant", tier="capped")
+        await self._open(await city.participant("government"), "government")
+
+    async def _open(self, holder: Participant, kind: str, **fields: Any) -> None:
+        account = await self.city.account(holder, kind, **fields)
+        self.holders[account] = holder
+
+    async def operate(self) -> None:
+        """One thing that the operator may do at any time."""
+        account = self.random.choice(list(self.city.ledger.accounts.values()))
+        action = self.random.choice(ACTIONS)
+        if action == "issue" and account.lifecycle == "open" and account.kind != "external":
+            await self.city.issue(account.id, self.random.randint(1, 400))
+        elif action == "tier":
+            await self.city.set_tier(account.id, self.random.choice(list(TIERS)))
+        elif action == "floor" and account.kind == "position":
+            floor = min(account.balance, -self.random.randint(500, 3000))
+            await self.city.set_floor(account.id, floor)
+        elif action == "new" and len(self.holders) < ACCOUNTS_MAX:
+            await self._replace_a_wallet()
+        elif action in ("freeze", "unfreeze"):
+            frozen = [a for a in self.city.ledger.accounts.values() if a.frozen_by]
+            if len(frozen) > FROZEN_MAX:
+                await self.city.change(self.random.choice(frozen).id, "unfreeze")
+            else:
+                await self.city.change(account.id, action)
+
+    async def _replace_a_wallet(self) -> None:
+        """Close one wallet for good and open another beside it."""
+        wallets = [a for a in self.city.ledger.accounts.values() if a.kind == "wallet"]
+        old = self.random.choice(wallets)
+        if old.lifecycle == "open":
+            await self.city.change(old.id, "close")
+            await self._open(self.holders[old.id], "wallet", tier="free", balance=100)
+
+    def message(self, at: datetime) -> Order:
+        """One message that may be decided around this time."""
+        dice = self.random.random()
+        if self.sent and dice < SAME_KEY_SAME_MESSAGE:
+            return self._again(self.random.choice(self.sent))
+        if self.sent and dice < SAME_KEY_SAME_MESSAGE + SAME_KEY_OTHER_MESSAGE:
+            earlier = self.random.choice(self.sent)
+            sender = self.city.participants[earlier.participant_no]
+            order = self._fresh(at, sender=sender, key=earlier.key)
+        else:
+            order = self._fresh(at)
+        self.sent.append(order)
+        del self.sent[:-REMEMBERED_ORDERS_MAX]
+        return order
+
+    def _again(self, order: Order) -> Order:
+        """The same message; its sender made another id for it, as a retry through the path does."""
+        return replace(order, payment_id=self.city.new_id())
+
+    def _fresh(
+        self, at: datetime, *, sender: Participant | None = None, key: str | None = None
+    ) -> Order:
+        random = self.random
+        kind = random.choices(list(TYPES), weights=list(TYPES.values()))[0]
+        payer = self._account(PAYER_KINDS[kind])
+        payee = self._account(PAYEE_KINDS[kind], beside=payer)
+        if sender is None:
+            sender = self.holders.get(payer) or random.choice(list(self.holders.values()))
+            if random.random() < STRANGER:
+                sender = random.choice(list(self.holders.values()))
+        return self.city.order(
+            sender, payer, payee, self._amount(payer, payee, at), type=kind, key=key,
+            currency=self._currency(payer), expires_at=self._expires_at(at),
+            reference=random.choice([None, "order 7"]),
+            metadata=random.choice([None, {"z": "1", "a": "\N{SNOWMAN}"}]),
+        )  # fmt: skip
+
+    def _account(self, kinds: Collection[str], beside: UUID | None = None) -> UUID:
+        """Usually of a kind and currency that fit; else any, or one that is not there."""
+        accounts = self.city.ledger.accounts
+        dice = self.random.random()
+        if dice < UNKNOWN_ACCOUNT:
+            return self.city.new_id()
+        if dice < UNKNOWN_ACCOUNT + ANY_ACCOUNT:
+            return self.random.choice(list(accounts))
+        currency = accounts[beside].currency if beside in accounts else CURRENCY
+        fitting = [
+            account.id
+            for account in accounts.values()
+            if account.kind in kinds and (beside is None or account.currency == currency)
+        ]
+        return self.random.choice(fitting or list(accounts))
+
+    def _amount(self, payer: UUID, payee: UUID, at: datetime) -> int:
+        """Small, or exactly at, or just beyond, what a limit or the balance still allows."""
+        ledger = self.city.ledger
+        edges = [self.random.randint(1, 9), self.random.randint(1, 30), self.random.randint(1, 90)]
+        if payer in ledger.accounts:
+            account = ledger.accounts[payer]
+            tier = ledger.tier_of(account)
+            edges += [account.available, tier.payment_limit or 0]
+            if tier.daily_limit is not None:
+                edges.append(tier.daily_limit - account.spent.get(ledger.day(at), 0))
+        if payee in ledger.accounts:
+            account = ledger.accounts[payee]
+            limit = ledger.tier_of(account).balance_limit
+            edges += [limit - account.balance] if limit is not None else []
+        amount = self.random.choice(edges) + self.random.choice([0, 0, 0, 1, -1])
+        return max(1, min(amount, 10**15))
+
+    def _currency(self, payer: UUID) -> str:
+        account = self.city.ledger.accounts.get(payer)
+        if self.random.random() < WRONG_CURRENCY:
+            return self.random.choice([CURRENCY, OTHER_CURRENCY])
+        return account.currency if account else CURRENCY
+
+    def _expires_at(self, at: datetime) -> datetime | None:
+        if self.random.random() >= EXPIRES:
+            return None
+        hour = timedelta(hours=1)
+        return at + self.random.choice([-hour, -MICROSECOND, MICROSECOND * 0, MICROSECOND, hour])
