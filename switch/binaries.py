@@ -62,19 +62,13 @@ class Account:
             stdout=output,
             stderr=output,
             cwd="/",
-            env=_clean_environment(),
+            env={**os.environ, "LC_ALL": "C"},  # in English: the log is searched for reasons
             user=self.user,
             group=self.group,
             extra_groups=None if self.user is None else (),
             umask=0o077,
             preexec_fn=_end_with_parent(end_signal),
         )
-
-
-def _clean_environment() -> dict[str, str]:
-    """Nothing that libpq or Postgres would take as a setting; messages in English."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-    return {**kept, "LC_ALL": "C", "TZ": "UTC"}
 
 
 def _end_with_parent(end_signal: signal.Signals) -> Callable[[], None]:

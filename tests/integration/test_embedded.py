@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import random
 import shutil
@@ -16,7 +17,7 @@ import pytest
 from switch import cluster, limits
 from switch.binaries import choose_account, find_binaries
 from switch.embedded import Embedded, open_database
-from switch.keeper import Home, Keeper, Phase, State
+from switch.keeper import Home, Keeper, Phase, State, open_lock, try_lock
 from tests.integration.embedded_user import (
     PATIENCE_S,
     UserProcess,
@@ -126,7 +127,13 @@ async def test_the_database_is_the_same_on_every_machine(data_dir: Path) -> None
         "SELECT reset_val FROM pg_settings WHERE name = 'TimeZone'": "UTC",
     }.items():
         assert await ask(url, query) == answer, query
+    assert "LC_ALL=C" in environment_of(int(user.words["server_pid"]))
     await user.leave()
+
+
+def environment_of(pid: int) -> list[str]:
+    """The environment that a process was started with."""
+    return os.fsdecode(Path(f"/proc/{pid}/environ").read_bytes()).split("\0")
 
 
 async def test_nothing_runs_after_the_last_user_left(data_dir: Path) -> None:
@@ -287,10 +294,14 @@ async def test_children_of_a_killed_postgres_are_ended_before_the_next_one(data_
         )
         await asyncio.sleep(0.2)
         await killed(database, database.server_pid())
-        with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
-            await busy
-        assert await ask(database.url(), "SELECT 1") == 1
-        assert not cluster.belongs(backend, Home(data_dir=data_dir).cluster)
+        try:
+            assert not cluster.belongs(backend, Home(data_dir=data_dir).cluster)
+            with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+                await busy
+            assert await ask(database.url(), "SELECT 1") == 1
+        finally:
+            if cluster.belongs(backend, Home(data_dir=data_dir).cluster):
+                os.kill(backend, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("name", ["sleep", "postgres"])
@@ -351,10 +362,28 @@ async def test_a_state_of_a_killed_keeper_is_not_believed(data_dir: Path) -> Non
     for phase in (Phase.READY, Phase.FAILED, Phase.FAILING):
         home.write_state(State(phase=phase, message="long ago", binaries="/nowhere"))
         async with open_database(data_dir) as database:
-            assert await ask(database.url(), "SELECT 1") == 1
+            assert servers(data_dir) == [database.server_pid()]
     (data_dir / "keeper.json").write_bytes(b'{"phase": "rea')
     async with open_database(data_dir) as database:
         assert await ask(database.url(), "SELECT 1") == 1
+
+
+async def test_somebody_looking_for_a_keeper_is_not_taken_for_one(data_dir: Path) -> None:
+    """A user who tries the keeper's lock for a moment does not make an old state look alive."""
+    home = Home(data_dir=data_dir)
+    async with open_database(data_dir):
+        pass
+    home.write_state(State(phase=Phase.READY, binaries="/nowhere"))
+    looking = [open_lock(home.door_lock), open_lock(home.keeper_lock)]
+    assert all(try_lock(descriptor, fcntl.LOCK_EX) for descriptor in looking)
+    async with contextlib.AsyncExitStack() as stack:
+        opening = asyncio.create_task(stack.enter_async_context(open_database(data_dir)))
+        await asyncio.sleep(6 * limits.EMBEDDED_POLL_S)
+        assert not opening.done()
+        for descriptor in looking:
+            os.close(descriptor)
+        database = await opening
+        assert servers(data_dir) == [database.server_pid()]
 
 
 @pytest.mark.parametrize(
