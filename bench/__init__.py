@@ -1,0 +1,15 @@
+"""Benchmarks: one question a file, a shared harness, results kept with the machine they are from.
+
+harness      rounds in turn, medians and spread, ratios within a round, the results file
+machine      what the figures were made on: processor, disk, versions, settings
+stage        one Postgres, one city of wallets and merchants, and what must hold after each turn
+city         that city, founded through the ledger's own functions
+requests     payments signed beforehand, as the bytes that go over the wire
+wrk          sends them, each once, and accounts for every answer
+
+tpcb                 how fast is pgbench's TPC-B on this machine?         the yardstick
+http_uniform         how many signed payments a second over HTTP?
+http_one_merchant    and if every payment goes to one merchant?
+function             how many does the deciding function take by itself?
+memory               how much memory does a worker hold, and does it grow?
+"""

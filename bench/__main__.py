@@ -1,0 +1,128 @@
+"""`python -m bench`: all questions in one run, on this machine, with one Postgres.
+
+Exit code 0 when every figure could be believed and the books were right after every round, 1 when
+not, with one line that says why. Whether a ratio is what is wanted stands in the table.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import uvloop
+from rich.console import Console
+
+from bench import machine, memory, stage, wrk
+from bench.function import Function
+from bench.harness import Question, Ratio, Results, conclude, run_rounds
+from bench.http_one_merchant import HttpOneMerchant
+from bench.http_uniform import HttpUniform
+from bench.stage import FULL, QUICK, BenchError, Size
+from bench.tpcb import Tpcb
+from switch.errors import SwitchError
+
+MEMORY = "memory"
+NEEDS_WRK = {HttpUniform.name, HttpOneMerchant.name, MEMORY}
+RATIOS = (
+    Ratio(of=HttpUniform.name, to=Tpcb.name, wanted_min=1.0),
+    Ratio(of=Function.name, to=Tpcb.name, wanted_min=4.0),
+    Ratio(of=HttpOneMerchant.name, to=HttpUniform.name, wanted_min=0.9),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse, run, and say in one line what went wrong."""
+    options = _parser().parse_args(arguments)
+    questions: list[Question] = [Tpcb(), HttpUniform(), HttpOneMerchant(), Function()]
+    wanted = set(options.only or [*(question.name for question in questions), MEMORY])
+    console = Console(stderr=True)
+    try:
+        if wanted & NEEDS_WRK:
+            wrk.check_installed()
+        chosen = [question for question in questions if question.name in wanted]
+        uvloop.run(_run(options, chosen, MEMORY in wanted, console))
+    except (BenchError, SwitchError) as error:
+        console.print(f"bench: {error}", style="red", highlight=False, soft_wrap=True)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    names = [Tpcb.name, HttpUniform.name, HttpOneMerchant.name, Function.name, MEMORY]
+    parser.add_argument("--only", action="append", choices=names, help="may be given repeatedly")
+    parser.add_argument("--quick", action="store_true", help="short and small; figures mean little")
+    parser.add_argument("--rounds", type=int, help=f"[{FULL.rounds}]")
+    parser.add_argument("--seconds", type=float, help=f"of one measurement [{FULL.seconds:g}]")
+    parser.add_argument("--wallets", type=int, help=f"[{FULL.wallets}]")
+    parser.add_argument("--merchants", type=int, help=f"[{FULL.merchants}]")
+    parser.add_argument("--connections", type=int, help=f"of wrk [{FULL.connections}]")
+    parser.add_argument(
+        "--long", action="store_true", help=f"memory over {memory.LONG_PAYMENTS:,} payments"
+    )
+    parser.add_argument(
+        "--under", type=Path, default=machine.ROOT / ".run", help="the disk to measure on"
+    )
+    parser.add_argument(
+        "--results", type=Path, help="folder for the figures [bench/results; with --quick none]"
+    )
+    return parser
+
+
+def _size(options: argparse.Namespace) -> Size:
+    size = QUICK if options.quick else FULL
+    given = {
+        name: getattr(options, name)
+        for name in ("rounds", "seconds", "wallets", "merchants", "connections")
+        if getattr(options, name) is not None
+    }
+    if options.long:
+        given["memory_payments"] = memory.LONG_PAYMENTS
+    return replace(size, **given)
+
+
+@contextmanager
+def _folder(under: Path) -> Iterator[Path]:
+    """A folder on the disk to measure on, removed at the end."""
+    under.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(
+        dir=under.resolve(), prefix="bench-", ignore_cleanup_errors=True
+    ) as made:
+        yield Path(made)
+
+
+async def _run(
+    options: argparse.Namespace, questions: list[Question], with_memory: bool, console: Console
+) -> None:
+    size = _size(options)
+    kept = options.results or (None if options.quick else Path(__file__).parent / "results")
+    with _folder(options.under) as folder:
+        async with stage.opened(folder, size, console) as opened:
+            about = await machine.fingerprint(folder, opened.operator.connection)
+            results = Results(kept, about)
+            _introduce(about, console)
+            if questions:
+                await run_rounds(opened, questions, results, console)
+            if with_memory:
+                await memory.report(opened, size.memory_payments, results, console)
+            conclude(questions, RATIOS, results, console)
+    console.print("the books are right")
+    if results.path is not None:
+        console.print(f"kept in {results.path}", soft_wrap=True)
+
+
+def _introduce(about: dict[str, object], console: Console) -> None:
+    console.print(
+        f"{about['processors']} of {about['processor']}, {about['system']},"
+        f" Postgres {about['postgres']}, {about['file_system']}: a durable write takes"
+        f" {about['sync_us']} µs; load {about['load']}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

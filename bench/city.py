@@ -1,0 +1,160 @@
+"""The city that the benchmarks pay in: wallet providers, merchants, a bank, and money.
+
+Founded as an operator and a bank would, only faster: accounts through the operator's function,
+money issued to the bank's position account, every wallet topped up by a decided payment. So the
+books are right from the first minute, and the checks at the end prove every figure.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from switch import keyfile, ledger, limits
+from switch.admin import Operator
+from switch.clock import SYSTEM_CLOCK
+from switch.ledger import Order
+from switch.message import PaymentRequest
+from switch.queries import QUERIES
+
+CURRENCY = "CNY"
+BANK = "bank"
+PROVIDER_COUNT = 10
+MERCHANT_HOLDER_COUNT = 10
+KEY_NAME = "bench"
+
+# Minor units. Limits are there, and checked, but nobody reaches them.
+TOP_UP = 10**9
+LIMIT = 10**12
+ISSUE = limits.AMOUNT_MAX
+
+OPEN_ACCOUNTS = """
+SELECT count(ledger.operator_open_account(account, $2, $3, $4, 0, NULL, NULL))
+  FROM unnest($1::uuid[]) AS account
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """A wallet provider: it signs for its wallets."""
+
+    id: str
+    number: int  # in the ledger
+    seed: bytes  # of its key
+    wallets: tuple[UUID, ...]
+
+    @property
+    def key_id(self) -> str:
+        """The name of its key."""
+        return f"{self.id}/{KEY_NAME}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class City:
+    """Who pays, and who is paid."""
+
+    providers: tuple[Provider, ...]
+    merchants: tuple[UUID, ...]
+
+
+async def found(
+    operator: Operator, *, wallet_count: int, merchant_count: int, done: Callable[[str], None]
+) -> City:
+    """A new city on an empty ledger; `done` hears what has been finished."""
+    await operator.set_tier(
+        "basic", currency=CURRENCY, payment_limit=LIMIT, daily_limit=LIMIT, balance_limit=LIMIT
+    )
+    await operator.set_default_tier("wallet", "basic")
+    await operator.add_participant(BANK, kind="bank")
+    seeds = {f"wallet-{number:02}": keyfile.generate_seed() for number in range(PROVIDER_COUNT)}
+    wallets = {}
+    for name, seed in seeds.items():
+        await operator.add_participant(name, kind="wallet")
+        await operator.add_key(f"{name}/{KEY_NAME}", keyfile.public_key(seed))
+        wallets[name] = await _open(operator, name, "wallet", wallet_count // len(seeds))
+    done(f"{wallet_count:,} wallets opened")
+    merchants: list[UUID] = []
+    for number in range(MERCHANT_HOLDER_COUNT):
+        name = f"merchant-{number:02}"
+        await operator.add_participant(name, kind="merchant")
+        merchants += await _open(
+            operator, name, "merchant", merchant_count // MERCHANT_HOLDER_COUNT
+        )
+    done(f"{merchant_count:,} merchants opened")
+    numbers = await _numbers(operator)
+    position = await operator.open_account(participant=BANK, kind="position", currency=CURRENCY)
+    await operator.issue(position, ISSUE, reason="money for a benchmark")
+    await _top_up(operator, numbers[BANK], position, [w for own in wallets.values() for w in own])
+    done(f"{wallet_count:,} wallets topped up")
+    providers = tuple(
+        Provider(id=name, number=numbers[name], seed=seed, wallets=wallets[name])
+        for name, seed in seeds.items()
+    )
+    return City(providers=providers, merchants=tuple(merchants))
+
+
+async def _open(operator: Operator, holder: str, kind: str, count: int) -> tuple[UUID, ...]:
+    now_us = SYSTEM_CLOCK.now_us()
+    ids = tuple(ledger.new_id(now_us + 1000 * number) for number in range(count))
+    await operator.connection.execute(OPEN_ACCOUNTS, ids, holder, kind, CURRENCY)
+    return ids
+
+
+async def _numbers(operator: Operator) -> dict[str, int]:
+    rows = await operator.connection.fetch(QUERIES["read_participants"])
+    return {row["participant"]: row["participant_no"] for row in rows}
+
+
+async def _top_up(
+    operator: Operator, bank_no: int, position: UUID, wallets: Sequence[UUID]
+) -> None:
+    statements = await ledger.prepare(operator.connection)
+    for orders in _batches(_top_up_orders(bank_no, position, wallets), limits.BATCH_SIZE_MAX):
+        for verdict in await ledger.authorize_batch(statements, orders):
+            assert verdict.payment is not None, "every key is new"
+            assert verdict.payment.reason is None, verdict.payment.reason
+
+
+def _top_up_orders(bank_no: int, position: UUID, wallets: Sequence[UUID]) -> Iterator[Order]:
+    for number, wallet in enumerate(wallets):
+        yield order(
+            BANK, bank_no, "top_up", position, wallet, amount=TOP_UP, key=f"top-up-{number}"
+        )
+
+
+def order(
+    participant: str,
+    participant_no: int,
+    kind: str,
+    payer: UUID,
+    payee: UUID,
+    *,
+    amount: int,
+    key: str,
+) -> Order:
+    """A message as the path hands it to the ledger."""
+    return Order(
+        participant_no=participant_no,
+        participant=participant,
+        key=key,
+        digest=hashlib.sha256(key.encode()).digest(),
+        payment_id=ledger.new_id(SYSTEM_CLOCK.now_us()),
+        request=PaymentRequest(
+            type=kind,  # type: ignore[arg-type]  # one of the four names
+            payer=payer,
+            payee=payee,
+            amount=amount,
+            currency=CURRENCY,
+        ),
+    )
+
+
+def _batches(orders: Iterator[Order], size: int) -> Iterator[list[Order]]:
+    batch: list[Order] = []
+    for one in orders:
+        batch.append(one)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

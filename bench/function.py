@@ -1,0 +1,193 @@
+"""How many payments a second does the deciding function take by itself?
+
+`ledger.authorize_batch` as a lane calls it, in full batches, on 1 to 4 connections; the best of
+them counts. Each connection is a process of its own, as lanes of several workers are, logged in as
+a worker; its orders are made before the clock starts, and its payers are its own share of all
+wallets, as the router deals them to lanes. A switch stands beside it whose jobs fold.
+"""
+
+import asyncio
+import gc
+import multiprocessing
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Barrier
+from uuid import UUID
+
+from bench.city import Provider, order
+from bench.harness import Measurement
+from bench.stage import BenchError, Stage
+from switch import db, ledger, limits
+from switch.clock import SYSTEM_CLOCK
+from switch.ledger import Order
+
+CONNECTIONS = (1, 2, 3, 4)
+RATE_GUESS = 12_000.0  # of one connection alone, for the first time: orders made beforehand
+SPARE = 1.5  # made for each order expected: they must not run out
+READY_WAIT_S = 120.0  # for all connections to have made their orders
+WARM_UP_BATCHES = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What one connection has to do."""
+
+    url: str
+    providers: Sequence[Provider]
+    payees: Sequence[UUID]
+    share: tuple[int, int]  # which of how many shares of the wallets
+    order_count: int
+    seconds: float
+    key_prefix: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What one connection has done, by the machine's monotonic clock."""
+
+    decided: int  # under the clock
+    warm_up: int  # before it
+    began_s: float
+    ended_s: float
+    exhausted: bool
+
+
+class Function:
+    """Full batches, without HTTP and signatures."""
+
+    name = "function"
+    asks = f"the deciding function at batch {limits.BATCH_SIZE_MAX}"
+
+    def __init__(self) -> None:
+        self._rates: dict[int, float] = {}  # seen before, by number of connections
+
+    async def prepare(self, stage: Stage) -> None:
+        """Nothing: the city is there."""
+
+    async def measure(self, stage: Stage) -> Measurement:
+        """One turn: every number of connections, one after the other; the best counts."""
+        seconds = stage.size.seconds / 2
+        rates: dict[int, float] = {}
+        async with stage.switch():
+            for count in CONNECTIONS:
+                await stage.settle()
+                rates[count] = self._rates[count] = await self._rate(stage, count, seconds)
+            waiting = await stage.waiting_credits()
+            folded_s = await stage.folded()
+        best = max(rates, key=lambda count: rates[count])
+        seen = {f"on_{count}": round(rate) for count, rate in rates.items()}
+        return Measurement(
+            per_second=rates[best],
+            seen={"best_on": best, **seen, "unfolded": waiting, "folded_s": round(folded_s, 2)},
+        )
+
+    async def _rate(self, stage: Stage, count: int, seconds: float) -> float:
+        expected = self._rates.get(count, RATE_GUESS * min(count, 2)) * seconds / count
+        tasks = [
+            Task(
+                url=stage.database.url("switch_worker_login"),
+                providers=stage.city.providers,
+                payees=stage.city.merchants,
+                share=(number, count),
+                order_count=int(SPARE * expected) + 8 * limits.BATCH_SIZE_MAX,
+                seconds=seconds,
+                key_prefix=f"{SYSTEM_CLOCK.now_us()}-{number}",
+            )
+            for number in range(count)
+        ]
+        mark = stage.mark()
+        results = await asyncio.to_thread(run_side_by_side, tasks)
+        decided = sum(result.decided + result.warm_up for result in results)
+        if any(result.exhausted for result in results):
+            raise BenchError("a connection ran out of orders: the rate rose too much, run again")
+        if decided != await stage.decided_since(mark):
+            raise BenchError(f"{decided} verdicts are not what the ledger holds")
+        duration_s = max(r.ended_s for r in results) - min(r.began_s for r in results)
+        return sum(result.decided for result in results) / duration_s
+
+
+def run_side_by_side(tasks: Sequence[Task]) -> list[Result]:
+    """One process for each task; their clocks start together."""
+    context = multiprocessing.get_context("spawn")
+    start = context.Barrier(len(tasks))
+    pipes = [context.Pipe(duplex=False) for _ in tasks]
+    processes = [
+        context.Process(target=decide_in_process, args=(task, start, writing), daemon=True)
+        for task, (_, writing) in zip(tasks, pipes, strict=True)
+    ]
+    for process in processes:
+        process.start()
+    for _, writing in pipes:
+        writing.close()
+    try:
+        return [reading.recv() for reading, _ in pipes]
+    except EOFError:
+        raise BenchError("a connection failed; its message is above") from None
+    finally:
+        for process in processes:
+            process.kill()
+            process.join()
+
+
+def decide_in_process(task: Task, start: Barrier, writing: Connection) -> None:
+    """The whole life of one connection."""
+    import uvloop
+
+    writing.send(uvloop.run(_decide(task, start)))
+
+
+async def _decide(task: Task, start: Barrier) -> Result:
+    batches = list(_batches(task))
+    connection = await db.connect(task.url, application_name="bench function")
+    statements = await ledger.prepare(connection)
+    for orders in batches[:WARM_UP_BATCHES]:
+        await ledger.authorize_batch(statements, orders)
+    gc.collect()
+    gc.freeze()  # a worker has no hundred thousand orders for the collector to look at
+    await asyncio.to_thread(start.wait, READY_WAIT_S)
+    decided = 0
+    began_s = ended_s = SYSTEM_CLOCK.monotonic_s()
+    for orders in batches[WARM_UP_BATCHES:]:
+        verdicts = await ledger.authorize_batch(statements, orders)
+        decided += len(verdicts)
+        ended_s = SYSTEM_CLOCK.monotonic_s()
+        if ended_s - began_s >= task.seconds:
+            break
+    await connection.close()
+    return Result(
+        decided=decided,
+        warm_up=WARM_UP_BATCHES * limits.BATCH_SIZE_MAX,
+        began_s=began_s,
+        ended_s=ended_s,
+        exhausted=ended_s - began_s < task.seconds,
+    )
+
+
+def _batches(task: Task) -> list[list[Order]]:
+    """Full batches of purchases from this connection's share of the wallets."""
+    chosen = random.Random(task.key_prefix)
+    number, count = task.share
+    payers = [
+        (provider, wallet)
+        for provider in task.providers
+        for wallet in provider.wallets
+        if wallet.int % count == number
+    ]
+    orders = []
+    for position in range(task.order_count):
+        provider, payer = chosen.choice(payers)
+        orders.append(
+            order(
+                provider.id,
+                provider.number,
+                "purchase",
+                payer,
+                chosen.choice(task.payees),
+                amount=chosen.randint(1_000, 9_999),
+                key=f"{task.key_prefix}-{position:08}",
+            )
+        )
+    size = limits.BATCH_SIZE_MAX
+    return [orders[at : at + size] for at in range(0, len(orders) - size + 1, size)]
