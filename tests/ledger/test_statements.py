@@ -47,6 +47,8 @@ def assert_it_adds_up(entries: list[Entry], opening: int = 0) -> None:
         assert entry.balance_after == balance, entry
     places = [(entry.posting, entry.item) for entry in entries]
     assert all(before < after for before, after in pairwise(places)), places
+    times = [entry.posted_at for entry in entries]
+    assert times == sorted(times), "postings never go back in time"
 
 
 async def test_a_statement_while_money_moves_and_credits_are_folded(
