@@ -12,13 +12,14 @@ import multiprocessing
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 from uuid import UUID
 
 from bench.city import Provider, order
 from bench.harness import Measurement
-from bench.stage import BenchError, Stage
+from bench.stage import BenchError, RanOut, Stage, with_enough
 from switch import db, ledger, limits
 from switch.clock import SYSTEM_CLOCK
 from switch.ledger import Order
@@ -73,7 +74,9 @@ class Function:
         async with stage.switch():
             for count in CONNECTIONS:
                 await stage.settle()
-                rates[count] = self._rates[count] = await self._rate(stage, count, seconds)
+                guess = self._rates.get(count, RATE_GUESS * min(count, 2))
+                rates[count] = await with_enough(partial(rate, stage, count, seconds), guess)
+                self._rates[count] = rates[count]
             waiting = await stage.waiting_credits()
             folded_s = await stage.folded()
         best = max(rates, key=lambda count: rates[count])
@@ -83,29 +86,30 @@ class Function:
             seen={"best_on": best, **seen, "unfolded": waiting, "folded_s": round(folded_s, 2)},
         )
 
-    async def _rate(self, stage: Stage, count: int, seconds: float) -> float:
-        expected = self._rates.get(count, RATE_GUESS * min(count, 2)) * seconds / count
-        tasks = [
-            Task(
-                url=stage.database.url("switch_worker_login"),
-                providers=stage.city.providers,
-                payees=stage.city.merchants,
-                share=(number, count),
-                order_count=int(SPARE * expected) + 8 * limits.BATCH_SIZE_MAX,
-                seconds=seconds,
-                key_prefix=f"{SYSTEM_CLOCK.now_us()}-{number}",
-            )
-            for number in range(count)
-        ]
-        mark = stage.mark()
-        results = await asyncio.to_thread(run_side_by_side, tasks)
-        decided = sum(result.decided + result.warm_up for result in results)
-        if any(result.exhausted for result in results):
-            raise BenchError("a connection ran out of orders: the rate rose too much, run again")
-        if decided != await stage.decided_since(mark):
-            raise BenchError(f"{decided} verdicts are not what the ledger holds")
-        duration_s = max(r.ended_s for r in results) - min(r.began_s for r in results)
-        return sum(result.decided for result in results) / duration_s
+
+async def rate(stage: Stage, count: int, seconds: float, rate_guess: float) -> float:
+    """Decisions a second on this many connections, once the ledger agrees."""
+    tasks = [
+        Task(
+            url=stage.database.url("switch_worker_login"),
+            providers=stage.city.providers,
+            payees=stage.city.merchants,
+            share=(number, count),
+            order_count=int(SPARE * rate_guess * seconds / count) + 8 * limits.BATCH_SIZE_MAX,
+            seconds=seconds,
+            key_prefix=f"{SYSTEM_CLOCK.now_us()}-{number}",
+        )
+        for number in range(count)
+    ]
+    mark = stage.mark()
+    results = await asyncio.to_thread(run_side_by_side, tasks)
+    decided = sum(result.decided + result.warm_up for result in results)
+    if decided != await stage.decided_since(mark):
+        raise BenchError(f"{decided} verdicts are not what the ledger holds")
+    if any(result.exhausted for result in results):
+        raise RanOut("a connection ran out of orders")
+    duration_s = max(r.ended_s for r in results) - min(r.began_s for r in results)
+    return sum(result.decided for result in results) / duration_s
 
 
 def run_side_by_side(tasks: Sequence[Task]) -> list[Result]:

@@ -102,6 +102,7 @@ async def run_rounds(
                 f"round {round_no}/{stage.size.rounds}  {question.name:<18}"
                 f"{measured.per_second:>10,.0f}/s   {_shown(measured.seen)}",
                 highlight=False,
+                soft_wrap=True,
             )
         with console.status("checking the books"):
             await stage.check_books()
@@ -141,8 +142,9 @@ def conclude(
             f"≥ {ratio.wanted_min:g}",
             "yes" if median >= ratio.wanted_min else "no",
         )
-    console.print()
-    console.print(rates)
+    if rates.row_count:
+        console.print()
+        console.print(rates)
     if compared.row_count:
         console.print()
         console.print(compared)

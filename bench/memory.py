@@ -82,5 +82,6 @@ async def report(stage: Stage, payments: int, results: Results, console: Console
         f"memory: {flat} ({grown:+.1f} MiB since the first tenth), at most {most:.1f} MiB;"
         f" wanted ≤ {RESIDENT_MIB_WANTED:g}: {small}",
         highlight=False,
+        soft_wrap=True,
     )
     await stage.check_books()

@@ -7,10 +7,11 @@ and how many of them approved.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 from uuid import UUID
 
 from rich.console import Console
@@ -28,6 +29,7 @@ from switch.serving import ServeOptions, Serving, serving
 WORKER_COUNT = 2
 QUIET_WAIT_S_MAX = 120.0  # for the fold and autovacuum to come to rest
 QUIET_LOOK_S = 0.1
+ATTEMPTS_MAX = 4
 
 AUTOVACUUM_RUNS = "SELECT 1 FROM pg_stat_activity WHERE backend_type = 'autovacuum worker' LIMIT 1"
 DECIDED_SINCE = """
@@ -38,6 +40,23 @@ SELECT count(*) AS decided, count(*) FILTER (WHERE outcome = 0) AS approved
 
 class BenchError(Exception):
     """A measurement that may not be believed: one line that says why."""
+
+
+class RanOut(BenchError):  # noqa: N818  what happened, and it is measured again
+    """What was made beforehand did not last to the end: more of it is needed."""
+
+
+Result = TypeVar("Result")
+
+
+async def with_enough(measure: Callable[[float], Awaitable[Result]], rate_guess: float) -> Result:
+    """Measure, and if what was made for this rate ran out, again with twice as much, boundedly."""
+    for attempt in range(ATTEMPTS_MAX):
+        try:
+            return await measure(rate_guess * 2**attempt)
+        except RanOut:
+            continue
+    raise BenchError("the rate rises faster than it can be guessed: is the machine quiet?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bench import requests
 from bench.harness import Measurement
-from bench.stage import BenchError, Stage
+from bench.stage import BenchError, RanOut, Stage, with_enough
 from switch.clock import SYSTEM_CLOCK
 from switch.limits import SIGNATURE_AGE_S_MAX
 from switch.serving import Serving
@@ -56,6 +56,16 @@ async def burst(
     stage: Stage, switch: Serving, payees: Sequence[UUID], *, seconds: float, rate_guess: float
 ) -> Measurement:
     """Sign enough, send for some seconds, account for all of it."""
+
+    async def attempt(rate: float) -> Measurement:
+        return await _burst(stage, switch, payees, seconds, rate)
+
+    return await with_enough(attempt, rate_guess)
+
+
+async def _burst(
+    stage: Stage, switch: Serving, payees: Sequence[UUID], seconds: float, rate_guess: float
+) -> Measurement:
     count = max(1_000, int(SPARE * rate_guess * seconds / THREADS))
     now_us = SYSTEM_CLOCK.now_us()
     orders = [
@@ -110,11 +120,11 @@ async def _run(
     if process.returncode or not found:
         raise BenchError(f"wrk failed: {output.decode()[-500:]}")
     result: dict[str, Any] = json.loads(found[0].removeprefix("RESULT "))
+    if result["exhausted"]:
+        raise RanOut("a thread ran out of signed payments")
     for fault in ("refused", "broken", "late"):
         if result[fault]:
             raise BenchError(f"{result[fault]} of {result['answers']} requests were {fault}")
-    if result["exhausted"]:
-        raise BenchError("a thread ran out of signed payments: the rate rose too much, run again")
     return result
 
 
