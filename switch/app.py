@@ -42,19 +42,19 @@ class App:
     ) -> None:
         self._config = config
         self._clock = clock
-        self._metrics = WorkerMetrics(registry)
+        self.metrics = WorkerMetrics(registry)
         self.participants = Participants(
             connect=partial(self._connect, "switch participants"),
             key_dir=config.key_dir,
             clock=clock,
-            metrics=self._metrics,
+            metrics=self.metrics,
         )
         self._lanes = [
             Lane(
                 open_link=self._open_link,
                 queue_max=config.lane_queue_max,
                 clock=clock,
-                metrics=self._metrics,
+                metrics=self.metrics,
             )
             for _ in range(config.lane_count)
         ]
@@ -75,14 +75,14 @@ class App:
             signature_age_s_max=config.signature_age_s_max,
             signature_ahead_s_max=config.signature_ahead_s_max,
             clock=clock,
-            metrics=self._metrics,
+            metrics=self.metrics,
         )
         self._read_pool = db.pool(
             config.database_url, application_name="switch reads", size=config.read_connections_max
         )
         self._server: Server | None = None
         self._listener: asyncio.Server | None = None
-        self._dispatch: Dispatch | None = None
+        self.dispatch: Dispatch | None = None
         self._public = Public(participants=self.participants, waiting_for=self.waiting_for)
         self._is_serving = False
         self._reporting: asyncio.Task[None] | None = None
@@ -104,8 +104,8 @@ class App:
         await self._read_pool
         for lane in self._lanes:
             lane.start()
-        self._dispatch = Dispatch(self._endpoints(), clock=self._clock, metrics=self._metrics)
-        self._server = Server(self._dispatch.serve, connections_max=self._config.connections_max)
+        self.dispatch = Dispatch(self._endpoints(), clock=self._clock, metrics=self.metrics)
+        self._server = Server(self.dispatch.serve, connections_max=self._config.connections_max)
         self._listener = await self._listen(self._server)
         self._reporting = asyncio.create_task(self._report(self._server), name="metrics")
         self._is_serving = True
@@ -113,10 +113,10 @@ class App:
     async def drain(self) -> None:
         """Answer what was accepted, refuse what is new, and end."""
         self._is_serving = False
-        if self._server is not None and self._dispatch is not None:
+        if self._server is not None and self.dispatch is not None:
             assert self._listener is not None, "they start together"
             self._listener.close()
-            self._dispatch.drain()
+            self.dispatch.drain()
             self._admission.drain()
             self._router.drain()
             await self._answer_accepted()
@@ -128,7 +128,7 @@ class App:
         self._read_pool.terminate()
         if self._reporting is not None:
             self._reporting.cancel()
-        self._metrics.flush()
+        self.metrics.flush()
 
     async def _answer_accepted(self) -> None:
         """Wait, boundedly, until nothing that was accepted is unanswered."""
@@ -161,7 +161,7 @@ class App:
     def _endpoints(self) -> tuple[Endpoint, ...]:
         """Everything that is served: the payment first, the services of the city last."""
         reads = Reads(self._read_pool)
-        admission, clock, metrics = self._admission, self._clock, self._metrics
+        admission, clock, metrics = self._admission, self._clock, self.metrics
         authorize = Authorize(
             admission=admission, router=self._router, reads=reads, clock=clock, metrics=metrics
         )
@@ -193,7 +193,7 @@ class App:
 
     async def _report(self, server: Server) -> None:
         """Hand over what was counted, a few times a second."""
-        metrics = self._metrics
+        metrics = self.metrics
         while True:
             metrics.queue_messages.set(self._router.waiting_count)
             metrics.in_flight_messages.set(self._payments.total)

@@ -7,7 +7,7 @@ switch's keys as a participant would check it.
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -221,6 +221,17 @@ def payment(payer: str, payee: str, amount: int, **more: Any) -> dict[str, Any]:
     return content | more
 
 
+async def eventually(
+    ask: Callable[[], Awaitable[Reply]], status: int, *, within_s: float = 10.0
+) -> Reply:
+    """Ask until the answer has this status: a change takes a moment to reach a worker."""
+    async with asyncio.timeout(within_s):
+        while True:
+            reply = await ask()
+            if reply.status == status:
+                return reply
+
+
 async def until(condition: Callable[[], bool], what: str, *, within_s: float = 10.0) -> None:
     """Wait until something holds; a generous bound, and its words when it never does."""
     give_up_at_s = SYSTEM_CLOCK.monotonic_s() + within_s
@@ -230,8 +241,13 @@ async def until(condition: Callable[[], bool], what: str, *, within_s: float = 1
 
 
 @asynccontextmanager
-async def open_town(database: Database, folder: Path, **settings: Any) -> AsyncIterator[Town]:
-    """Start a worker on a migrated database, with a signing key, and end it afterwards."""
+async def open_town(
+    database: Database, folder: Path, *, database_url: str | None = None, **settings: Any
+) -> AsyncIterator[Town]:
+    """Start a worker on a migrated database, with a signing key, and end it afterwards.
+
+    `database_url` is how the worker reaches the database, when not directly.
+    """
     async with connected(database.url()) as operator:
         await operator.make_first_switch_key(folder)
         port = free_port()
@@ -239,7 +255,7 @@ async def open_town(database: Database, folder: Path, **settings: Any) -> AsyncI
             host=HOST,
             port=port,
             authorities=known_authorities((), host=HOST, port=port, scheme="http"),
-            database_url=database.url(WORKER),
+            database_url=database_url or database.url(WORKER),
             key_dir=folder,
             **settings,
         )

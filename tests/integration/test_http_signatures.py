@@ -1,0 +1,233 @@
+"""Who is listened to: signatures, keys and their changes, over HTTP and on a live worker."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from switch import keyfile, limits
+from switch.clock import SYSTEM_CLOCK
+from switch.signature import signing_key
+from tests.integration.town import Member, Reply, Town, eventually, payment, until
+
+
+async def send(town: Town, sender: Member, payer: str, payee: str, **changes: object) -> Reply:
+    """One payment, signed and then perhaps changed on the way."""
+    return await town.send(
+        sender,
+        "POST",
+        "/v1/payments",
+        content=payment(payer, payee, 1),
+        key=uuid4().hex,
+        **changes,  # type: ignore[arg-type]
+    )
+
+
+async def test_what_is_not_signed_is_refused_unsigned(town: Town) -> None:
+    """No signature, no answer that promises anything."""
+    for method, target in (("POST", "/v1/payments"), ("GET", "/v1/accounts")):
+        reply = await town.raw(method, target)
+        assert (reply.status, reply.problem) == (401, "signature-missing")
+        assert not reply.is_signed
+
+
+async def test_what_was_changed_on_the_way_is_refused(
+    town: Town, wallet: Member, payer: str, payee: str
+) -> None:
+    """Body, path, method, key and time are each part of what was signed."""
+    good = payment(payer, payee, 1)
+    cases: dict[str, dict[str, object]] = {
+        "digest-mismatch": {"sent_body": str(good).encode()},
+        "signature-invalid": {"changed": {"Idempotency-Key": "another"}},
+    }
+    for name, changes in cases.items():
+        reply = await send(town, wallet, payer, payee, **changes)
+        assert (reply.problem, reply.is_signed) == (name, False)
+    reply = await town.send(
+        wallet, "GET", f"/v1/accounts/{payer}", sent_target=f"/v1/accounts/{payee}"
+    )
+    assert reply.problem == "signature-invalid"
+    reply = await town.send(
+        wallet, "GET", "/v1/payments?limit=1", sent_target="/v1/payments?limit=2"
+    )
+    assert reply.problem == "signature-invalid"
+    reply = await town.send(wallet, "GET", "/v1/payments", sent_target="/v1/payments?limit=2")
+    assert reply.problem == "signature-incomplete"
+
+
+async def test_old_and_future_signatures_are_refused(
+    town: Town, wallet: Member, payer: str, payee: str
+) -> None:
+    """Outside the allowed age a signature is worth nothing, on either side."""
+    now_s = SYSTEM_CLOCK.now_us() // 1_000_000
+    for created in (
+        now_s - limits.SIGNATURE_AGE_S_MAX - 60,
+        now_s + limits.SIGNATURE_AHEAD_S_MAX + 60,
+        1,
+    ):
+        reply = await send(town, wallet, payer, payee, created=created)
+        assert (reply.status, reply.problem) == (401, "signature-expired")
+
+
+async def test_a_message_for_another_switch_is_refused(
+    town: Town, wallet: Member, payer: str, payee: str
+) -> None:
+    """421 for a name that is not this switch's; its own names in any case are one name."""
+    reply = await send(town, wallet, payer, payee, authority="elsewhere.example")
+    assert (reply.status, reply.problem, reply.is_signed) == (421, "wrong-authority", False)
+    reply = await send(town, wallet, payer, payee, authority=f"localhost:{town.port}")
+    assert reply.status == 201
+    reply = await send(
+        town, wallet, payer, payee,
+        authority=f"localhost:{town.port}", changed={"Host": f"LocalHost:{town.port}"},
+    )  # fmt: skip
+    assert reply.status == 201
+    reply = await send(
+        town, wallet, payer, payee,
+        changed={"X-Forwarded-Host": "elsewhere.example", "Forwarded": "host=elsewhere.example"},
+    )  # fmt: skip
+    assert reply.status == 201, "forwarded hosts are ignored"
+
+
+async def test_keys_that_are_unknown_or_out_of_their_time(
+    town: Town, wallet: Member, payer: str, payee: str
+) -> None:
+    """A key nobody registered, one not yet valid and one no longer valid are told apart."""
+    seed = keyfile.generate_seed()
+    stranger = Member(id=wallet.id, key=signing_key(f"{wallet.id}/nobody", seed))
+    assert (await send(town, stranger, payer, payee)).problem == "key-unknown"
+    now = SYSTEM_CLOCK.now()
+    hour = timedelta(hours=1)
+    for name, begin, end in (
+        ("early", now + hour, now + 2 * hour),
+        ("late", now - hour, now - 0.5 * hour),
+    ):
+        seed = keyfile.generate_seed()
+        await town.operator.add_key(
+            f"{wallet.id}/{name}", keyfile.public_key(seed), not_before=begin, not_after=end
+        )
+        key_id = f"{wallet.id}/{name}"
+        await until(lambda known=key_id: town.app.participants.is_known(known), "the key is known")  # type: ignore[misc]
+        reply = await send(town, Member(id=wallet.id, key=signing_key(key_id, seed)), payer, payee)
+        assert (reply.status, reply.problem) == (401, "key-not-valid")
+
+
+async def revoked(town: Town, sender: Member, payer: str, payee: str) -> float:
+    """Revoke the sender's key and say after how many seconds the worker refuses it."""
+    await town.operator.revoke_key(sender.key.key_id)
+    started_s = SYSTEM_CLOCK.monotonic_s()
+    reply = await eventually(lambda: send(town, sender, payer, payee), 401)
+    assert reply.problem in {"key-unknown", "key-not-valid"}
+    return SYSTEM_CLOCK.monotonic_s() - started_s
+
+
+async def test_a_revoked_key_stops(town: Town, wallet: Member, payer: str, payee: str) -> None:
+    """A worker hears of it and refuses the key; the bound leaves room for a slow machine."""
+    assert (await send(town, wallet, payer, payee)).status == 201
+    assert await revoked(town, wallet, payer, payee) < 2.5
+
+
+async def test_a_revoked_key_stops_though_the_listening_connection_was_lost(
+    town: Town, wallet: Member, payer: str, payee: str
+) -> None:
+    """The connection is cut just before the key is revoked."""
+    for pid in await listening(town):
+        await town.operator.connection.execute("SELECT pg_terminate_backend($1)", pid)
+    assert await revoked(town, wallet, payer, payee) < 2.5
+
+
+async def test_a_revoked_key_stops_though_the_listening_connection_is_silent(
+    town: Town, wallet: Member, payer: str, payee: str
+) -> None:
+    """The connection is open and says nothing, as when a machine is gone: the worker asks anew."""
+    async with stopped(await listening(town)):
+        assert await revoked(town, wallet, payer, payee) < 2.5
+
+
+async def test_without_word_from_the_ledger_nobody_is_trusted(
+    town: Town, wallet: Member, payer: str, payee: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A snapshot that cannot be confirmed for two seconds is not decided by; later it is again."""
+
+    async def no_connection() -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr(town.app.participants, "_connect", no_connection)
+    for pid in await listening(town):
+        await town.operator.connection.execute("SELECT pg_terminate_backend($1)", pid)
+    reply = await eventually(lambda: send(town, wallet, payer, payee), 503)
+    assert (reply.problem, reply.is_signed) == ("ledger-unavailable", False)
+    assert reply.headers["Retry-After"]
+    assert (await town.raw("GET", "/readyz")).status == 503
+    assert (await town.raw("GET", "/livez")).status == 200
+    monkeypatch.undo()
+    await eventually(lambda: send(town, wallet, payer, payee), 201)
+    assert (await town.raw("GET", "/readyz")).status == 200
+
+
+async def test_the_switch_changes_its_key_without_a_break(
+    town: Town, wallet: Member, payer: str, payee: str
+) -> None:
+    """After a rotation the new key signs, both are published, and old answers still verify."""
+    before = await send(town, wallet, payer, payee)
+    name = await town.operator.make_switch_key(town.key_dir)
+
+    async def with_new_key() -> Reply:
+        reply = await send(town, wallet, payer, payee)
+        assert reply.status == 201
+        return reply
+
+    async with asyncio.timeout(10):
+        while f"switch/{name}" not in (await with_new_key()).headers["Signature-Input"]:
+            pass
+    document = (await town.raw("GET", "/.well-known/jwks.json")).json
+    published = {key["kid"] for key in document["keys"]}
+    assert f"switch/{name}" in published
+    assert before.headers["Signature-Input"].split('keyid="')[1].split('"')[0] in published
+    for key in document["keys"]:
+        assert key["kty"] == "OKP"
+        assert key["crv"] == "Ed25519"
+        assert "d" not in key, "private halves are never published"
+
+
+async def test_many_failures_of_one_key_from_one_address_are_turned_away(
+    town: Town, payee: str, payer: str
+) -> None:
+    """After a burst of bad signatures the pair is told 429; other keys are served as ever."""
+    attacked = await town.member("wallet")
+    forger = Member(id=attacked.id, key=signing_key(attacked.key.key_id, keyfile.generate_seed()))
+    names = [
+        (await town.send(forger, "GET", "/v1/accounts")).problem
+        for _ in range(limits.FAILED_SIGNATURES_BURST + 20)
+    ]
+    assert names[0] == "signature-invalid"
+    assert "too-many-requests" in names
+    other = await town.member("wallet")
+    assert (await town.send(other, "GET", "/v1/accounts")).status == 200
+
+
+async def listening(town: Town) -> list[int]:
+    """The server processes behind the worker's participants connection."""
+    rows = await town.operator.connection.fetch(
+        "SELECT pid FROM pg_stat_activity WHERE application_name = 'switch participants'"
+        " AND datname = current_database()"
+    )
+    assert rows, "the worker listens"
+    return [row["pid"] for row in rows]
+
+
+@asynccontextmanager
+async def stopped(pids: list[int]) -> AsyncIterator[None]:
+    """These processes do nothing for a while, without closing anything."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
