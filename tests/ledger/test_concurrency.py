@@ -12,9 +12,11 @@ import pytest_asyncio
 
 from switch.ledger import Disposition, Order, Statements, fold_credits
 from switch.outcome import Outcome
+from tests.databases import Database
 from tests.ledger.books import assert_books_are_right
 from tests.ledger.city import City
 from tests.ledger.model import Decision
+from tests.ledger.test_broken_link import until_it_waits
 
 LANES = 6
 TOTAL = """
@@ -229,3 +231,22 @@ async def _deadlocks(admin: asyncpg.Connection) -> int:
     """Deadlocks so far; the server counts one when it breaks it, and tells within a second."""
     await asyncio.sleep(1.1)
     return await admin.fetchval(DEADLOCKS)
+
+
+async def test_a_tier_that_is_made_while_a_batch_waits_limits_it(
+    city: City, lane: Statements, database: Database
+) -> None:
+    """A payment that waited while its payer was moved to a new tier is bound by that tier."""
+    provider = await city.participant("wallet")
+    await city.tier("before", payment_limit=5)
+    payer = await city.account(provider, "wallet", tier="before", balance=100)
+    payee = await city.account(provider, "wallet")
+    operator = await database.connect()
+    async with operator.transaction():
+        await operator.execute("SELECT ledger.set_tier('after', 'CNY', 1, NULL, NULL, false)")
+        await operator.execute("SELECT ledger.set_account($1, NULL, 'after')", payer)
+        asked = asyncio.create_task(city.decide(lane, [city.order(provider, payer, payee, 50)]))
+        await until_it_waits(city.admin, "lane")
+    [answer] = await asked
+    await operator.close()
+    assert answer.outcome is Outcome.PAYMENT_LIMIT_EXCEEDED

@@ -19,17 +19,24 @@ AS $$
 DECLARE
     v_wanted constant uuid[] := ARRAY(SELECT m.payer FROM unnest(p_payer, p_dispositions) AS m (payer, disposition)
                                        WHERE m.disposition = 0) || p_capped;
+    v_unseen boolean;  -- whether some account has a tier that the statement did not see
 BEGIN
-    SELECT array_agg(a.id), array_agg(a.ctid), array_agg(a.participant_no), array_agg(a.kind), array_agg(a.currency),
-           array_agg(CASE WHEN a.frozen_by IS NOT NULL THEN 70 WHEN a.lifecycle <> 'open' THEN 80 ELSE 0 END),
-           array_agg(a.balance), array_agg(a.held + a.floor), array_agg(a.posting_count), array_agg(a.spent_today),
-           array_agg(a.spent_day), array_agg(t.payment_limit), array_agg(t.daily_limit), array_agg(t.balance_limit)
-      INTO ids, rows, holders, kinds, currencies, blocks, balances, bounds, postings, spent, spent_days,
-           payment_limits, daily_limits, balance_limits
-      FROM (SELECT *, ctid FROM ledger.account
-             WHERE shard = p_shard AND id = ANY (v_wanted)
-               AND (participant_no = ANY (p_participant_no) OR id = ANY (p_capped))
-             ORDER BY id
-               FOR NO KEY UPDATE) a
-      LEFT JOIN ledger.tier t ON t.name = a.tier AND t.currency = a.currency;
+    FOR attempt IN 1 .. 2 LOOP
+        SELECT array_agg(a.id), array_agg(a.ctid), array_agg(a.participant_no), array_agg(a.kind), array_agg(a.currency),
+               array_agg(CASE WHEN a.frozen_by IS NOT NULL THEN 70 WHEN a.lifecycle <> 'open' THEN 80 ELSE 0 END),
+               array_agg(a.balance), array_agg(a.held + a.floor), array_agg(a.posting_count), array_agg(a.spent_today),
+               array_agg(a.spent_day), array_agg(t.payment_limit), array_agg(t.daily_limit), array_agg(t.balance_limit),
+               coalesce(bool_or(a.tier IS NOT NULL AND t.name IS NULL), false)
+          INTO ids, rows, holders, kinds, currencies, blocks, balances, bounds, postings, spent, spent_days,
+               payment_limits, daily_limits, balance_limits, v_unseen
+          FROM (SELECT *, ctid FROM ledger.account
+                 WHERE shard = p_shard AND id = ANY (v_wanted)
+                   AND (participant_no = ANY (p_participant_no) OR id = ANY (p_capped))
+                 ORDER BY id
+                   FOR NO KEY UPDATE) a
+          LEFT JOIN ledger.tier t ON t.name = a.tier AND t.currency = a.currency;
+        -- An account may have been waited for while it was moved to a tier that this statement could not see
+        -- yet. It is locked now, and the next statement sees its tier.
+        EXIT WHEN NOT v_unseen;
+    END LOOP;
 END $$;
