@@ -8,10 +8,10 @@ there is no moment without an owner. Whoever looks at `keeper.lock`, or starts a
 under `door.lock`; "locked" then always means "a keeper lives". What the keeper is doing stands in
 `keeper.json`.
 
-    starting ──► ready ──► stopping ──► stopped        nobody left, or told to end
-       ▲  │        │
-       │  └► failed│                                   never became ready: the users hear why
-       └── failing ◄                                   was ready before: tried again and again
+    starting ──► ready ──► stopping ──► stopped    nobody is left, or it was told to end
+    ready ──► starting                              Postgres ended unasked: it is started again
+    starting ──► failed                             it never became ready: the users hear why
+    starting ──► failing ──► ready                  it was ready once: tried until it is again
 
 Runs as `python -m switch.keeper DATA_DIR LOCK_DESCRIPTOR`, in a session of its own.
 """
@@ -161,19 +161,25 @@ class Keeper:
             remove_socket_dir(self.home)
             self._enter(Phase.STOPPED)
 
-    def _keep(self) -> None:
-        self.binaries = find_binaries(os.environ)
-        account = choose_account(self.binaries)
+    def _prepare(self) -> tuple[Binaries, Account]:
+        """Have a cluster that the Postgres of this machine can run, made on the first start."""
+        self.binaries = binaries = find_binaries(os.environ)
+        account = choose_account(binaries)
         open_to(account, self.home.data_dir)
         if not self.home.cluster.exists():
-            cluster.make(self.home.cluster, self.binaries, account, self.log)
+            cluster.make(self.home.cluster, binaries, account, self.log)
         cluster.remove_unfinished(self.home.cluster)
-        cluster.check_version(self.home.cluster, self.binaries)
+        cluster.check_version(self.home.cluster, binaries)
+        return binaries, account
+
+    def _keep(self) -> None:
+        """Start Postgres, and again when it ends unasked, with growing pauses."""
+        binaries, account = self._prepare()
         was_ready, failures, pause_s = False, 0, limits.EMBEDDED_PAUSE_S_MIN
         while not self._is_over():
             born_at = time.monotonic()
             try:
-                reason, became_ready = self._live_once(self.binaries, account)
+                reason, became_ready = self._live_once(binaries, account)
             except OSError as error:  # a full disk, no more processes: it may pass
                 reason, became_ready = f"Postgres could not be started: {error}", False
             if reason is None:
