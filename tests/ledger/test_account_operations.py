@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from uuid import UUID
 
 import asyncpg
@@ -98,6 +99,11 @@ async def test_a_key_is_spent_over_all_operations(
     [answer] = await city.decide(lane, [city.order(provider, payer, payee, 4, key="opened")])
     assert answer.disposition is REUSED
     assert (await change(reads, provider, payee, "close", "opened")).disposition is REUSED
+    alike = replace(opening(city, provider, "paid"), digest=paid.digest)
+    assert (await reads.open_account(alike)).disposition is REUSED, "bytes alone are no operation"
+    alike = replace(paid, key="opened", digest=opening(city, provider, "opened").digest)
+    [answer] = await city.decide(lane, [alike])
+    assert answer.disposition is REUSED
     shown = await reads.account(provider.no, payer)
     assert shown is not None
     assert (shown.balance, shown.status) == (6, "open")
@@ -182,3 +188,17 @@ async def test_a_payment_that_was_under_way_when_its_payee_closed(
     expected = "closing" if answer.outcome is Outcome.APPROVED else "closed"
     assert await city.admin.fetchval(STATUS, payee) == expected
     await assert_books_are_right(city.admin)
+
+
+async def test_a_closing_account_closes_after_a_dump_and_restore(
+    city: City, jobs: asyncpg.Connection, admin: asyncpg.Connection
+) -> None:
+    """A transaction id from before a restore means nothing: it is seen anew, not waited for."""
+    account = await city.account(await city.participant("wallet"), "wallet")
+    await city.change(account, "close")
+    await admin.execute(
+        "UPDATE ledger.account SET closing_seen = '4611686018427387904' WHERE id = $1", account
+    )
+    for _ in range(2):
+        await finish_closing(jobs)
+    assert await admin.fetchval(STATUS, account) == "closed"
