@@ -6,7 +6,7 @@ What serves is imported when it is called for: most commands are the operator's 
 import asyncio
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from switch import config, limits, terminal
 from switch.cli_operator import AdminDatabaseUrl, DataDir, KeyDir, key_folder
@@ -57,7 +57,10 @@ SignatureAge = Annotated[
 SignatureAhead = Annotated[
     int, option("--signature-ahead", help="How far ahead its clock may be, seconds.", min=0)
 ]
-LogLevel = Annotated[str, option("--log-level", help="debug, info, warning or error.")]
+LogLevel = Annotated[
+    Literal["debug", "info", "warning", "error"],
+    option("--log-level", help="The least that is logged, to standard error."),
+]
 
 
 def serve(

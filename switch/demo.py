@@ -3,8 +3,7 @@
 Founds the city, shows a live table of decisions, latency and balances while the traffic runs, then
 either ends with a summary and the audit, or keeps serving and says how to make a payment by hand.
 The books are checked after the last message was answered and every credit folded; the exit code is
-0 only when they are right, every answer was one that was expected, and the ledger holds as many
-decisions as were answered.
+0 only when they are right and every answer was one that was expected.
 """
 
 import asyncio

@@ -3,6 +3,7 @@
 # One message.
 BODY_BYTES_MAX = 64 * 1024  # a payment is under 2 KiB; the rest is room for signatures of proxies
 BODY_READ_TIMEOUT_S = 10.0  # from the first header to the last byte; a slow body holds a connection
+ANSWER_WRITE_TIMEOUT_S = 10.0  # a caller that does not read its answers holds a connection
 LINGERING_S = 2.0  # reading on after a refusal, so that the caller reads it
 HEADER_LINE_BYTES_MAX = 8 * 1024  # one signature is under 1 KiB; proxies add theirs
 AUTHORITY_CHARS_MAX = 260  # a host name and a port
@@ -91,6 +92,8 @@ SWITCH_KEY_VALIDITY_D = 1826  # of the switch's own key, unless told: five years
 KEY_ENDS_SOON_D = 30  # `switch status` names keys that end within
 STATUS_WAIT_S = 2.0  # for the supervisor on this machine to say how its processes are
 SWITCH_KEYS_PER_DAY_MAX = 99  # names made of a day and a number
+
+PIPE_COLUMNS = 1_000  # of a table that is not printed to a terminal
 
 # The demo city.
 DEMO_WALLETS = 1_000

@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from switch import limits
 from switch.clock import rfc3339
 from switch.errors import SwitchError
 
@@ -44,7 +45,10 @@ def show(document: Mapping[str, Any] | Sequence[Any], *, as_json: bool, text: st
         sys.stdout.buffer.write(msgspec.json.encode(_plain(document)) + b"\n")
         sys.stdout.buffer.flush()
     elif isinstance(text, Table):
-        Console().print(text)
+        console = Console()
+        if not console.is_terminal:
+            console = Console(width=limits.PIPE_COLUMNS)  # a file or a program wants it uncut
+        console.print(text)
     else:
         print(text, flush=True)  # noqa: T201  the command's result
 

@@ -18,6 +18,7 @@ import aiohttp
 from switch import keyfile
 from switch.admin import Operator, connected
 from switch.client import Client
+from switch.embedded import Embedded
 from tests.databases import ADMIN, JOBS, WORKER, Database
 
 COMMAND_S_MAX = 60  # a shared machine may be slow; nothing depends on it
@@ -150,6 +151,11 @@ def external(database: Database, folder: Path) -> tuple[str, ...]:
         *("--admin-database-url", database.url(ADMIN)),
         *("--data-dir", str(folder / "data"), "--key-dir", str(key_dir)),
     )
+
+
+def embedded_url(data_dir: Path) -> str:
+    """The operator's URL of an embedded database that somebody else holds open."""
+    return Embedded(data_dir=data_dir, binaries=Path()).url()
 
 
 @dataclass(slots=True, kw_only=True)
