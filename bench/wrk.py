@@ -10,15 +10,16 @@ import asyncio
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-from bench import requests
+from bench import processor, requests
 from bench.harness import Measurement
 from bench.stage import BenchError, RanOut, Stage, with_enough
 from switch.clock import SYSTEM_CLOCK
@@ -32,6 +33,31 @@ ANSWER_WAIT_S = 10
 ACCOUNT_WAIT_S = 15.0  # for the switch to hand over what it has counted
 SCRIPT = Path(__file__).with_name("replay.lua")
 INSTALL = "wrk is not installed: `apt-get install wrk` on Debian or Ubuntu, `brew install wrk`"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Used:
+    """Processor time, in seconds."""
+
+    workers_s: float
+    postgres_s: float
+
+    @classmethod
+    def now(cls, stage: Stage, switch: Serving) -> Self:
+        """What the processes that run now have used since they started."""
+        workers = [c.pid for c in switch.supervisor.children if c.name.startswith("worker")]
+        server = processor.with_children(stage.database.server_pid())
+        return cls(
+            workers_s=processor.used_s(pid for pid in workers if pid is not None),
+            postgres_s=processor.used_s(server),
+        )
+
+    def __sub__(self, earlier: Self) -> "Used":
+        """What was used since then."""
+        return Used(
+            workers_s=self.workers_s - earlier.workers_s,
+            postgres_s=self.postgres_s - earlier.postgres_s,
+        )
 
 
 def check_installed() -> None:
@@ -85,7 +111,9 @@ async def _burst(
             raise BenchError(f"signing took {signed_s:.0f} s: signatures would be too old")
         mark = stage.mark()
         answered = await _answered(switch)
+        used = Used.now(stage, switch)
         result = await _run(switch.url, slices, stage.size.connections, seconds)
+        used = Used.now(stage, switch) - used
         waiting = await stage.waiting_credits()
         decided = await _account(stage, switch, mark, answered, result)
         folded_s = await stage.folded()
@@ -98,6 +126,8 @@ async def _burst(
             "decided": decided,
             "p50_ms": round(result["p50_us"] / 1000, 1),
             "p99_ms": round(result["p99_us"] / 1000, 1),
+            "worker_us": round(1e6 * used.workers_s / decided),
+            "postgres_us": round(1e6 * used.postgres_s / decided),
             "batch": await _mean_batch(switch),
             "unfolded": waiting,
             "folded_s": round(folded_s, 2),
