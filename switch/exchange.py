@@ -165,10 +165,10 @@ class Exchange:
             last = await self._attempt(order, min(CLIENT_ATTEMPT_TIMEOUT_S, ends_s - now_s))
             if isinstance(last, Answer) and last.status < 300:
                 return last
+            doubtful = doubtful or _leaves_doubt(last)
             waited_s = self._clock.monotonic_s() - begun_s
             if not _is_worth_repeating(last, waited_s):
                 break
-            doubtful = doubtful or _leaves_doubt(last)
             pause_s = _pause_s(attempt, last)
             if self._clock.monotonic_s() + pause_s >= ends_s:
                 break
@@ -309,7 +309,8 @@ def _is_worth_repeating(last: Answer | Untrusted, waited_s: float) -> bool:
 
 
 def _leaves_doubt(last: Answer | Untrusted) -> bool:
-    return last.sent if isinstance(last, Untrusted) else last.status not in NOT_DECIDED
+    """Whether the switch may have decided, or be about to, without our knowing."""
+    return last.sent if isinstance(last, Untrusted) else last.status in RETRIED - NOT_DECIDED
 
 
 def _pause_s(attempt: int, last: Answer | Untrusted) -> float:
@@ -328,13 +329,10 @@ def _retry_after_s(field: str | None) -> float:
 def _unhappy_end(order: Order, last: Answer | Untrusted, doubtful: bool) -> ClientError:
     key = order.idempotency_key
     if isinstance(last, Untrusted):
-        if key is not None and (doubtful or last.sent):
-            return OutcomeUnknown(key, last.detail)
-        return Unreachable(last.detail)
+        if key is None or not doubtful:
+            return Unreachable(last.detail)
+        return OutcomeUnknown(key, last.detail)
     problem = parse_problem(last.status, last.body)
-    unsure = last.status not in OF_THE_BYTES and (
-        doubtful or (last.status in RETRIED and last.status not in NOT_DECIDED)
-    )
-    if key is not None and unsure:
-        return OutcomeUnknown(key, f"{problem.name}: {problem.detail}")
-    return ProblemError(problem)
+    if key is None or not doubtful or last.status in OF_THE_BYTES:
+        return ProblemError(problem)
+    return OutcomeUnknown(key, f"{problem.name}: {problem.detail}")

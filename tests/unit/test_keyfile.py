@@ -18,10 +18,11 @@ from switch.limits import KEY_FILE_BYTES_MAX, PUBLISHED_KEYS_MAX
 SEED = bytes(range(32))
 
 
-def test_private_key_is_written_for_its_owner_only(tmp_path: Path) -> None:
+@pytest.mark.parametrize("umask", [0, 0o777])
+def test_private_key_is_written_for_its_owner_only(tmp_path: Path, umask: int) -> None:
     """The file has mode 0600 whatever the umask, and reads back as the same seed."""
     path = tmp_path / "key.pem"
-    before = os.umask(0)
+    before = os.umask(umask)
     try:
         keyfile.write_private_key(path, SEED)
     finally:

@@ -7,6 +7,7 @@ import pytest
 from multidict import CIMultiDict
 
 from switch.errors import Problem
+from switch.limits import COVERED_COMPONENTS_MAX
 from switch.signature import (
     Candidate,
     check_age,
@@ -170,6 +171,24 @@ def test_components_that_cannot_be_understood_are_refused(name: str) -> None:
     headers = PLAIN.but(lines=(("x", "a=1"),)).headers()
     headers["Signature-Input"] = f"sig1=({INVALID_COMPONENTS[name]}){PLAIN.parameters}"
     assert refused(PLAIN, headers) == "signature-invalid"
+
+
+def test_query_parameter_given_twice_cannot_be_covered() -> None:
+    """RFC 9421 §2.2.8: which of the two is meant would be guessed."""
+    headers = QUERY.headers()
+    headers["Signature-Input"] = f'sig1=("@query-param";name="a"){PLAIN.parameters}'
+    once, twice = QUERY.but(query="a=1"), QUERY.but(query="a=1&a=2")
+    assert refused(once, headers) == "signature-incomplete"
+    assert refused(twice, headers) == "signature-invalid"
+
+
+def test_number_of_components_is_bounded() -> None:
+    """As many as are allowed are read, one more is refused."""
+    names = [f"x-{number}" for number in range(COVERED_COMPONENTS_MAX - len(REQUIRED) + 1)]
+    lines = tuple((name, "1") for name in names)
+    assert refused(PLAIN.but(covered=(*REQUIRED, *names[:-1]), lines=lines)) == ""
+    most = PLAIN.but(covered=(*REQUIRED, *names), lines=lines)
+    assert refused(most) == "signature-invalid"
 
 
 def test_no_signature_is_refused() -> None:

@@ -144,6 +144,17 @@ def test_answer_that_covers_too_little_is_refused() -> None:
         assert "covers too little" in fault.detail
 
 
+@pytest.mark.parametrize("odd", ['"@method";req;sf', '"@authority";req', '"@path"', '"x";req'])
+def test_answer_that_covers_what_is_not_understood_is_refused(odd: str) -> None:
+    """A component of the request that cannot be rebuilt is never passed over."""
+    bound = signed_request().bound
+    headers = reply_headers(bound)
+    headers["Signature-Input"] = headers["Signature-Input"].replace(")", f" {odd})")
+    fault = fault_of(bound, headers)
+    assert fault is not None
+    assert "covers" in fault.detail
+
+
 def test_answer_out_of_its_time_is_refused() -> None:
     """An old answer to a look-up cannot be played back."""
     bound = signed_request().bound
