@@ -97,6 +97,11 @@ class App:
             return "ledger"
         return None
 
+    @property
+    def payments_in_flight(self) -> int:
+        """Payments accepted and not answered."""
+        return self._payments.total
+
     async def start(self) -> None:
         """Reach the database, check that it fits, then listen. Raises SwitchError otherwise."""
         await self._check_database()
@@ -196,7 +201,7 @@ class App:
         metrics = self.metrics
         while True:
             metrics.queue_messages.set(self._router.waiting_count)
-            metrics.in_flight_messages.set(self._payments.total)
+            metrics.in_flight_messages.set(self.payments_in_flight)
             metrics.connections.set(server.connection_count)
             metrics.snapshot_age_seconds.set(self.participants.age_s)
             metrics.flush()

@@ -105,7 +105,7 @@ class Lane:
         self._queue: deque[Waiting] = deque()
         self._in_flight: list[Waiting] = []
         self._link: Link | None = None
-        self._filled: asyncio.Future[None] | None = None
+        self._idle: asyncio.Future[None] | None = None  # while there is nothing to do
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -128,7 +128,7 @@ class Lane:
         assert not self._tasks, "a lane starts once"
         self._tasks = [
             asyncio.create_task(self._run(), name="lane"),
-            asyncio.create_task(self._expire(), name="lane queue"),
+            asyncio.create_task(self._look_after(), name="lane queue"),
         ]
 
     async def stop(self) -> None:
@@ -150,9 +150,12 @@ class Lane:
         decision = asyncio.get_running_loop().create_future()
         waiting = Waiting(order, self._clock.monotonic_s(), decision)
         self._queue.append(waiting)
-        if self._filled is not None and not self._filled.done():
-            self._filled.set_result(None)
+        self._wake()
         return waiting
+
+    def _wake(self) -> None:
+        if self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
 
     async def _run(self) -> None:
         pause_s = limits.LANE_BACKOFF_S_MIN
@@ -179,9 +182,9 @@ class Lane:
         loop = asyncio.get_running_loop()
         while not link.is_closed():
             if not self._queue:
-                self._filled = loop.create_future()
-                await self._filled
-                self._filled = None
+                self._idle = loop.create_future()
+                await self._idle
+                self._idle = None
                 continue  # the link may have gone while nothing was to do
             count = min(len(self._queue), limits.BATCH_SIZE_MAX)
             self._in_flight = [self._queue.popleft() for _ in range(count)]
@@ -241,10 +244,15 @@ class Lane:
             waiting.answer(problem)
         return not link.is_closed()
 
-    async def _expire(self) -> None:
-        """Refuse what waited too long behind a broken or silent link: it was surely not sent."""
+    async def _look_after(self) -> None:
+        """Refuse what waited too long behind a broken or silent link: it was surely not sent.
+
+        A link that breaks while its lane is idle is noticed here, before a message needs it.
+        """
         while True:
             await asyncio.sleep(limits.QUEUE_LOOK_S)
+            if not self.is_connected:
+                self._wake()
             oldest_s = self._clock.monotonic_s() - limits.QUEUE_WAIT_S_MAX
             while self._queue and self._queue[0].since_s < oldest_s:
                 self._queue.popleft().answer(ledger_unavailable())

@@ -7,6 +7,7 @@ jobs ask for. No rule lives here; the rules are SQL. Look-ups and accounts are i
 import base64
 import os
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
@@ -170,7 +171,8 @@ async def surely(
         except (asyncpg.QueryCanceledError, asyncpg.InsufficientResourcesError) as error:
             raise LedgerUnavailable("the ledger gave the statement up") from error
         except BROKEN as error:
-            connection.terminate()  # the old backend may still commit; nothing more may follow it
+            with suppress(asyncpg.InterfaceError):  # a pool has taken a lost connection back
+                connection.terminate()  # the old backend may still commit; nothing may follow it
             raise OutcomeUnknown("the link to the ledger broke while it was deciding") from error
     raise LedgerUnavailable("the ledger was too busy to decide")
 

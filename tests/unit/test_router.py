@@ -350,6 +350,18 @@ async def test_a_link_found_broken_before_sending_costs_nobody_anything() -> Non
         assert name(await task) == "DECIDED"
 
 
+async def test_a_link_that_breaks_while_idle_is_replaced_before_it_is_needed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A lane nobody uses gets its link back by itself, or it would never be ready again."""
+    monkeypatch.setattr(limits, "QUEUE_LOOK_S", 0.01)
+    async with stage() as made:
+        made.link.closed = True
+        await asyncio.wait_for(made.reopened.wait(), 5)
+        await settle()
+        assert made.router.is_connected
+
+
 async def test_without_a_link_messages_wait_boundedly(monkeypatch: pytest.MonkeyPatch) -> None:
     """A message waits for the next link for a bounded time, then it is refused undecided."""
     monkeypatch.setattr(limits, "QUEUE_WAIT_S_MAX", 0.1)
