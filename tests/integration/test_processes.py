@@ -3,12 +3,20 @@
 import asyncio
 import os
 import signal
+import ssl
+from datetime import timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 
+import aiohttp
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
+from switch.clock import SYSTEM_CLOCK
 from switch.cluster import recorded_pid
-from switch.embedded import Embedded
 from switch.exchange import OutcomeUnknown, ProblemError, Unreachable
 from switch.keeper import Home
 from tests.databases import ADMIN, Database
@@ -53,12 +61,46 @@ async def test_every_process_ends_with_a_killed_supervisor(tmp_path: Path) -> No
         assert await switch.end() == 0
 
 
+async def test_a_killed_database_comes_back(tmp_path: Path) -> None:
+    """When Postgres dies the switch waits, says so, and goes on with it, jobs included."""
+    data_dir = tmp_path / "data"
+    async with serving(tmp_path, "--data-dir", data_dir, "--workers", 2) as switch:
+        async with paying(switch.url, running.embedded_url(data_dir), tmp_path) as payer:
+            await _pay_on_new_connections(payer, 5)
+            await until(lambda: _is(switch, "switch_folded_credits_total", 5), "the jobs fold")
+            server = recorded_pid(Home(data_dir=data_dir).cluster)
+            assert server is not None
+            os.kill(server, signal.SIGKILL)
+            await until(lambda: _answers(switch, 503), "without a database it is not ready")
+            await until(lambda: _answers(switch, 200), "and ready with it")
+            await _pay_on_new_connections(payer, 5)
+            await until(lambda: _is(switch, "switch_folded_credits_total", 10), "and again")
+            assert await _restarts(switch, 0), "no process had to be started again"
+        assert await switch.end() == 0
+
+
+async def test_a_switch_ends_tls_itself(database: Database, tmp_path: Path) -> None:
+    """With a certificate it speaks https, and participants sign for the same name."""
+    certificate, key = _certificate(tmp_path)
+    options = (*running.external(database, tmp_path), "--workers", 1)
+    async with serving(tmp_path, *options, "--tls-cert", certificate, "--tls-key", key) as switch:
+        assert switch.url.startswith("https://127.0.0.1:")
+        context = ssl.create_default_context(cafile=str(certificate))
+        connector = aiohttp.TCPConnector(ssl=context)
+        async with (
+            aiohttp.ClientSession(connector=connector) as session,
+            session.get(f"{switch.url}/openapi.json") as answer,
+        ):
+            assert answer.status == 200
+        assert await switch.end() == 0
+
+
 async def test_a_drain_answers_what_was_accepted(tmp_path: Path) -> None:
     """On SIGTERM under load whatever was decided was also answered, and the exit is clean."""
     data_dir = tmp_path / "data"
     arguments = ("--data-dir", data_dir, "--workers", 2)
     async with serving(tmp_path, *arguments) as switch:
-        async with paying(switch.url, _operator_url(data_dir), tmp_path) as payer:
+        async with paying(switch.url, running.embedded_url(data_dir), tmp_path) as payer:
             answered: set[str] = set()
             unsure: set[str] = set()
             senders = [
@@ -166,9 +208,31 @@ async def test_an_idle_switch_ends_cleanly(
         assert switch.messages.read_text() == ""
 
 
-def _operator_url(data_dir: Path) -> str:
-    """The superuser's URL of an embedded database that somebody else holds open."""
-    return Embedded(data_dir=data_dir, binaries=Path()).url()
+def _certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate for this machine's loopback, signed by itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "switch")])
+    now = SYSTEM_CLOCK.now()
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=5))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    files = folder / "certificate.pem", folder / "certificate-key.pem"
+    pem = serialization.Encoding.PEM
+    files[0].write_bytes(certificate.public_bytes(pem))
+    files[1].write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return files
 
 
 async def _pay_on_new_connections(payer: Payer, count: int) -> None:
