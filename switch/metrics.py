@@ -11,6 +11,7 @@ nothing that a participant sends becomes one.
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from typing import Any
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
@@ -118,29 +119,20 @@ class WorkerMetrics:
         self.batch_messages = timing(
             "switch_batch_messages", "Payments decided by one call", BATCH_MESSAGES
         )
-        self.queue_messages = Gauge(
-            "switch_queue_messages",
-            "Payments waiting in the lanes",
-            registry=registry,
-            multiprocess_mode="livesum",
+        self.queue_messages = _gauge(
+            registry, "switch_queue_messages", "Payments waiting in the lanes", "livesum"
         )
-        self.in_flight_messages = Gauge(
-            "switch_in_flight_messages",
-            "Payments accepted and not answered",
-            registry=registry,
-            multiprocess_mode="livesum",
+        self.in_flight_messages = _gauge(
+            registry, "switch_in_flight_messages", "Payments accepted, not answered", "livesum"
         )
-        self.connections = Gauge(
-            "switch_connections",
-            "Open connections of participants",
-            registry=registry,
-            multiprocess_mode="livesum",
+        self.connections = _gauge(
+            registry, "switch_connections", "Open connections of participants", "livesum"
         )
-        self.snapshot_age_seconds = Gauge(
+        self.snapshot_age_seconds = _gauge(
+            registry,
             "switch_snapshot_age_seconds",
             "Since the participants' snapshot was confirmed, the oldest of all workers",
-            registry=registry,
-            multiprocess_mode="livemax",
+            "livemax",
         )
 
     def flush(self) -> None:
@@ -153,33 +145,37 @@ class JobMetrics:
     """Everything the jobs process counts; it works in steps of milliseconds and needs no buffer."""
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
-        self.fold_lag_seconds = Gauge(
+        self.fold_lag_seconds = _gauge(
+            registry,
             "switch_fold_lag_seconds",
             "Age of the oldest credit not yet added to its account",
-            registry=registry,
-            multiprocess_mode="livemostrecent",
+            "livemostrecent",
         )
-        self.unfolded_credits = Gauge(
+        self.unfolded_credits = _gauge(
+            registry,
             "switch_unfolded_credits",
             "Credits not yet added to their accounts",
-            registry=registry,
-            multiprocess_mode="livemostrecent",
+            "livemostrecent",
         )
         self.folded_credits = Counter(
             "switch_folded_credits_total", "Credits added to their accounts", registry=registry
         )
-        self.books_deviations = Gauge(
+        self.books_deviations = _gauge(
+            registry,
             "switch_books_deviations",
             "What the last check of the books found wrong",
-            registry=registry,
-            multiprocess_mode="mostrecent",
+            "mostrecent",
         )
-        self.books_checked_at = Gauge(
+        self.books_checked_at = _gauge(
+            registry,
             "switch_books_checked_timestamp_seconds",
             "When the books were checked last",
-            registry=registry,
-            multiprocess_mode="mostrecent",
+            "mostrecent",
         )
         self.failures = Counter(
             "switch_job_failures_total", "Runs of a job that failed", ("job",), registry=registry
         )
+
+
+def _gauge(registry: CollectorRegistry, name: str, what: str, over_processes: Any) -> Gauge:
+    return Gauge(name, what, registry=registry, multiprocess_mode=over_processes)

@@ -13,7 +13,7 @@ import pytest
 from switch import keyfile, limits
 from switch.clock import SYSTEM_CLOCK
 from switch.signature import signing_key
-from tests.integration.town import Member, Reply, Town, eventually, payment, until
+from tests.integration.town import Member, Reply, Town, eventually, payment
 
 
 async def send(town: Town, sender: Member, payer: str, payee: str, **changes: object) -> Reply:
@@ -111,9 +111,9 @@ async def test_keys_that_are_unknown_or_out_of_their_time(
         await town.operator.add_key(
             f"{wallet.id}/{name}", keyfile.public_key(seed), not_before=begin, not_after=end
         )
-        key_id = f"{wallet.id}/{name}"
-        await until(lambda known=key_id: town.app.participants.is_known(known), "the key is known")  # type: ignore[misc]
-        reply = await send(town, Member(id=wallet.id, key=signing_key(key_id, seed)), payer, payee)
+        late_or_early = Member(id=wallet.id, key=signing_key(f"{wallet.id}/{name}", seed))
+        await town.until_known(late_or_early)
+        reply = await send(town, late_or_early, payer, payee)
         assert (reply.status, reply.problem) == (401, "key-not-valid")
 
 

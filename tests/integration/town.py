@@ -85,8 +85,13 @@ class Town:
         seed = keyfile.generate_seed()
         await self.operator.add_participant(name, kind=kind)
         await self.operator.add_key(f"{name}/one", keyfile.public_key(seed))
-        await until(lambda: self.app.participants.is_known(f"{name}/one"), "the key is known")
-        return Member(id=name, key=signing_key(f"{name}/one", seed))
+        made = Member(id=name, key=signing_key(f"{name}/one", seed))
+        await self.until_known(made)
+        return made
+
+    async def until_known(self, member: Member) -> None:
+        """Wait until the worker knows the key that the operator has just added."""
+        await until(lambda: self.app.participants.is_known(member.key.key_id), "the key is known")
 
     async def account(
         self,
