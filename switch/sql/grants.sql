@@ -1,5 +1,6 @@
--- Who may do what: two group roles that own nothing and may execute their functions only. Everything else is the
--- operator's, who logs in as a role that may become switch_owner. Applied anew by every migration.
+-- Who may do what: two group roles that own nothing and may execute their functions only.
+-- Everything else is the operator's, who logs in as a role that may become switch_owner. Applied
+-- anew by every migration.
 
 REVOKE ALL ON SCHEMA ledger FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA ledger FROM PUBLIC;

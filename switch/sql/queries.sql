@@ -1,17 +1,22 @@
--- Every statement that the switch sends, by name. They call functions; tables are not named outside sql/functions.
+-- Every statement that the switch sends, by name. They call functions; tables are not named outside
+-- sql/functions.
 
 -- name: authorize_batch
 SELECT decided_at, dispositions, outcomes, payment_ids
-  FROM ledger.authorize_batch($1::smallint, $2::integer[], $3::text[], $4::bytea[], $5::uuid[], $6::smallint[],
-                              $7::uuid[], $8::uuid[], $9::bigint[], $10::text[], $11::timestamptz[], $12::text[],
+  FROM ledger.authorize_batch($1::smallint, $2::integer[], $3::text[], $4::bytea[], $5::uuid[],
+                              $6::smallint[],
+                              $7::uuid[], $8::uuid[], $9::bigint[], $10::text[], $11::timestamptz[],
+                                  $12::text[],
                               $13::text[], $14::text[], $15::text[]);
 
 -- name: open_account
 SELECT disposition, (operation).*
-  FROM ledger.open_account($1::integer, $2::text, $3::bytea, $4::uuid, $5::text, $6::text, $7::text, $8::text);
+  FROM ledger.open_account($1::integer, $2::text, $3::bytea, $4::uuid, $5::text, $6::text, $7::text,
+                           $8::text);
 
 -- name: change_account
-SELECT disposition, (operation).* FROM ledger.change_account($1::integer, $2::text, $3::bytea, $4::uuid, $5::text);
+SELECT disposition, (operation).* FROM ledger.change_account($1::integer, $2::text, $3::bytea,
+                                                             $4::uuid, $5::text);
 
 -- name: find_claim
 SELECT operation, subject FROM ledger.find_claim($1::integer, $2::text);
@@ -28,7 +33,8 @@ SELECT * FROM ledger.read_payments($1::integer, $2::uuid[]);
 -- name: list_payments
 SELECT p.*
   FROM (SELECT array_agg(id) AS ids
-          FROM ledger.list_payments($1::integer, $2::text, $3::uuid, $4::timestamptz, $5::timestamptz, $6::uuid,
+          FROM ledger.list_payments($1::integer, $2::text, $3::uuid, $4::timestamptz,
+                                    $5::timestamptz, $6::uuid,
                                     $7::integer) AS id) found,
        ledger.read_payments($1::integer, found.ids) p;
 
@@ -96,7 +102,8 @@ SELECT ledger.set_default_tier($1::text, $2::text, $3::text);
 SELECT * FROM ledger.list_tiers();
 
 -- name: operator_open_account
-SELECT ledger.operator_open_account($1::uuid, $2::text, $3::text, $4::text, $5::bigint, $6::text, $7::text);
+SELECT ledger.operator_open_account($1::uuid, $2::text, $3::text, $4::text, $5::bigint, $6::text,
+                                    $7::text);
 
 -- name: set_account
 SELECT ledger.set_account($1::uuid, $2::bigint, $3::text);

@@ -1,11 +1,13 @@
 -- add_participant(id, kind, callback_url, bank_url) → participant_no
 --
 -- Purpose     Admits a participant.
--- Parameters  p_id  [a-z][a-z0-9-]{1,31}; p_kind  bank, wallet, merchant or government; the URLs may be null
+-- Parameters  p_id  [a-z][a-z0-9-]{1,31}; p_kind  bank, wallet, merchant or government; the URLs
+--             may be null
 -- Returns     its number; SW001 when the id is taken or malformed, or the kind unknown
 -- Locks       the new row, participants_version
 -- Tables      inserts participant
-CREATE OR REPLACE FUNCTION ledger.add_participant(p_id text, p_kind text, p_callback_url text, p_bank_url text)
+CREATE OR REPLACE FUNCTION ledger.add_participant(p_id text, p_kind text, p_callback_url text,
+                                                  p_bank_url text)
 RETURNS integer
 LANGUAGE plpgsql SET search_path = ledger, pg_temp
 AS $$
@@ -14,7 +16,7 @@ DECLARE
 BEGIN
     IF p_id !~ '^[a-z][a-z0-9-]{1,31}$' OR p_id = 'switch' THEN
         PERFORM ledger.refuse(format('"%s" is no participant id', p_id),
-                              'use 2 to 32 of a-z, 0-9 and -, beginning with a letter; "switch" is taken');
+                              'use 2 to 32 of a-z, 0-9 and -, a letter first; "switch" is taken');
     ELSIF p_kind NOT IN ('bank', 'wallet', 'merchant', 'government') THEN
         PERFORM ledger.refuse(format('"%s" is no kind of participant', p_kind),
                               'use bank, wallet, merchant or government');

@@ -1,28 +1,34 @@
 -- authorize_batch(…arrays, one element a message…) → one row of arrays
 --
--- Purpose     Decides a batch of payments in one transaction: claims the keys, checks, debits, records, and leaves
---             each credit as a row that the fold adds up later. The decisions are those of the serial order of the
---             positions; a refusal is a value and undoes nothing of its neighbours.
+-- Purpose     Decides a batch of payments in one transaction: claims the keys, checks, debits,
+--             records, and leaves each credit as a row that the fold adds up later. The decisions
+--             are those of the serial order of the positions; a refusal is a value and undoes
+--             nothing of its neighbours.
 -- Parameters  p_shard           the shard of all payers (0 while there is one)
 --             p_participant_no  who sent the message
 --             p_key, p_digest   its idempotency key and the SHA-256 of its payload
---             p_payment_id      the id the payment gets if this message is the one that decides the key
+--             p_payment_id      the id the payment gets if this message decides the key
 --             p_type … p_metadata  the message, validated; amounts in minor units
 -- Returns     decided_at    the time of the decisions
---             dispositions  0 decided now, 1 decided before by the same message, 2 the key was spent on something else
+--             dispositions  0 decided now, 1 decided before by the same message, 2 the key was
+--                           spent on something else
 --             outcomes      ledger.outcome.code where disposition is 0
 --             payment_ids   the payment that answers the message, null where disposition is 2
--- Locks       1. key claims in (participant, key) order: a twin elsewhere is waited for before money is looked at;
+-- Locks       1. key claims in (participant, key) order: a twin elsewhere is waited for before
+--                money is looked at;
 --             2. accounts in id order (lock_accounts);
 --             3. unfolded credits of accounts locked in 2.
--- Tables      inserts key_claim, payment, unfolded_credit, fold; updates account; deletes unfolded_credit
+-- Tables      inserts key_claim, payment, unfolded_credit, fold; updates account; deletes
+--             unfolded_credit
 CREATE OR REPLACE FUNCTION ledger.authorize_batch(
-    p_shard smallint, p_participant_no integer[], p_key text[], p_digest bytea[], p_payment_id uuid[],
-    p_type smallint[], p_payer uuid[], p_payee uuid[], p_amount bigint[], p_currency text[],
-    p_expires_at timestamptz[], p_reference text[], p_payee_reference text[], p_description text[],
-    p_metadata text[],
-    OUT decided_at timestamptz, OUT dispositions smallint[], OUT outcomes smallint[], OUT payment_ids uuid[])
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp SET plan_cache_mode = force_generic_plan
+    p_shard smallint, p_participant_no integer[], p_key text[], p_digest bytea[],
+    p_payment_id uuid[], p_type smallint[], p_payer uuid[], p_payee uuid[], p_amount bigint[],
+    p_currency text[], p_expires_at timestamptz[], p_reference text[], p_payee_reference text[],
+    p_description text[], p_metadata text[],
+    OUT decided_at timestamptz, OUT dispositions smallint[], OUT outcomes smallint[],
+    OUT payment_ids uuid[])
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp
+    SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     v_count    constant integer := cardinality(p_key);
@@ -33,7 +39,8 @@ DECLARE
     v_balance  bigint[];
     v_postings bigint[];
     v_spent    bigint[];
-    v_payee_at integer[] := array_fill(null::integer, ARRAY[v_count]);  -- where the payee stands if it is locked
+    -- Of each message: where its payee stands if it is locked, and how the debit was posted.
+    v_payee_at integer[] := array_fill(null::integer, ARRAY[v_count]);
     v_posting  bigint[] := array_fill(null::bigint, ARRAY[v_count]);
     v_after    bigint[] := array_fill(null::bigint, ARRAY[v_count]);
     v_short    uuid[];
@@ -46,19 +53,22 @@ BEGIN
     SELECT * INTO STRICT v_payees FROM ledger.read_payees(p_shard, p_payee, dispositions);
     SELECT * INTO STRICT v_locked
       FROM ledger.lock_accounts(p_shard, p_participant_no, p_payer, dispositions, v_payees.capped);
-    v_short := ledger.short_accounts(p_payer, p_amount, dispositions, v_locked.ids, v_locked.balances,
-                                     v_locked.bounds, v_locked.balance_limits);
+    v_short := ledger.short_accounts(p_payer, p_amount, dispositions, v_locked.ids,
+                                     v_locked.balances, v_locked.bounds, v_locked.balance_limits);
     IF v_short IS NOT NULL THEN
         PERFORM ledger.fold_accounts(p_shard, v_short);
         SELECT * INTO STRICT v_locked
-          FROM ledger.lock_accounts(p_shard, p_participant_no, p_payer, dispositions, v_payees.capped);
+          FROM ledger.lock_accounts(p_shard, p_participant_no, p_payer, dispositions,
+                                    v_payees.capped);
     END IF;
-    decided_at := ledger.decision_time();  -- under the locks, so that an account's postings never go back in time
+    -- Taken under the locks, so that an account's postings never go back in time.
+    decided_at := ledger.decision_time();
     v_day := ledger.local_day(decided_at);
     SELECT * INTO STRICT v_check
-      FROM ledger.check_messages(p_participant_no, p_type, p_payer, p_payee, p_amount, p_currency, p_expires_at,
-                                 dispositions, decided_at, v_payees.kinds, v_payees.currencies, v_payees.closed,
-                                 v_locked.ids, v_locked.holders, v_locked.kinds, v_locked.currencies,
+      FROM ledger.check_messages(p_participant_no, p_type, p_payer, p_payee, p_amount, p_currency,
+                                 p_expires_at, dispositions, decided_at, v_payees.kinds,
+                                 v_payees.currencies, v_payees.closed, v_locked.ids,
+                                 v_locked.holders, v_locked.kinds, v_locked.currencies,
                                  v_locked.blocks, v_locked.payment_limits);
     outcomes := v_check.verdicts;
     v_balance := v_locked.balances;
@@ -76,7 +86,8 @@ BEGIN
             v_locked.spent_days[v_a] := v_day;
         END IF;
         outcomes[i] := CASE
-            WHEN v_check.counted[i] AND v_spent[v_a] + v_amount > v_locked.daily_limits[v_a] THEN 110
+            WHEN v_check.counted[i] AND v_spent[v_a] + v_amount > v_locked.daily_limits[v_a]
+                THEN 110
             WHEN v_balance[v_b] + v_amount > v_locked.balance_limits[v_b] THEN 120
             WHEN v_balance[v_a] - v_amount < v_locked.bounds[v_a] THEN 130
             ELSE 0
@@ -91,7 +102,8 @@ BEGIN
         END IF;
         IF v_b IS NOT NULL THEN  -- the payee is locked too: its credit is a posting at once
             v_postings[v_b] := v_postings[v_b] + 1;
-            INSERT INTO ledger.fold (shard, account, posting_no, opening_balance, folded_at, transfer_ids, amounts)
+            INSERT INTO ledger.fold (shard, account, posting_no, opening_balance, folded_at,
+                                     transfer_ids, amounts)
             VALUES (p_shard, v_locked.ids[v_b], v_postings[v_b], v_balance[v_b], decided_at,
                     ARRAY[p_payment_id[i]], ARRAY[v_amount]);
             v_balance[v_b] := v_balance[v_b] + v_amount;
@@ -99,25 +111,29 @@ BEGIN
     END LOOP;
 
     UPDATE ledger.account a
-       SET balance = u.balance, posting_count = u.postings, spent_today = u.spent, spent_day = u.spent_day
+       SET balance = u.balance, posting_count = u.postings, spent_today = u.spent,
+           spent_day = u.spent_day
       FROM unnest(v_locked.rows, v_balance, v_postings, v_spent, v_locked.spent_days)
            AS u (ctid, balance, postings, spent, spent_day)
      WHERE a.shard = p_shard AND a.ctid = u.ctid AND a.posting_count <> u.postings;
 
     INSERT INTO ledger.payment
-        (created_at, amount, payer_posting_no, payer_balance_after, expires_at, participant_no, shard, type, outcome,
-         id, payer, payee, currency, key, reference, payee_reference, description, metadata)
-    SELECT decided_at, m.amount, m.posting, m.after, m.expires_at, m.participant_no, p_shard, m.type, m.outcome,
-           m.id, m.payer, m.payee, m.currency, m.key, m.reference, m.payee_reference, m.description, m.metadata
-      FROM unnest(p_payment_id, p_participant_no, p_key, p_type, p_payer, p_payee, p_amount, p_currency,
-                  p_expires_at, p_reference, p_payee_reference, p_description, p_metadata,
-                  outcomes, v_posting, v_after)
-           AS m (id, participant_no, key, type, payer, payee, amount, currency,
-                 expires_at, reference, payee_reference, description, metadata, outcome, posting, after)
+        (created_at, amount, payer_posting_no, payer_balance_after, expires_at, participant_no,
+         shard, type, outcome, id, payer, payee, currency, key, reference, payee_reference,
+         description, metadata)
+    SELECT decided_at, m.amount, m.posting, m.after, m.expires_at, m.participant_no,
+           p_shard, m.type, m.outcome, m.id, m.payer, m.payee, m.currency, m.key, m.reference,
+           m.payee_reference, m.description, m.metadata
+      FROM unnest(p_payment_id, p_participant_no, p_key, p_type, p_payer, p_payee, p_amount,
+                  p_currency, p_expires_at, p_reference, p_payee_reference, p_description,
+                  p_metadata, outcomes, v_posting, v_after)
+           AS m (id, participant_no, key, type, payer, payee, amount, currency, expires_at,
+                 reference, payee_reference, description, metadata, outcome, posting, after)
      WHERE m.outcome IS NOT NULL;
 
     INSERT INTO ledger.unfolded_credit (shard, payee, transfer_id, amount)
     SELECT p_shard, m.payee, m.id, m.amount
-      FROM unnest(p_payment_id, p_payee, p_amount, outcomes, v_payee_at) AS m (id, payee, amount, outcome, payee_at)
+      FROM unnest(p_payment_id, p_payee, p_amount, outcomes, v_payee_at)
+           AS m (id, payee, amount, outcome, payee_at)
      WHERE m.outcome = 0 AND m.payee_at IS NULL;
 END $$;

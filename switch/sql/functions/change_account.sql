@@ -1,9 +1,11 @@
 -- change_account(participant_no, key, digest, account, action) → one row
 --
--- Purpose     Freezes, unfreezes or closes a participant's account for its signed message, once a key.
--- Parameters  p_participant_no, p_key, p_digest  whose message, its idempotency key, SHA-256 of what it asks for;
---             p_account; p_action  freeze, unfreeze or close
--- Returns     disposition  0 done now, 1 done before by the same message, 2 the key was spent on something else,
+-- Purpose     Freezes, unfreezes or closes a participant's account for its signed message, once a
+--             key.
+-- Parameters  p_participant_no, p_key, p_digest  whose message, its idempotency key, SHA-256 of
+--             what it asks for; p_account; p_action  freeze, unfreeze or close
+-- Returns     disposition  0 done now, 1 done before by the same message, 2 the key was spent on
+--             something else,
 --                          4 no such account of this participant (no key spent)
 --             operation    what is answered, null where disposition is 2 or 4
 -- Locks       the key claim, then the account
@@ -28,7 +30,8 @@ BEGIN
     IF disposition = 0 THEN
         INSERT INTO ledger.account_operation
             (participant_no, key, account, operation, status, frozen_by, reason, decided_at)
-        SELECT p_participant_no, p_key, p_account, p_action, s.status, s.frozen_by, s.reason, ledger.decision_time()
+        SELECT p_participant_no, p_key, p_account, p_action, s.status, s.frozen_by, s.reason,
+               ledger.decision_time()
           FROM ledger.apply_to_account(p_account, p_action, 'participant') s
         RETURNING * INTO operation;
     END IF;

@@ -1,22 +1,27 @@
 -- check_conservation() → (check_name, subject, detail)
 --
--- Purpose     Per currency, all balances plus the credits not yet folded add up to zero; no account is below its
---             floor, holds money for a hold that is not there, or is closed with money in it or coming.
+-- Purpose     Per currency, all balances plus the credits not yet folded add up to zero; no account
+--             is below its floor, holds money for a hold that is not there, or is closed with money
+--             in it or coming.
 -- Returns     one row a deviation
 -- Locks       none
 -- Tables      reads account, unfolded_credit
-CREATE OR REPLACE FUNCTION ledger.check_conservation() RETURNS TABLE (check_name text, subject text, detail text)
+CREATE OR REPLACE FUNCTION ledger.check_conservation() RETURNS TABLE (check_name text, subject text,
+                                                                      detail text)
 LANGUAGE sql STABLE
 AS $$
-    SELECT 'conservation', s.currency, format('balances and waiting credits add up to %s, not to 0', s.total)
+    SELECT 'conservation', s.currency, format('balances and waiting credits add up to %s, not to 0',
+                                              s.total)
       FROM (SELECT a.currency, sum(a.balance) + coalesce(sum(c.amount), 0) AS total
               FROM ledger.account a
-              LEFT JOIN (SELECT shard, payee, sum(amount) AS amount FROM ledger.unfolded_credit GROUP BY shard, payee) c
+              LEFT JOIN (SELECT shard, payee, sum(amount) AS amount FROM ledger.unfolded_credit
+                         GROUP BY shard, payee) c
                      ON c.shard = a.shard AND c.payee = a.id
              GROUP BY a.currency) s
      WHERE s.total <> 0
      UNION ALL
-    SELECT 'overdraft', a.id::text, format('balance %s - held %s is below the floor %s', a.balance, a.held, a.floor)
+    SELECT 'overdraft', a.id::text, format('balance %s - held %s is below the floor %s', a.balance,
+                                           a.held, a.floor)
       FROM ledger.account a
      WHERE a.balance - a.held < a.floor
      UNION ALL
@@ -24,11 +29,14 @@ AS $$
       FROM ledger.account a
      WHERE a.held <> 0
      UNION ALL
-    SELECT 'closed', a.id::text, format('the account is closed with a balance of %s and %s waiting', a.balance,
-                                        (SELECT coalesce(sum(c.amount), 0) FROM ledger.unfolded_credit c
+    SELECT 'closed', a.id::text, format('the account is closed with a balance of %s and %s waiting',
+                                        a.balance,
+                                        (SELECT coalesce(sum(c.amount), 0)
+                                         FROM ledger.unfolded_credit c
                                           WHERE c.shard = a.shard AND c.payee = a.id))
       FROM ledger.account a
      WHERE a.lifecycle = 'closed'
        AND (a.balance <> 0
-            OR EXISTS (SELECT FROM ledger.unfolded_credit c WHERE c.shard = a.shard AND c.payee = a.id))
+            OR EXISTS (SELECT FROM ledger.unfolded_credit c WHERE c.shard = a.shard
+                       AND c.payee = a.id))
 $$;

@@ -1,10 +1,12 @@
 -- check_credits() → (check_name, subject, detail)
 --
--- Purpose     Every approved payment has its credit exactly once, for its payee and its amount: waiting or folded.
+-- Purpose     Every approved payment has its credit exactly once, for its payee and its amount:
+--             waiting or folded.
 -- Returns     one row a deviation
 -- Locks       none
 -- Tables      reads payment, unfolded_credit, fold
-CREATE OR REPLACE FUNCTION ledger.check_credits() RETURNS TABLE (check_name text, subject text, detail text)
+CREATE OR REPLACE FUNCTION ledger.check_credits() RETURNS TABLE (check_name text, subject text,
+                                                                 detail text)
 LANGUAGE sql STABLE
 AS $$
     WITH credit AS (
@@ -13,12 +15,14 @@ AS $$
         SELECT f.shard, u.transfer_id, f.account, u.amount
           FROM ledger.fold f, unnest(f.transfer_ids, f.amounts) AS u (transfer_id, amount)
     ), credited AS (
-        SELECT shard, transfer_id, count(*) AS times, min(payee::text)::uuid AS payee, min(amount) AS amount
+        SELECT shard, transfer_id, count(*) AS times, min(payee::text)::uuid AS payee, min(amount)
+               AS amount
           FROM credit
          GROUP BY shard, transfer_id
     ), paired AS (
         SELECT coalesce(y.id, c.transfer_id) AS id, y.payee, y.amount, c.payee AS credited_payee,
-               c.amount AS credited_amount, coalesce(c.times, 0) AS times, y.id IS NOT NULL AS approved
+               c.amount AS credited_amount, coalesce(c.times, 0) AS times, y.id IS NOT NULL
+                   AS approved
           FROM (SELECT * FROM ledger.payment WHERE outcome = 0) y
           FULL JOIN credited c ON c.shard = y.shard AND c.transfer_id = y.id
     )
@@ -27,8 +31,10 @@ AS $$
                 WHEN p.times > 1 THEN 'credit_doubled'
                 ELSE 'credit_altered' END,
            p.id::text,
-           format('paid %s to %s, credited %s times: %s to %s', p.amount, p.payee, p.times, p.credited_amount,
+           format('paid %s to %s, credited %s times: %s to %s', p.amount, p.payee, p.times,
+                  p.credited_amount,
                   p.credited_payee)
       FROM paired p
-     WHERE NOT p.approved OR p.times <> 1 OR p.payee <> p.credited_payee OR p.amount <> p.credited_amount
+     WHERE NOT p.approved OR p.times <> 1 OR p.payee <> p.credited_payee
+         OR p.amount <> p.credited_amount
 $$;

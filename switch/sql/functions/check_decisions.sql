@@ -1,11 +1,13 @@
 -- check_decisions() → (check_name, subject, detail)
 --
--- Purpose     Every decision has its key claim and every claim its decision; approved payments join two different
---             accounts of their currency; what was spent today is what was decided today.
+-- Purpose     Every decision has its key claim and every claim its decision; approved payments join
+--             two different accounts of their currency; what was spent today is what was decided
+--             today.
 -- Returns     one row a deviation
 -- Locks       none
 -- Tables      reads payment, payment_type, key_claim, account
-CREATE OR REPLACE FUNCTION ledger.check_decisions() RETURNS TABLE (check_name text, subject text, detail text)
+CREATE OR REPLACE FUNCTION ledger.check_decisions() RETURNS TABLE (check_name text, subject text,
+                                                                   detail text)
 LANGUAGE sql STABLE
 AS $$
     SELECT 'key_claim', coalesce(y.id, c.subject)::text,
@@ -29,11 +31,13 @@ AS $$
     SELECT 'spent_today', a.id::text, format('the account says %s on %s, its payments add up to %s',
                                              a.spent_today, a.spent_day, coalesce(s.amount, 0))
       FROM ledger.account a
-      LEFT JOIN (SELECT y.shard, y.payer, ledger.local_day(y.created_at) AS day, sum(y.amount) AS amount
+      LEFT JOIN (SELECT y.shard, y.payer, ledger.local_day(y.created_at) AS day, sum(y.amount)
+                 AS amount
                    FROM ledger.payment y
                    JOIN ledger.payment_type t ON t.code = y.type AND t.counts_per_day
                   WHERE y.outcome = 0 AND y.created_at > ledger.decision_time() - interval '2 days'
                   GROUP BY 1, 2, 3) s
              ON s.shard = a.shard AND s.payer = a.id AND s.day = a.spent_day
-     WHERE a.spent_day >= ledger.local_day(ledger.decision_time()) AND a.spent_today <> coalesce(s.amount, 0)
+     WHERE a.spent_day >= ledger.local_day(ledger.decision_time())
+         AND a.spent_today <> coalesce(s.amount, 0)
 $$;

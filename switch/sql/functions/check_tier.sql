@@ -9,7 +9,8 @@ CREATE OR REPLACE FUNCTION ledger.check_tier(p_tier text, p_currency text) RETUR
 LANGUAGE plpgsql
 AS $$
 BEGIN
-    IF p_tier IS NOT NULL AND NOT EXISTS (SELECT FROM ledger.tier WHERE name = p_tier AND currency = p_currency) THEN
+    IF p_tier IS NOT NULL AND NOT EXISTS (SELECT FROM ledger.tier WHERE name = p_tier
+                                          AND currency = p_currency) THEN
         PERFORM ledger.refuse(format('there is no tier "%s" in %s', p_tier, p_currency),
                               'see `switch tier list`, or make it with `switch tier set`');
     END IF;

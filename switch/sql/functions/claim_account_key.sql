@@ -1,8 +1,10 @@
 -- claim_account_key(participant_no, key, digest, account) → (disposition, operation)
 --
 -- Purpose     Claims the key of a message about an account, or finds what it was answered before.
--- Parameters  p_participant_no, p_key, p_digest  whose message, its key, SHA-256 of what it asks for; p_account  its id
--- Returns     disposition  0 claimed now, 1 claimed before by the same message, 2 spent on something else
+-- Parameters  p_participant_no, p_key, p_digest  whose message, its key, SHA-256 of what it asks
+--             for; p_account  its id
+-- Returns     disposition  0 claimed now, 1 claimed before by the same message, 2 spent on
+--             something else
 --             operation    the stored answer where disposition is 1
 -- Locks       the key claim; a twin elsewhere is waited for
 -- Tables      inserts and reads key_claim; reads account_operation
@@ -19,10 +21,12 @@ BEGIN
         disposition := 0;
         RETURN;
     END IF;
-    SELECT CASE WHEN c.operation = 2 AND c.digest = p_digest THEN 1 ELSE 2 END INTO STRICT disposition
+    SELECT CASE WHEN c.operation = 2 AND c.digest = p_digest THEN 1
+           ELSE 2 END INTO STRICT disposition
       FROM ledger.key_claim c WHERE c.participant_no = p_participant_no AND c.key = p_key;
     IF disposition = 1 THEN
         SELECT o.* INTO STRICT operation
-          FROM ledger.account_operation o WHERE o.participant_no = p_participant_no AND o.key = p_key;
+          FROM ledger.account_operation o WHERE o.participant_no = p_participant_no
+              AND o.key = p_key;
     END IF;
 END $$;

@@ -1,10 +1,11 @@
 -- claim_keys(participant_no[], key[], digest[], payment_id[]) → one row of arrays
 --
--- Purpose     Claims the keys of a batch of payments before anything else is looked at. A twin that another
---             transaction is deciding is waited for here, while no account is locked yet.
+-- Purpose     Claims the keys of a batch of payments before anything else is looked at. A twin that
+--             another transaction is deciding is waited for here, while no account is locked yet.
 -- Parameters  p_participant_no, p_key  whose key; p_digest  SHA-256 of the payload;
 --             p_payment_id  the id that the payment gets if this message is the one that decides
--- Returns     dispositions  0 claimed now, 1 claimed before by the same message, 2 spent on something else
+-- Returns     dispositions  0 claimed now, 1 claimed before by the same message, 2 spent on
+--             something else
 --             payment_ids   the payment that answers the message, null where disposition is 2
 -- Locks       key claims in (participant, key) order
 -- Tables      inserts and reads key_claim
@@ -38,7 +39,8 @@ BEGIN
       INTO STRICT dispositions, payment_ids
       FROM (SELECT m.position, c.subject,
                    CASE WHEN c.subject = m.payment_id AND c.subject = ANY (v_claimed)
-                         AND row_number() OVER (PARTITION BY c.subject ORDER BY m.position) = 1 THEN 0
+                         AND row_number() OVER (PARTITION BY c.subject ORDER BY m.position) = 1
+                             THEN 0
                         WHEN c.operation = 1 AND c.digest = m.digest THEN 1
                         ELSE 2 END::smallint AS disposition
               FROM unnest(p_participant_no, p_key, p_digest, p_payment_id) WITH ORDINALITY

@@ -1,6 +1,7 @@
 -- decision_time() → timestamptz
 --
--- Purpose   The one clock of the ledger: whatever is decided, expires or falls on a day, does so by this time.
+-- Purpose   The one clock of the ledger: whatever is decided, expires or falls on a day, does so by
+--           this time.
 -- Returns   The present time; once a batch, so that all its decisions carry the same.
 -- Locks     none
 -- Tables    none

@@ -2,12 +2,14 @@
 --
 -- Purpose     Whether a key is spent, and on what.
 -- Parameters  p_participant_no, p_key
--- Returns     operation  1 a payment, 2 something about an account, null when the key is free; subject  its id
+-- Returns     operation  1 a payment, 2 something about an account, null when the key is free;
+--             subject  its id
 -- Locks       none
 -- Tables      reads key_claim
 CREATE OR REPLACE FUNCTION ledger.find_claim(
     p_participant_no integer, p_key text, OUT operation smallint, OUT subject uuid)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ledger, pg_temp
 AS $$
-    SELECT operation, subject FROM ledger.key_claim WHERE participant_no = p_participant_no AND key = p_key
+    SELECT operation, subject FROM ledger.key_claim WHERE participant_no = p_participant_no
+           AND key = p_key
 $$;

@@ -1,8 +1,8 @@
 -- finish_closing(limit) → integer
 --
--- Purpose     The second step of closing: closes accounts that nothing can reach any more. A payment that read the
---             account as open had its transaction id by then, so once every transaction older than the first sight of
---             the closing has ended, no credit can come.
+-- Purpose     The second step of closing: closes accounts that nothing can reach any more. A
+--             payment that read the account as open had its transaction id by then, so once every
+--             transaction older than the first sight of the closing has ended, no credit can come.
 -- Parameters  p_limit  how many accounts to look at
 -- Returns     how many were closed
 -- Locks       the accounts, in id order, those that are free
@@ -27,7 +27,8 @@ BEGIN
         RETURN 0;
     END IF;
     PERFORM ledger.fold_accounts(0::smallint, v_ready);
-    UPDATE ledger.account SET lifecycle = 'closed' WHERE shard = 0 AND id = ANY (v_ready) AND balance = 0 AND held = 0;
+    UPDATE ledger.account SET lifecycle = 'closed' WHERE shard = 0 AND id = ANY (v_ready)
+        AND balance = 0 AND held = 0;
     GET DIAGNOSTICS v_closed = ROW_COUNT;
     RETURN v_closed;
 END $$;

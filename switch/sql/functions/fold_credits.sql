@@ -1,8 +1,9 @@
 -- fold_credits(shard, limit) → (credits, accounts, waiting_since)
 --
--- Purpose     Adds waiting credits to their accounts' balances, one posting an account. Safe to run twice at once:
---             an account that somebody else holds is left for the next time.
--- Parameters  p_shard; p_limit  how many waiting credits to look at, oldest accounts' first in id order
+-- Purpose     Adds waiting credits to their accounts' balances, one posting an account. Safe to run
+--             twice at once: an account that somebody else holds is left for the next time.
+-- Parameters  p_shard; p_limit  how many waiting credits to look at, oldest accounts' first in id
+--             order
 -- Returns     credits and accounts folded
 -- Locks       accounts in id order (those that are free), then their unfolded credits
 -- Tables      reads and deletes unfolded_credit; updates account; inserts fold

@@ -5,7 +5,8 @@
 -- Locks    none
 -- Tables   reads participant, participant_key, switch_key
 CREATE OR REPLACE FUNCTION ledger.list_keys()
-RETURNS TABLE (participant text, name text, public_key bytea, not_before timestamptz, not_after timestamptz,
+RETURNS TABLE (participant text, name text, public_key bytea, not_before timestamptz,
+               not_after timestamptz,
                revoked_at timestamptz)
 LANGUAGE sql STABLE SET search_path = ledger, pg_temp
 AS $$

@@ -5,7 +5,8 @@
 -- Locks    none
 -- Tables   reads participant, participant_key
 CREATE OR REPLACE FUNCTION ledger.list_participants()
-RETURNS TABLE (id text, kind text, status text, callback_url text, bank_url text, created_at timestamptz, keys bigint)
+RETURNS TABLE (id text, kind text, status text, callback_url text, bank_url text,
+               created_at timestamptz, keys bigint)
 LANGUAGE sql STABLE SET search_path = ledger, pg_temp
 AS $$
     SELECT p.id, p.kind, p.status, p.callback_url, p.bank_url, p.created_at,

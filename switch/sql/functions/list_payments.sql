@@ -1,48 +1,55 @@
--- list_payments(participant_no, reference, account, from, to, after, limit) → ids
+-- list_payments(participant_no, reference, account, from_at, to_at, after, limit) → ids
 --
 -- Purpose     Finds payments for a participant: of one of its accounts, or those it sent.
--- Parameters  p_reference  only with this reference, null for all; p_account  paid by or to this account of the
---             participant, null for what the participant sent; p_from, p_to  decided from (inclusive) to (exclusive),
---             null for open; p_after  only ids after this one; p_limit  how many
+-- Parameters  p_reference  only with this reference, null for all; p_account  paid by or to this
+--             account of the participant, null for what the participant sent; p_from_at, p_to_at
+--             decided from (inclusive) to (exclusive), null for open; p_after  only ids after this
+--             one; p_limit  how many
 -- Returns     ids in their order, which is that of time
 -- Locks       none
 -- Tables      reads payment, account
 CREATE OR REPLACE FUNCTION ledger.list_payments(
-    p_participant_no integer, p_reference text, p_account uuid, p_from timestamptz, p_to timestamptz,
-    p_after uuid, p_limit integer) RETURNS SETOF uuid
+    p_participant_no integer, p_reference text, p_account uuid, p_from_at timestamptz,
+    p_to_at timestamptz, p_after uuid, p_limit integer) RETURNS SETOF uuid
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = ledger, pg_temp
 AS $$
 DECLARE
     -- An id holds the time when its message arrived, a little before it was decided.
-    v_after uuid := greatest(p_after, ledger.id_at(p_from - interval '1 minute'),
-                             '00000000-0000-0000-0000-000000000000');
-    v_to    uuid := coalesce(ledger.id_at(p_to + interval '1 minute'), 'ffffffff-ffff-ffff-ffff-ffffffffffff');
+    v_after   constant uuid := greatest(p_after, ledger.id_at(p_from_at - interval '1 minute'),
+                                        '00000000-0000-0000-0000-000000000000');
+    v_before  constant uuid := coalesce(ledger.id_at(p_to_at + interval '1 minute'),
+                                        'ffffffff-ffff-ffff-ffff-ffffffffffff');
+    v_from_at constant timestamptz := coalesce(p_from_at, '-infinity');
+    v_to_at   constant timestamptz := coalesce(p_to_at, 'infinity');
 BEGIN
     IF p_account IS NULL AND p_reference IS NULL THEN
-        RETURN QUERY SELECT y.id FROM ledger.payment y
-                      WHERE y.participant_no = p_participant_no AND y.id > v_after AND y.id < v_to
-                        AND (p_from IS NULL OR y.created_at >= p_from) AND (p_to IS NULL OR y.created_at < p_to)
-                      ORDER BY y.id LIMIT p_limit;
+        RETURN QUERY
+            SELECT y.id FROM ledger.payment y
+             WHERE y.participant_no = p_participant_no AND y.id > v_after AND y.id < v_before
+               AND y.created_at >= v_from_at AND y.created_at < v_to_at
+             ORDER BY y.id LIMIT p_limit;
     ELSIF p_account IS NULL THEN
-        RETURN QUERY SELECT y.id FROM ledger.payment y
-                      WHERE y.participant_no = p_participant_no AND y.reference = p_reference
-                        AND y.id > v_after AND y.id < v_to
-                        AND (p_from IS NULL OR y.created_at >= p_from) AND (p_to IS NULL OR y.created_at < p_to)
-                      ORDER BY y.id LIMIT p_limit;
+        RETURN QUERY
+            SELECT y.id FROM ledger.payment y
+             WHERE y.participant_no = p_participant_no AND y.reference = p_reference
+               AND y.id > v_after AND y.id < v_before
+               AND y.created_at >= v_from_at AND y.created_at < v_to_at
+             ORDER BY y.id LIMIT p_limit;
     ELSIF EXISTS (SELECT FROM ledger.account
                    WHERE shard = 0 AND id = p_account AND participant_no = p_participant_no) THEN
-        RETURN QUERY SELECT side.id FROM (
-                         (SELECT y.id FROM ledger.payment y
-                           WHERE y.shard = 0 AND y.payer = p_account AND y.id > v_after AND y.id < v_to
-                             AND (p_reference IS NULL OR y.reference = p_reference)
-                             AND (p_from IS NULL OR y.created_at >= p_from) AND (p_to IS NULL OR y.created_at < p_to)
-                           ORDER BY y.id LIMIT p_limit)
-                          UNION
-                         (SELECT y.id FROM ledger.payment y
-                           WHERE y.shard = 0 AND y.payee = p_account AND y.id > v_after AND y.id < v_to
-                             AND (p_reference IS NULL OR y.reference = p_reference)
-                             AND (p_from IS NULL OR y.created_at >= p_from) AND (p_to IS NULL OR y.created_at < p_to)
-                           ORDER BY y.id LIMIT p_limit)) side
-                      ORDER BY side.id LIMIT p_limit;
+        RETURN QUERY
+            SELECT side.id FROM (
+                (SELECT y.id FROM ledger.payment y
+                  WHERE y.shard = 0 AND y.payer = p_account AND y.id > v_after AND y.id < v_before
+                    AND (p_reference IS NULL OR y.reference = p_reference)
+                    AND y.created_at >= v_from_at AND y.created_at < v_to_at
+                  ORDER BY y.id LIMIT p_limit)
+                 UNION
+                (SELECT y.id FROM ledger.payment y
+                  WHERE y.shard = 0 AND y.payee = p_account AND y.id > v_after AND y.id < v_before
+                    AND (p_reference IS NULL OR y.reference = p_reference)
+                    AND y.created_at >= v_from_at AND y.created_at < v_to_at
+                  ORDER BY y.id LIMIT p_limit)) side
+             ORDER BY side.id LIMIT p_limit;
     END IF;
 END $$;

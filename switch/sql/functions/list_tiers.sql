@@ -1,11 +1,13 @@
 -- list_tiers() → one row a tier and currency
 --
 -- Purpose  The operator's list.
--- Returns  name, currency, payment_limit, daily_limit, balance_limit, choosable, default_for (kinds of accounts)
+-- Returns  name, currency, payment_limit, daily_limit, balance_limit, choosable, default_for (kinds
+--          of accounts)
 -- Locks    none
 -- Tables   reads tier, tier_default
 CREATE OR REPLACE FUNCTION ledger.list_tiers()
-RETURNS TABLE (name text, currency text, payment_limit bigint, daily_limit bigint, balance_limit bigint,
+RETURNS TABLE (name text, currency text, payment_limit bigint, daily_limit bigint,
+               balance_limit bigint,
                choosable boolean, default_for text[])
 LANGUAGE sql STABLE SET search_path = ledger, pg_temp
 AS $$

@@ -1,15 +1,19 @@
 -- open_account(participant_no, key, digest, account_id, kind, currency, reference, tier) → one row
 --
 -- Purpose     Opens an account for a participant's signed message, once a key.
--- Parameters  p_participant_no, p_key, p_digest  whose message, its idempotency key, SHA-256 of what it asks for;
---             p_account_id  the id the account gets if this message opens it; p_tier  null for the kind's default
--- Returns     disposition  0 opened now, 1 opened before by the same message, 2 the key was spent on something else,
+-- Parameters  p_participant_no, p_key, p_digest  whose message, its idempotency key, SHA-256 of
+--             what it asks for;
+--             p_account_id  the id the account gets if this message opens it; p_tier  null for the
+--             kind's default
+-- Returns     disposition  0 opened now, 1 opened before by the same message, 2 the key was spent
+--             on something else,
 --                          3 the tier is not offered (no key spent)
 --             operation    what is answered, null where disposition is 2 or 3
 -- Locks       the key claim
 -- Tables      inserts key_claim, account, account_operation; reads tier, tier_default
 CREATE OR REPLACE FUNCTION ledger.open_account(
-    p_participant_no integer, p_key text, p_digest bytea, p_account_id uuid, p_kind text, p_currency text,
+    p_participant_no integer, p_key text, p_digest bytea, p_account_id uuid, p_kind text,
+        p_currency text,
     p_reference text, p_tier text, OUT disposition smallint, OUT operation ledger.account_operation)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp
 AS $$
@@ -23,7 +27,8 @@ BEGIN
                 ELSE t.name = (SELECT d.tier FROM ledger.tier_default d
                                 WHERE d.kind = p_kind AND d.currency = p_currency) END;
     IF p_tier IS NOT NULL AND v_tier.name IS NULL
-       AND NOT EXISTS (SELECT FROM ledger.key_claim WHERE participant_no = p_participant_no AND key = p_key) THEN
+       AND NOT EXISTS (SELECT FROM ledger.key_claim WHERE participant_no = p_participant_no
+                       AND key = p_key) THEN
         disposition := 3;
         RETURN;
     END IF;
@@ -35,10 +40,13 @@ BEGIN
         RETURN;
     END IF;
     INSERT INTO ledger.account (participant_no, id, kind, currency, tier, reference, created_at)
-    VALUES (p_participant_no, p_account_id, p_kind, p_currency, v_tier.name, p_reference, ledger.decision_time());
+    VALUES (p_participant_no, p_account_id, p_kind, p_currency, v_tier.name, p_reference,
+            ledger.decision_time());
     INSERT INTO ledger.account_operation
-        (participant_no, key, account, operation, status, tier, payment_limit, daily_limit, balance_limit, decided_at)
-    SELECT p_participant_no, p_key, a.id, 'open', 'open', a.tier, v_tier.payment_limit, v_tier.daily_limit,
+        (participant_no, key, account, operation, status, tier, payment_limit, daily_limit,
+         balance_limit, decided_at)
+    SELECT p_participant_no, p_key, a.id, 'open', 'open', a.tier, v_tier.payment_limit,
+           v_tier.daily_limit,
            v_tier.balance_limit, a.created_at
       FROM ledger.account a WHERE a.shard = 0 AND a.id = p_account_id
     RETURNING * INTO operation;

@@ -11,5 +11,6 @@ LANGUAGE plpgsql SET search_path = ledger, pg_temp
 AS $$
 BEGIN
     PERFORM ledger.operator_read_account(p_account);
-    SELECT * INTO STRICT status, frozen_by, reason FROM ledger.apply_to_account(p_account, p_action, 'operator');
+    SELECT * INTO STRICT status, frozen_by, reason FROM ledger.apply_to_account(p_account, p_action,
+           'operator');
 END $$;

@@ -5,12 +5,14 @@
 -- Returns     the account; SW001 when there is none
 -- Locks       none
 -- Tables      reads account_now
-CREATE OR REPLACE FUNCTION ledger.operator_read_account(p_account uuid) RETURNS SETOF ledger.account_now
+CREATE OR REPLACE FUNCTION ledger.operator_read_account(p_account uuid)
+    RETURNS SETOF ledger.account_now
 LANGUAGE plpgsql STABLE SET search_path = ledger, pg_temp
 AS $$
 BEGIN
     RETURN QUERY SELECT * FROM ledger.account_now WHERE shard = 0 AND id = p_account;
     IF NOT FOUND THEN
-        PERFORM ledger.refuse(format('there is no account %s', p_account), 'give the id that `account open` printed');
+        PERFORM ledger.refuse(format('there is no account %s', p_account),
+                              'give the id that `account open` printed');
     END IF;
 END $$;

@@ -14,7 +14,7 @@ BEGIN
     SELECT participant_no INTO v_no FROM ledger.participant WHERE id = p_id FOR NO KEY UPDATE;
     IF v_no IS NULL THEN
         PERFORM ledger.refuse(format('there is no participant "%s"', p_id),
-                              'see `switch participant list`, or add it with `switch participant add`');
+                              'see `switch participant list`, or `switch participant add` it');
     END IF;
     RETURN v_no;
 END $$;

@@ -1,15 +1,16 @@
 -- post_payment(id, type, payer, payee, amount, description, parent) → outcome
 --
--- Purpose     Decides and posts one payment of the operator. Neither limits nor freezes bind it; funds and closed
---             accounts do.
--- Parameters  p_id  the payment's id, its key too; p_type  ledger.payment_type.code; p_payer, p_payee  existing
---             accounts of one currency; p_amount  minor units; p_description  the operator's reason; p_parent  the
---             payment that it reverses
+-- Purpose     Decides and posts one payment of the operator. Neither limits nor freezes bind it;
+--             funds and closed accounts do.
+-- Parameters  p_id  the payment's id, its key too; p_type  ledger.payment_type.code; p_payer,
+--             p_payee  existing accounts of one currency; p_amount  minor units; p_description  the
+--             operator's reason; p_parent  the payment that it reverses
 -- Returns     ledger.outcome.code
 -- Locks       the key claim, then both accounts in id order and their unfolded credits
 -- Tables      inserts key_claim, payment, fold; updates account; deletes unfolded_credit
 CREATE OR REPLACE FUNCTION ledger.post_payment(
-    p_id uuid, p_type smallint, p_payer uuid, p_payee uuid, p_amount bigint, p_description text, p_parent uuid)
+    p_id uuid, p_type smallint, p_payer uuid, p_payee uuid, p_amount bigint, p_description text,
+        p_parent uuid)
 RETURNS smallint
 LANGUAGE plpgsql
 AS $$
@@ -21,7 +22,8 @@ DECLARE
 BEGIN
     INSERT INTO ledger.key_claim (participant_no, operation, subject, digest, key)
     VALUES (0, 1, p_id, sha256(convert_to(p_id::text, 'UTF8')), p_id::text);
-    PERFORM FROM ledger.account WHERE shard = 0 AND id IN (p_payer, p_payee) ORDER BY id FOR NO KEY UPDATE;
+    PERFORM FROM ledger.account WHERE shard = 0 AND id IN (p_payer, p_payee)
+        ORDER BY id FOR NO KEY UPDATE;
     PERFORM ledger.fold_accounts(0::smallint, ARRAY[p_payer, p_payee]);
     SELECT * INTO STRICT v_payer FROM ledger.account WHERE shard = 0 AND id = p_payer;
     SELECT * INTO STRICT v_payee FROM ledger.account WHERE shard = 0 AND id = p_payee;
@@ -31,15 +33,18 @@ BEGIN
                       WHEN v_payer.balance - p_amount < v_payer.held + v_payer.floor THEN 130
                       ELSE 0 END;
     INSERT INTO ledger.payment
-        (created_at, amount, payer_posting_no, payer_balance_after, participant_no, type, outcome, id, payer, payee,
+        (created_at, amount, payer_posting_no, payer_balance_after, participant_no, type, outcome,
+         id, payer, payee,
          parent, currency, key, description)
     VALUES (v_at, p_amount, CASE WHEN v_outcome = 0 THEN v_payer.posting_count + 1 END,
-            CASE WHEN v_outcome = 0 THEN v_payer.balance - p_amount END, 0, p_type, v_outcome, p_id, p_payer, p_payee,
+            CASE WHEN v_outcome = 0 THEN v_payer.balance - p_amount END, 0, p_type, v_outcome, p_id,
+                p_payer, p_payee,
             p_parent, v_payer.currency, p_id::text, p_description);
     IF v_outcome = 0 THEN
         UPDATE ledger.account SET balance = balance - p_amount, posting_count = posting_count + 1
          WHERE shard = 0 AND id = p_payer;
-        INSERT INTO ledger.unfolded_credit (payee, transfer_id, amount) VALUES (p_payee, p_id, p_amount);
+        INSERT INTO ledger.unfolded_credit (payee, transfer_id, amount) VALUES (p_payee, p_id,
+            p_amount);
         PERFORM ledger.fold_accounts(0::smallint, ARRAY[p_payee]);
     END IF;
     RETURN v_outcome;

@@ -1,7 +1,8 @@
 -- read_accounts(participant_no, account, reference, after, limit) → rows of account_now
 --
 -- Purpose     A participant's own accounts.
--- Parameters  p_account  this one only, null for all; p_reference  only with this reference, null for all;
+-- Parameters  p_account  this one only, null for all; p_reference  only with this reference, null
+--             for all;
 --             p_after  only ids after this one, null from the start; p_limit  how many
 -- Returns     the accounts in id order, `spent_today` as of today
 -- Locks       none

@@ -1,8 +1,11 @@
 -- read_payments(participant_no, ids) → rows of payment_answer
 --
--- Purpose     Payments as a participant may see them: the one that sent it, and the holders of payer and payee.
--- Parameters  p_participant_no  who asks, null for a decision that is answered to its own sender; p_ids
--- Returns     the visible ones, in id order; without metadata for the payee's side unless it sent them
+-- Purpose     Payments as a participant may see them: the one that sent it, and the holders of
+--             payer and payee.
+-- Parameters  p_participant_no  who asks, null for a decision that is answered to its own sender;
+--             p_ids
+-- Returns     the visible ones, in id order; without metadata for the payee's side unless it sent
+--             them
 -- Locks       none
 -- Tables      reads payment_answer, account
 CREATE OR REPLACE FUNCTION ledger.read_payments(p_participant_no integer, p_ids uuid[])

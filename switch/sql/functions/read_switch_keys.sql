@@ -7,4 +7,5 @@
 CREATE OR REPLACE FUNCTION ledger.read_switch_keys()
 RETURNS TABLE (name text, public_key bytea, not_before timestamptz, not_after timestamptz)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ledger, pg_temp
-AS $$ SELECT name, public_key, not_before, not_after FROM ledger.switch_key ORDER BY not_before DESC, name $$;
+AS $$ SELECT name, public_key, not_before, not_after FROM ledger.switch_key
+    ORDER BY not_before DESC, name $$;

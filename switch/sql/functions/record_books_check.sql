@@ -8,5 +8,6 @@
 CREATE OR REPLACE FUNCTION ledger.record_books_check(p_deviations integer) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = ledger, pg_temp
 AS $$
-    INSERT INTO ledger.books_check (checked_at, deviations) VALUES (ledger.decision_time(), p_deviations)
+    INSERT INTO ledger.books_check (checked_at, deviations) VALUES (ledger.decision_time(),
+                                                                    p_deviations)
 $$;

@@ -1,11 +1,14 @@
 -- redeem_money(payment_id, account, amount, reason)
 --
 -- Purpose     Takes money out of circulation: from an account to the currency's issuance account.
--- Parameters  p_payment_id  the id that the payment gets; p_account; p_amount  minor units; p_reason  for the record
--- Returns     nothing; SW001 when there is no such account, its kind may not, it is closed or funds are short
+-- Parameters  p_payment_id  the id that the payment gets; p_account; p_amount  minor units;
+--             p_reason  for the record
+-- Returns     nothing; SW001 when there is no such account, its kind may not, it is closed or funds
+--             are short
 -- Locks       as post_payment
 -- Tables      as post_payment
-CREATE OR REPLACE FUNCTION ledger.redeem_money(p_payment_id uuid, p_account uuid, p_amount bigint, p_reason text)
+CREATE OR REPLACE FUNCTION ledger.redeem_money(p_payment_id uuid, p_account uuid, p_amount bigint,
+                                               p_reason text)
 RETURNS void
 LANGUAGE plpgsql SET search_path = ledger, pg_temp
 AS $$
@@ -15,15 +18,20 @@ DECLARE
 BEGIN
     SELECT * INTO STRICT v_account FROM ledger.operator_read_account(p_account);
     IF p_amount NOT BETWEEN 1 AND 1000000000000000 THEN
-        PERFORM ledger.refuse(format('%s is no amount', p_amount), 'give minor units from 1 to 10^15');
+        PERFORM ledger.refuse(format('%s is no amount', p_amount),
+                              'give minor units from 1 to 10^15');
     ELSIF v_account.kind NOT IN ('position', 'wallet', 'merchant', 'government', 'fee') THEN
-        PERFORM ledger.refuse(format('an account of kind %s cannot take part in this', v_account.kind),
+        PERFORM ledger.refuse(format('an account of kind %s cannot take part in this',
+                                     v_account.kind),
                               'name a position, wallet, merchant, government or fee account');
     END IF;
-    v_outcome := ledger.post_payment(p_payment_id, 102::smallint, p_account, ledger.issuance_account(v_account.currency), p_amount, p_reason, null);
+    v_outcome := ledger.post_payment(p_payment_id, 102::smallint, p_account,
+                                     ledger.issuance_account(v_account.currency), p_amount,
+                                     p_reason, null);
     IF v_outcome IN (80, 90) THEN
         PERFORM ledger.refuse('the account is closed', 'open another one');
     ELSIF v_outcome <> 0 THEN
-        PERFORM ledger.refuse('the account does not have that much', 'redeem at most what is available: see `switch account show`');
+        PERFORM ledger.refuse('the account does not have that much',
+                              'redeem at most what is available: see `switch account show`');
     END IF;
 END $$;

@@ -12,7 +12,8 @@ AS $$
 BEGIN
     IF EXISTS (SELECT FROM ledger.switch_key WHERE name = p_name OR public_key = p_public_key)
        OR EXISTS (SELECT FROM ledger.participant_key WHERE public_key = p_public_key) THEN
-        PERFORM ledger.refuse(format('key switch/%s exists already', p_name), 'choose another name');
+        PERFORM ledger.refuse(format('key switch/%s exists already', p_name),
+                              'choose another name');
     END IF;
     INSERT INTO ledger.switch_key (name, public_key, not_before, not_after, created_at)
     VALUES (p_name, p_public_key, p_not_before, p_not_after, ledger.decision_time());

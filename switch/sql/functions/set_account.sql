@@ -2,10 +2,12 @@
 --
 -- Purpose     Changes an account's floor or tier; counts from the next decision on.
 -- Parameters  p_account; p_floor  null for unchanged; p_tier  null for unchanged, '' for none
--- Returns     nothing; SW001 when there is no such account or tier, or the balance is below the new floor
+-- Returns     nothing; SW001 when there is no such account or tier, or the balance is below the new
+--             floor
 -- Locks       the account
 -- Tables      updates account; reads tier
-CREATE OR REPLACE FUNCTION ledger.set_account(p_account uuid, p_floor bigint, p_tier text) RETURNS void
+CREATE OR REPLACE FUNCTION ledger.set_account(p_account uuid, p_floor bigint, p_tier text)
+    RETURNS void
 LANGUAGE plpgsql SET search_path = ledger, pg_temp
 AS $$
 DECLARE
@@ -18,10 +20,12 @@ BEGIN
     PERFORM ledger.check_floor(coalesce(p_floor, v_account.floor));
     PERFORM ledger.check_tier(nullif(p_tier, ''), v_account.currency);
     IF v_account.balance - v_account.held < p_floor THEN
-        PERFORM ledger.refuse(format('the account stands at %s, below the new floor', v_account.balance),
+        PERFORM ledger.refuse(format('the account stands at %s, below the new floor',
+                                     v_account.balance),
                               'bring money in first, or give a lower floor');
     END IF;
     UPDATE ledger.account
-       SET floor = coalesce(p_floor, v_account.floor), tier = nullif(coalesce(p_tier, v_account.tier), '')
+       SET floor = coalesce(p_floor, v_account.floor), tier = nullif(coalesce(p_tier,
+           v_account.tier), '')
      WHERE shard = 0 AND id = p_account;
 END $$;

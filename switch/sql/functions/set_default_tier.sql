@@ -1,11 +1,13 @@
 -- set_default_tier(kind, name, currency)
 --
 -- Purpose     Which tier an account of a kind gets when none is chosen.
--- Parameters  p_kind  of account; p_name  of the tier; p_currency, null for every currency the tier has
+-- Parameters  p_kind  of account; p_name  of the tier; p_currency, null for every currency the tier
+--             has
 -- Returns     for how many currencies it was set; SW001 when there is no such tier or kind
 -- Locks       the rows set
 -- Tables      reads tier; inserts or updates tier_default
-CREATE OR REPLACE FUNCTION ledger.set_default_tier(p_kind text, p_name text, p_currency text) RETURNS bigint
+CREATE OR REPLACE FUNCTION ledger.set_default_tier(p_kind text, p_name text, p_currency text)
+    RETURNS bigint
 LANGUAGE plpgsql SET search_path = ledger, pg_temp
 AS $$
 DECLARE

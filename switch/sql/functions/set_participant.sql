@@ -5,7 +5,8 @@
 -- Returns     nothing; SW001 when there is no such participant
 -- Locks       the participant, participants_version
 -- Tables      updates participant
-CREATE OR REPLACE FUNCTION ledger.set_participant(p_id text, p_callback_url text, p_bank_url text) RETURNS void
+CREATE OR REPLACE FUNCTION ledger.set_participant(p_id text, p_callback_url text, p_bank_url text)
+    RETURNS void
 LANGUAGE plpgsql SET search_path = ledger, pg_temp
 AS $$
 BEGIN

@@ -9,6 +9,7 @@ CREATE OR REPLACE FUNCTION ledger.set_participant_status(p_id text, p_status tex
 LANGUAGE plpgsql SET search_path = ledger, pg_temp
 AS $$
 BEGIN
-    UPDATE ledger.participant SET status = p_status WHERE participant_no = ledger.participant_number(p_id);
+    UPDATE ledger.participant SET status = p_status
+        WHERE participant_no = ledger.participant_number(p_id);
     PERFORM ledger.touch_participants();
 END $$;

@@ -10,7 +10,8 @@ LANGUAGE plpgsql SET search_path = ledger, pg_temp
 AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_timezone_names WHERE name = p_name) THEN
-        PERFORM ledger.refuse(format('"%s" is no time zone', p_name), 'use an IANA name such as Asia/Shanghai');
+        PERFORM ledger.refuse(format('"%s" is no time zone', p_name),
+                              'use an IANA name such as Asia/Shanghai');
     END IF;
     UPDATE ledger.setting SET value = p_name WHERE name = 'time_zone';
 END $$;

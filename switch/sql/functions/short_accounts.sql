@@ -1,8 +1,10 @@
 -- short_accounts(…) → uuid[]
 --
--- Purpose     Which locked accounts need their waiting credits added up before the batch is decided: payers from whom
---             the batch asks more than the folded balance offers, and accounts whose balance is capped.
--- Parameters  p_payer, p_amount, p_dispositions  of each message; p_ids … p_limits  of each locked account
+-- Purpose     Which locked accounts need their waiting credits added up before the batch is
+--             decided: payers from whom the batch asks more than the folded balance offers, and
+--             accounts whose balance is capped.
+-- Parameters  p_payer, p_amount, p_dispositions  of each message; p_ids … p_limits  of each locked
+--             account
 -- Returns     their ids, null for none
 -- Locks       none
 -- Tables      none

@@ -5,7 +5,8 @@ CREATE TABLE ledger.setting (
     value text NOT NULL
 );
 
--- The version of the tables, one row; `switch migrate` moves it, every process compares it at start.
+-- The version of the tables, one row; `switch migrate` moves it, every process compares it at
+-- start.
 CREATE TABLE ledger.schema_version (
     only_row         boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     version          integer NOT NULL CHECK (version >= 1),

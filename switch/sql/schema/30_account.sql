@@ -18,8 +18,8 @@ CREATE TABLE ledger.tier_default (
     FOREIGN KEY (tier, currency) REFERENCES ledger.tier (name, currency)
 );
 
--- The row of an account is written by every debit, so what is updated stays out of every index and a page
--- keeps room for the next versions of its rows (heap-only updates).
+-- The row of an account is written by every debit, so what is updated stays out of every index and
+-- a page keeps room for the next versions of its rows (heap-only updates).
 CREATE TABLE ledger.account (
     shard          smallint NOT NULL DEFAULT 0,
     participant_no integer NOT NULL REFERENCES ledger.participant,
@@ -46,11 +46,13 @@ CREATE TABLE ledger.account (
 ) WITH (fillfactor = 60);
 
 CREATE INDEX account_by_participant ON ledger.account (participant_no, id);
-CREATE INDEX account_by_reference ON ledger.account (participant_no, reference, id) WHERE reference IS NOT NULL;
+CREATE INDEX account_by_reference ON ledger.account (participant_no, reference, id)
+    WHERE reference IS NOT NULL;
 CREATE INDEX account_closing ON ledger.account (id) WHERE lifecycle = 'closing';
 CREATE UNIQUE INDEX account_issuance ON ledger.account (currency) WHERE kind = 'issuance';
 
--- What opening, freezing, unfreezing and closing were answered, so that a repeat gets the same answer.
+-- What opening, freezing, unfreezing and closing were answered, so that a repeat gets the same
+-- answer.
 CREATE TABLE ledger.account_operation (
     participant_no integer NOT NULL,
     key            text NOT NULL,
@@ -67,7 +69,8 @@ CREATE TABLE ledger.account_operation (
     PRIMARY KEY (participant_no, key)
 );
 
--- Credits that the payee's balance does not contain yet: written with the decision, taken out by the fold.
+-- Credits that the payee's balance does not contain yet: written with the decision, taken out by
+-- the fold.
 CREATE TABLE ledger.unfolded_credit (
     shard       smallint NOT NULL DEFAULT 0,
     payee       uuid NOT NULL,
@@ -80,9 +83,11 @@ CREATE TABLE ledger.unfolded_credit (
 -- An account as it is now: with the credits that its row does not contain yet.
 CREATE VIEW ledger.account_now AS
     SELECT a.shard, a.participant_no, a.id, p.id AS participant, a.kind, a.currency,
-           CASE WHEN a.lifecycle <> 'open' THEN a.lifecycle WHEN a.frozen_by IS NOT NULL THEN 'frozen' ELSE 'open' END
+           CASE WHEN a.lifecycle <> 'open' THEN a.lifecycle WHEN a.frozen_by IS NOT NULL
+               THEN 'frozen' ELSE 'open' END
                AS status,
-           a.frozen_by, a.reference, a.tier, a.balance + coalesce(c.amount, 0) AS balance, a.held, a.floor,
+           a.frozen_by, a.reference, a.tier, a.balance + coalesce(c.amount, 0) AS balance, a.held,
+               a.floor,
            t.payment_limit, t.daily_limit, t.balance_limit, a.spent_today, a.spent_day, a.created_at
       FROM ledger.account a
       JOIN ledger.participant p USING (participant_no)

@@ -19,8 +19,8 @@ INSERT INTO ledger.outcome (code, name) VALUES
     (120, 'payee_balance_limit_exceeded'),
     (130, 'insufficient_funds');
 
--- The types of payments: between which kinds of accounts, and whether the amount counts for the payer's limits.
--- Only the operator's functions write the types from 101 on.
+-- The types of payments: between which kinds of accounts, and whether the amount counts for the
+-- payer's limits. Only the operator's functions write the types from 101 on.
 CREATE TABLE ledger.payment_type (
     code           smallint PRIMARY KEY,
     name           text NOT NULL UNIQUE,
@@ -41,8 +41,10 @@ INSERT INTO ledger.payment_type (code, name, counts_per_day, payer_kinds, payee_
 -- A key belongs to the participant for ever: one claim, whatever the operation.
 CREATE TABLE ledger.key_claim (
     participant_no integer NOT NULL,
-    operation      smallint NOT NULL CHECK (operation IN (1, 2)),  -- 1 a payment, 2 something about an account
-    subject        uuid NOT NULL,                                  -- the payment's or the account's id
+    -- 1 a payment, 2 something about an account
+    operation      smallint NOT NULL CHECK (operation IN (1, 2)),
+    -- the payment's or the account's id
+    subject        uuid NOT NULL,
     digest         bytea NOT NULL CHECK (octet_length(digest) = 32),
     key            text NOT NULL CHECK (length(key) BETWEEN 1 AND 64),
     PRIMARY KEY (participant_no, key)
@@ -79,8 +81,10 @@ CREATE UNIQUE INDEX payment_by_posting ON ledger.payment (shard, payer, payer_po
 CREATE INDEX payment_by_payer ON ledger.payment (shard, payer, id);
 CREATE INDEX payment_by_payee ON ledger.payment (shard, payee, id);
 CREATE INDEX payment_by_participant ON ledger.payment (participant_no, id);
-CREATE INDEX payment_by_reference ON ledger.payment (participant_no, reference, id) WHERE reference IS NOT NULL;
-CREATE UNIQUE INDEX payment_reversed_once ON ledger.payment (shard, parent) WHERE type = 103 AND outcome = 0;
+CREATE INDEX payment_by_reference ON ledger.payment (participant_no, reference, id)
+    WHERE reference IS NOT NULL;
+CREATE UNIQUE INDEX payment_reversed_once ON ledger.payment (shard, parent) WHERE type = 103
+    AND outcome = 0;
 
 -- The legs of the money that moved; a payment with one leg stands for its own.
 CREATE VIEW ledger.transfer AS
@@ -89,7 +93,8 @@ CREATE VIEW ledger.transfer AS
       FROM ledger.payment
      WHERE outcome = 0;
 
--- One posting of an account that added credits up: which, in order of their ids, and from which balance.
+-- One posting of an account that added credits up: which, in order of their ids, and from which
+-- balance.
 CREATE TABLE ledger.fold (
     shard           smallint NOT NULL DEFAULT 0,
     account         uuid NOT NULL,
@@ -110,8 +115,10 @@ CREATE TABLE ledger.books_check (
 
 -- A decision with its names, from which every answer is rendered.
 CREATE VIEW ledger.payment_answer AS
-    SELECT y.shard, y.participant_no, y.id, y.key, c.digest, p.id AS participant, t.name AS type, y.payer, y.payee,
-           y.amount, y.currency, y.expires_at, y.reference, y.payee_reference, y.description, y.metadata, y.parent,
+    SELECT y.shard, y.participant_no, y.id, y.key, c.digest, p.id AS participant, t.name AS type,
+           y.payer, y.payee,
+           y.amount, y.currency, y.expires_at, y.reference, y.payee_reference, y.description,
+               y.metadata, y.parent,
            y.outcome, y.answer_version, y.created_at
       FROM ledger.payment y
       JOIN ledger.payment_type t ON t.code = y.type

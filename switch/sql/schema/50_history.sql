@@ -1,6 +1,8 @@
--- History is append-only, for the functions as well: a mistake in one of them cannot rewrite a decision.
+-- History is append-only, for the functions as well: a mistake in one of them cannot rewrite a
+-- decision.
 
-CREATE FUNCTION ledger.refuse_rewriting() RETURNS trigger LANGUAGE plpgsql SET search_path = ledger, pg_temp AS $$
+CREATE FUNCTION ledger.refuse_rewriting() RETURNS trigger LANGUAGE plpgsql SET search_path = ledger,
+    pg_temp AS $$
 BEGIN
     RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'SW002';
 END $$;
