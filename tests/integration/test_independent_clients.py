@@ -4,23 +4,25 @@ Each signs with its own code, is accepted, and verifies the answer with the swit
 each of its messages that was changed on the way, or signed too narrowly, is refused by name.
 """
 
+import asyncio
 import base64
 import hashlib
 import json
 import shutil
 import subprocess
 import time
-import urllib.request
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import pytest_asyncio
 from http_message_signatures import (
     HTTPMessageSigner,
     HTTPMessageVerifier,
@@ -30,6 +32,7 @@ from http_message_signatures import (
 
 from switch import keyfile
 from tests.conftest import missing
+from tests.integration.town import Member, Town, payment
 
 NPM_FOLDER = Path(__file__).parent / "npm"
 NPM_TIMEOUT_S = 120
@@ -78,7 +81,7 @@ class Reply:
     verified: bool
 
 
-Sender = Callable[[Job], Reply]
+Sender = Callable[[Job], Awaitable[Reply]]
 
 
 def digest_of(body: str) -> str:
@@ -167,12 +170,10 @@ def send_with_python(job: Job) -> Reply:
     return Reply(status=answer.status, body=json.loads(body), verified=verified)
 
 
-@pytest.fixture(scope="session")
-def npm_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The npm package, installed from the lock file outside of the checkout."""
+def install_npm_package(folder: Path) -> None:
+    """Install what the lock file names, outside of the checkout."""
     if shutil.which("node") is None or shutil.which("npm") is None:
         missing("Node")
-    folder = tmp_path_factory.mktemp("npm")
     for name in ("package.json", "package-lock.json", "client.mjs"):
         shutil.copy(NPM_FOLDER / name, folder / name)
     done = subprocess.run(
@@ -185,91 +186,89 @@ def npm_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     if done.returncode != 0:
         missing(f"the npm package http-message-signatures ({done.stderr.strip()[-200:]})")
-    return folder
 
 
-@pytest.fixture(params=["python", "node"])
-def sender(request: pytest.FixtureRequest) -> Sender:
-    """One of the two libraries."""
-    if request.param == "python":
-        return send_with_python
-    folder: Path = request.getfixturevalue("npm_folder")
-
-    def send_with_node(job: Job) -> Reply:
-        fields = {
-            "url": job.url,
-            "key_id": job.key_id,
-            "private_pem": keyfile.private_pem(job.seed),
-            "created": job.created,
-            "components": job.components,
-            "signed": {name: getattr(job.signed, name) for name in Fields.__slots__},
-            "sent": {name: getattr(job.sent, name) for name in Fields.__slots__},
-            "jwks": job.jwks,
-        }
-        done = subprocess.run(
-            ["node", "client.mjs"],
-            cwd=folder,
-            input=json.dumps(fields),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        answer = json.loads(done.stdout)
-        return Reply(
-            status=answer["status"], body=json.loads(answer["body"]), verified=answer["verified"]
-        )
-
-    return send_with_node
-
-
-@pytest.fixture
-def job(switch_server: Any) -> Job:
-    """A payment that the switch accepts, by a participant with a funded account."""
-    key_id, seed = switch_server.key(switch_server.payer_participant)
-    body = json.dumps(
-        {
-            "type": "transfer",
-            "payer": switch_server.payer,
-            "payee": switch_server.payee,
-            "amount": 1,
-            "currency": switch_server.currency,
-        }
+def send_with_node(folder: Path, job: Job) -> Reply:
+    """Sign, send and verify with the npm package http-message-signatures."""
+    fields = {
+        "url": job.url,
+        "key_id": job.key_id,
+        "private_pem": keyfile.private_pem(job.seed),
+        "created": job.created,
+        "components": job.components,
+        "signed": {name: getattr(job.signed, name) for name in Fields.__slots__},
+        "sent": {name: getattr(job.sent, name) for name in Fields.__slots__},
+        "jwks": job.jwks,
+    }
+    done = subprocess.run(
+        ["node", "client.mjs"],
+        cwd=folder,
+        input=json.dumps(fields),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
-    fields = Fields(body=body, key=f'"{uuid.uuid4()}"')
-    address = f"{switch_server.url}/.well-known/jwks.json"
-    with urllib.request.urlopen(address, timeout=30) as published:  # noqa: S310  loopback
-        jwks = json.load(published)
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    return Reply(
+        status=answer["status"], body=json.loads(answer["body"]), verified=answer["verified"]
+    )
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session", params=["python", "node"])
+async def sender(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Sender:
+    """One of the two libraries, in a thread of its own: the switch runs in this process."""
+    send: Callable[[Job], Reply] = send_with_python
+    if request.param == "node":
+        folder = tmp_path_factory.mktemp("npm")
+        await asyncio.to_thread(install_npm_package, folder)
+        send = partial(send_with_node, folder)
+
+    async def send_beside(job: Job) -> Reply:
+        return await asyncio.to_thread(send, job)
+
+    return send_beside
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def job(town: Town, wallet: Member, payer: str, payee: str) -> Job:
+    """A payment that the switch accepts, by a participant with a funded account."""
+    fields = Fields(body=json.dumps(payment(payer, payee, 1)), key=f'"{uuid.uuid4()}"')
+    published = await town.raw("GET", "/.well-known/jwks.json")
     return Job(
-        url=switch_server.url,
-        key_id=key_id,
-        seed=seed,
+        url=f"http://{town.authority}",
+        key_id=wallet.key.key_id,
+        seed=wallet.key.secret[: keyfile.SEED_BYTES],
         created=int(time.time()),
         signed=fields,
         sent=fields,
-        jwks=jwks,
+        jwks=published.json,
     )
 
 
 @pytest.mark.parametrize("bare", [False, True], ids=["quoted key", "bare key"])
-def test_payment_is_accepted_and_its_answer_verified(sender: Sender, job: Job, bare: bool) -> None:
+async def test_payment_is_accepted_and_its_answer_verified(
+    sender: Sender, job: Job, bare: bool
+) -> None:
     """A payment signed by another library is decided; the library trusts the signed answer."""
     if bare:
         fields = replace(job.sent, key=job.sent.key.strip('"'))
         job = replace(job, signed=fields, sent=fields)
-    first = sender(job)
+    first = await sender(job)
     assert first == Reply(status=201, body=first.body, verified=True)
     assert first.body["status"] == "completed"
     assert first.body["request_digest"] == digest_of(job.sent.body)
-    again = sender(job)
+    again = await sender(job)
     assert again == Reply(status=200, body=first.body, verified=True)
 
 
-def test_problem_is_signed_too(sender: Sender, job: Job) -> None:
+async def test_problem_is_signed_too(sender: Sender, job: Job) -> None:
     """A refusal of a verified message can be verified like a decision."""
     fields = replace(job.sent, body="{}")
-    reply = sender(replace(job, signed=fields, sent=fields))
+    reply = await sender(replace(job, signed=fields, sent=fields))
     assert (reply.status, reply.verified) == (400, True)
     assert reply.body["type"] == "urn:switch:problem:malformed-message"
 
@@ -328,21 +327,21 @@ CASES = (
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_message_that_was_changed_is_refused(sender: Sender, job: Job, case: str) -> None:
+async def test_message_that_was_changed_is_refused(sender: Sender, job: Job, case: str) -> None:
     """What arrives is exactly what was signed, by whom and when it says, or it is refused."""
     cases = changed_on_the_way(job)
     assert tuple(cases) == CASES
     changed, status, name = cases[case]
-    reply = sender(changed)
+    reply = await sender(changed)
     assert (reply.status, reply.body["type"]) == (status, f"urn:switch:problem:{name}")
 
 
 @pytest.mark.parametrize("left_out", COMPONENTS)
-def test_signature_that_covers_too_little_is_refused(
+async def test_signature_that_covers_too_little_is_refused(
     sender: Sender, job: Job, left_out: str
 ) -> None:
     """The problem names what is not covered."""
     components = tuple(name for name in COMPONENTS if name != left_out)
-    reply = sender(replace(job, components=components))
+    reply = await sender(replace(job, components=components))
     assert (reply.status, reply.body["type"]) == (401, "urn:switch:problem:signature-incomplete")
     assert left_out in reply.body["detail"]

@@ -1,18 +1,18 @@
 """The shell scripts of docs/INTEGRATING.md pay at a live switch and check its answer."""
 
+import asyncio
 import json
 import re
 import shutil
 import subprocess
-import urllib.request
 import uuid
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from switch import keyfile
 from tests.conftest import missing
+from tests.integration.town import Member, Town, payment
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "INTEGRATING.md").read_text()
 
@@ -45,38 +45,30 @@ def scripts(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def published_key(url: str, folder: Path) -> str:
-    """The public key that the kept answer names, from the published document."""
-    with urllib.request.urlopen(f"{url}/.well-known/jwks.json", timeout=30) as published:  # noqa: S310  loopback
-        keys = {jwk["kid"]: jwk["x"] for jwk in json.load(published)["keys"]}
-    named = re.search(r'keyid="([^"]+)"', (folder / "answer.head").read_text())
-    assert named is not None
-    return str(keys[named[1]])
-
-
-def test_scripts_of_the_document_pay_and_check(scripts: Path, switch_server: Any) -> None:
+async def test_scripts_of_the_document_pay_and_check(
+    scripts: Path, town: Town, wallet: Member, payer: str, payee: str
+) -> None:
     """With a shell, curl and openssl alone a payment is decided and its answer verified.
 
     The check fails for the answer to another request, and after any change of the body.
     """
-    key_id, seed = switch_server.key(switch_server.payer_participant)
-    keyfile.write_private_key(scripts / "key.pem", seed)
-    body = json.dumps(
-        {
-            "type": "transfer",
-            "payer": switch_server.payer,
-            "payee": switch_server.payee,
-            "amount": 1,
-            "currency": switch_server.currency,
-        }
-    )
+    keyfile.write_private_key(scripts / "key.pem", wallet.key.secret[: keyfile.SEED_BYTES])
+    body = json.dumps(payment(payer, payee, 1))
     arguments = [body, f'"{uuid.uuid4()}"']
-    environment = {"URL": switch_server.url, "KEY": "key.pem", "KEYID": key_id}
-    paid = run("pay.sh", scripts, arguments, environment)
+    environment = {
+        "URL": f"http://{town.authority}",
+        "KEY": "key.pem",
+        "KEYID": wallet.key.key_id,
+    }
+    paid = await asyncio.to_thread(run, "pay.sh", scripts, arguments, environment)
     assert paid.returncode == 0, paid.stderr
     assert json.loads(paid.stdout)["status"] == "completed"
 
-    environment = {"SWITCH_X": published_key(switch_server.url, scripts)}
+    head = (scripts / "answer.head").read_text()
+    published = (await town.raw("GET", "/.well-known/jwks.json")).json["keys"]
+    named = [jwk["x"] for jwk in published if f'keyid="{jwk["kid"]}"' in head]
+    assert len(named) == 1
+    environment = {"SWITCH_X": named[0]}
     checked = run("check.sh", scripts, arguments, environment)
     assert checked.returncode == 0, checked.stderr
     assert "Signature Verified Successfully" in checked.stdout
