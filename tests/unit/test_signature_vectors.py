@@ -50,8 +50,14 @@ HMAC_KEY = (
 )
 
 # RFC 9421 appendix B.2: the request and the answer that the examples sign.
-REQUEST_DIGEST = "sha-512=:WZDPaVn/7XgHaAy8pmojAkGWoRx2UFChF41A2svX+TaPm+AbwAgBWnrIiYllu7BNNyealdVLvRwEmTHWXvJwew==:"  # noqa: E501
-REPLY_DIGEST = "sha-512=:mEWXIS7MaLRuGgxOBdODa3xqM1XdEvxoYhvlCFJ41QJgJc4GTsPp29l5oGX69wWdXymyU0rjJuahq4l5aGgfLQ==:"  # noqa: E501
+REQUEST_DIGEST = (
+    "sha-512=:WZDPaVn/7XgHaAy8pmojAkGWoRx2UFChF41A2svX+TaPm+Abw"
+    "AgBWnrIiYllu7BNNyealdVLvRwEmTHWXvJwew==:"
+)
+REPLY_DIGEST = (
+    "sha-512=:mEWXIS7MaLRuGgxOBdODa3xqM1XdEvxoYhvlCFJ41QJgJc4GT"
+    "sPp29l5oGX69wWdXymyU0rjJuahq4l5aGgfLQ==:"
+)
 HEADERS = CIMultiDict(
     {
         "Host": "example.com",
