@@ -43,7 +43,7 @@ class Config:
     lane_count: int = limits.LANE_COUNT
     lane_queue_max: int = limits.LANE_QUEUE_MAX
     read_connections_max: int = limits.READ_CONNECTIONS_MAX
-    connections_max: int = limits.CLIENT_CONNECTIONS_MAX
+    connections_max: int = limits.WORKER_CONNECTIONS_MAX
 
     # How old a signature may be, and how far ahead its clock.
     signature_age_s_max: int = limits.SIGNATURE_AGE_S_MAX
