@@ -67,13 +67,28 @@ class Written(web.StreamResponse):
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the caller went away")
         transport.write(self._written)
-        await self._request.writer.drain()
+        if self._request.protocol.writing_paused:
+            await self._until_read(transport)
+
+    async def _until_read(self, transport: asyncio.Transport) -> None:
+        assert self._request is not None, "prepared before"
+        try:
+            async with asyncio.timeout(limits.ANSWER_WRITE_TIMEOUT_S):
+                await self._request.writer.drain()
+        except TimeoutError:
+            transport.abort()  # closing would wait for the caller to read
+            raise ConnectionResetError("the caller does not read its answers") from None
 
 
 class Connection(RequestHandler):
     """One connection; what the parser refuses is answered as a problem, not logged as a fault."""
 
     __slots__ = ()
+
+    async def start(self) -> None:
+        """Serve until the end; a connection may be gone before this is first run."""
+        if self.transport is not None:
+            await super().start()
 
     def handle_error(
         self,
