@@ -219,6 +219,9 @@ def listening_socket(host: str, port: int) -> socket.socket:
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            # Its connections inherit this: the kernel ends those that take no byte for so long.
+            unread_ms = int(limits.UNREAD_S_MAX * 1000)
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, unread_ms)
             listener.bind(address)
         except BaseException:
             listener.close()

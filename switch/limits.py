@@ -4,6 +4,7 @@
 BODY_BYTES_MAX = 64 * 1024  # a payment is under 2 KiB; the rest is room for signatures of proxies
 BODY_READ_TIMEOUT_S = 10.0  # from the first header to the last byte; a slow body holds a connection
 ANSWER_WRITE_TIMEOUT_S = 10.0  # a caller that does not read its answers holds a connection
+UNREAD_S_MAX = 30.0  # bytes of an answer that the caller's machine does not take
 LINGERING_S = 2.0  # reading on after a refusal, so that the caller reads it
 HEADER_LINE_BYTES_MAX = 8 * 1024  # one signature is under 1 KiB; proxies add theirs
 AUTHORITY_CHARS_MAX = 260  # a host name and a port
@@ -75,6 +76,7 @@ DRAIN_ANSWERS_S_MAX = 9.0  # of which: for answering what was accepted
 # Processes.
 WORKERS_MAX = 64  # each holds a handful of database connections
 WORKERS_DEFAULT_MAX = 8  # beyond it the database is the bottleneck
+DESCRIPTORS_BESIDE_CONNECTIONS = 128  # of one worker: database, metrics, pipes
 CONFIG_BYTES_MAX = 64 * 1024  # the one line a child is told
 CHILD_READY_S_MAX = 30.0  # from its start until a child says that it serves
 CHILD_SETTLED_S = 30.0  # a child that lived this long was healthy: its death starts no back-off
