@@ -158,24 +158,33 @@ class Lane:
             self._idle.set_result(None)
 
     async def _run(self) -> None:
+        while True:
+            link = await self._connect()
+            try:
+                self._link = link
+                await self._serve(link)
+            except Exception:
+                _log.exception("fault in a lane")
+                for waiting in self._in_flight:
+                    waiting.answer(OUTCOME_UNKNOWN)
+            finally:
+                self._link = None
+                link.close()
+
+    async def _connect(self) -> Link:
+        """A link, however long it takes; what waits meanwhile has a bound of its own."""
         pause_s = limits.LANE_BACKOFF_S_MIN
         while True:
             try:
                 link = await self._open_link()
             except Exception as error:
-                # Whatever it was, the lane lives on: its messages have a bound of their own.
-                _log.warning("no link to the ledger", error=type(error).__name__, text=str(error))
+                if pause_s == limits.LANE_BACKOFF_S_MIN:  # the first of many
+                    _log.warning("no link to the ledger", error=str(error))
                 await asyncio.sleep(pause_s)
                 pause_s = min(limits.LANE_BACKOFF_S_MAX, pause_s * 2)
-                continue
-            pause_s = limits.LANE_BACKOFF_S_MIN
-            self._metrics.reconnects.add(("lane",))
-            try:
-                self._link = link
-                await self._serve(link)
-            finally:
-                self._link = None
-                link.close()
+            else:
+                self._metrics.reconnects.add(("lane",))
+                return link
 
     async def _serve(self, link: Link) -> None:
         """Decide batch after batch until the link is gone."""

@@ -8,6 +8,7 @@ was not confirmed for two seconds is not trusted: better no answer than one for 
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -135,31 +136,28 @@ class Participants:
         while True:
             try:
                 await self._poll_until_broken(connection)
+            except _BROKEN as error:
+                _log.warning("participants cannot be read", error=str(error) or repr(error))
+            except Exception:
+                _log.exception("fault in reading participants")
             finally:
                 connection.terminate()
             connection = await self._reopen()
 
     async def _poll_until_broken(self, connection: asyncpg.Connection) -> None:
-        while not connection.is_closed():
-            try:
+        while True:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(limits.PARTICIPANTS_POLL_S):
                     await self._changed.wait()
-            except TimeoutError:
-                pass
             self._changed.clear()
-            try:
-                await self._poll(connection)
-            except _BROKEN as error:
-                _log.warning("participants could not be read", error=type(error).__name__)
-                return
+            await self._poll(connection)
 
     async def _reopen(self) -> asyncpg.Connection:
         while True:
             self._metrics.reconnects.add(("participants",))
             try:
                 return await self._open()
-            except _BROKEN as error:
-                _log.warning("no connection for participants", error=type(error).__name__)
+            except _BROKEN:  # logged when it began; what it means is told by `is_trusted`
                 await asyncio.sleep(limits.PARTICIPANTS_RECONNECT_S)
 
     async def _open(self) -> asyncpg.Connection:

@@ -52,6 +52,9 @@ class StagedLink:
         self.batches: list[list[Order]] = []
         self.gate = asyncio.Event()
         self.failure: Callable[[Sequence[Order]], Exception | None] = lambda orders: None
+        self.verdicts: Callable[[Sequence[Order]], Sequence[Verdict]] = lambda orders: [
+            approved(one) for one in orders
+        ]
         self.closed = False
 
     def is_closed(self) -> bool:
@@ -69,7 +72,7 @@ class StagedLink:
         failure = self.failure(orders)
         if failure is not None:
             raise failure
-        return [approved(one) for one in orders]
+        return self.verdicts(orders)
 
 
 class Stage:
@@ -360,6 +363,18 @@ async def test_a_link_that_breaks_while_idle_is_replaced_before_it_is_needed(
         await asyncio.wait_for(made.reopened.wait(), 5)
         await settle()
         assert made.router.is_connected
+
+
+async def test_a_fault_of_the_lane_leaves_nobody_waiting() -> None:
+    """Whatever goes wrong after sending, the batch is told that it is unknown, and work goes on."""
+    async with stage() as made:
+        made.link.verdicts = lambda orders: []
+        made.link.gate.set()
+        assert name(await made.send(order("lost"))) == "outcome-unknown"
+        task = made.send(order("after"))
+        await settle()
+        made.link.gate.set()
+        assert name(await task) == "DECIDED"
 
 
 async def test_without_a_link_messages_wait_boundedly(monkeypatch: pytest.MonkeyPatch) -> None:
