@@ -55,13 +55,15 @@ class Source:
         return max(self.steps(), default=1)
 
     @property
+    def grants(self) -> Traversable:
+        """Who may execute what."""
+        return self.root / "grants.sql"
+
+    @property
     def functions_digest(self) -> str:
         """Changes with every function or grant."""
-        return hashlib.sha256(self.functions().encode()).hexdigest()
-
-    def functions(self) -> str:
-        """All functions and the grants, as one script."""
-        return _script([*self.files("functions"), self.root / "grants.sql"])
+        script = _script([*self.files("functions"), self.grants])
+        return hashlib.sha256(script.encode()).hexdigest()
 
 
 def _script(entries: Iterable[Traversable]) -> str:
@@ -120,13 +122,36 @@ async def _migrate(
                 applied.append(step.name)
     digest = source.functions_digest
     if present is None or applied or present["functions_digest"] != digest:
-        await connection.execute("SET LOCAL check_function_bodies = off")  # they name each other
-        await connection.execute(source.functions())
+        await _lay_functions(connection, source)
         await _write_version(connection, source.version, digest)
         applied.append("functions")
     if time_zone is not None:
         await connection.execute("SELECT ledger.set_time_zone($1)", time_zone)
     return Migration(version=source.version, applied=tuple(applied))
+
+
+_FUNCTIONS = """
+SELECT p.oid::regprocedure::text AS signature, p.xmin::text AS written_by
+  FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+ WHERE n.nspname = 'ledger' AND p.prorettype <> 'trigger'::regtype
+"""
+
+
+async def _lay_functions(connection: asyncpg.Connection, source: Source) -> None:
+    """Replace in place what can be, make the rest anew, drop what is not there any more."""
+    before = set(await connection.fetch(_FUNCTIONS))
+    await connection.execute("SET LOCAL check_function_bodies = off")  # they name each other
+    for entry in source.files("functions"):
+        statement = entry.read_text(encoding="utf-8")
+        try:
+            async with connection.transaction():
+                await connection.execute(statement)
+        except asyncpg.InvalidFunctionDefinitionError:  # a parameter was renamed, a result changed
+            await connection.execute(f"DROP FUNCTION ledger.{entry.name.removesuffix('.sql')}")
+            await connection.execute(statement)
+    for left in before & set(await connection.fetch(_FUNCTIONS)):
+        await connection.execute(f"DROP FUNCTION {left['signature']}")
+    await connection.execute(source.grants.read_text(encoding="utf-8"))
 
 
 async def _make_roles(connection: asyncpg.Connection) -> None:

@@ -1,14 +1,18 @@
 """`switch migrate`: a step that may be repeated, is taken once, and never goes backwards."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
+from importlib.resources import as_file
+from pathlib import Path
 
 import asyncpg
 import pytest
 import pytest_asyncio
 
 from switch.errors import SwitchError
-from switch.migrate import check_version, migrate
+from switch.migrate import Source, check_version, migrate
+from switch.queries import SQL
 from tests.databases import Database, DatabaseServer
 
 # Everything that a migration makes: tables with their columns, constraints, indexes, functions,
@@ -149,3 +153,52 @@ async def test_the_time_zone_is_asked_for_once(
     await migrate(empty.url())
     value = await connection.fetchval("SELECT value FROM ledger.setting WHERE name = 'time_zone'")
     assert value == "America/Sao_Paulo", "migrating again does not move the days"
+
+
+async def test_functions_that_changed_their_shape_or_are_gone_are_laid_anew(
+    empty: Database, connection: asyncpg.Connection
+) -> None:
+    """Whatever functions an older program left, afterwards there are this program's alone."""
+    await migrate(empty.url())
+    fresh = await catalogue(connection)
+    await connection.execute(
+        """
+        SET ROLE switch_owner;
+        DROP FUNCTION ledger.id_at;
+        CREATE FUNCTION ledger.id_at(p_other_name timestamptz) RETURNS uuid
+            LANGUAGE sql AS 'SELECT NULL::uuid';
+        CREATE FUNCTION ledger.id_at(p_at timestamptz, p_more integer) RETURNS uuid
+            LANGUAGE sql AS 'SELECT NULL::uuid';
+        CREATE FUNCTION ledger.gone() RETURNS void LANGUAGE sql AS '';
+        UPDATE ledger.schema_version SET functions_digest = 'of an older program';
+        RESET ROLE;
+        """
+    )
+    await migrate(empty.url())
+    assert await catalogue(connection) == fresh
+
+
+async def test_an_older_ledger_takes_the_steps_it_has_not_taken(
+    empty: Database, connection: asyncpg.Connection, tmp_path: Path
+) -> None:
+    """Each step above a ledger's version is taken once, in order, and the version moves with it."""
+    await migrate(empty.url())
+    root = tmp_path / "sql"
+    with as_file(SQL) as packaged:
+        shutil.copytree(packaged, root)
+    steps = {
+        "0002_column.sql": "ALTER TABLE ledger.setting ADD COLUMN note text;",
+        "0010_value.sql": "UPDATE ledger.setting SET note = 'new';",
+    }
+    for name, statement in steps.items():
+        (root / "migrations" / name).write_text(statement, encoding="utf-8")
+    newer = Source(root=root)
+
+    done = await migrate(empty.url(), source=newer)
+
+    assert done.version == 10
+    assert done.applied[:2] == tuple(steps)
+    assert await connection.fetchval("SELECT note FROM ledger.setting") == "new"
+    assert (await migrate(empty.url(), source=newer)).applied == ()
+    with pytest.raises(SwitchError, match="upgrade this program"):
+        await migrate(empty.url())
