@@ -131,7 +131,7 @@ async def _migrate(
 
 
 _FUNCTIONS = """
-SELECT p.oid::regprocedure::text AS signature, p.xmin::text AS written_by
+SELECT p.proname::text AS name, p.oid::regprocedure::text AS signature, p.xmin::text AS written_by
   FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
  WHERE n.nspname = 'ledger' AND p.prorettype <> 'trigger'::regtype
 """
@@ -147,11 +147,16 @@ async def _lay_functions(connection: asyncpg.Connection, source: Source) -> None
             async with connection.transaction():
                 await connection.execute(statement)
         except asyncpg.InvalidFunctionDefinitionError:  # a parameter was renamed, a result changed
-            await connection.execute(f"DROP FUNCTION ledger.{entry.name.removesuffix('.sql')}")
+            name = entry.name.removesuffix(".sql")
+            await _drop(connection, [f for f in before if f["name"] == name])
             await connection.execute(statement)
-    for left in before & set(await connection.fetch(_FUNCTIONS)):
-        await connection.execute(f"DROP FUNCTION {left['signature']}")
+    await _drop(connection, before & set(await connection.fetch(_FUNCTIONS)))
     await connection.execute(source.grants.read_text(encoding="utf-8"))
+
+
+async def _drop(connection: asyncpg.Connection, functions: Iterable[asyncpg.Record]) -> None:
+    for function in functions:
+        await connection.execute(f"DROP FUNCTION {function['signature']}")
 
 
 async def _make_roles(connection: asyncpg.Connection) -> None:
