@@ -1,17 +1,20 @@
-"""An asyncio payment switch. The modules, in the order to read them:
+"""An asyncio payment switch. Its modules, in the order to read them.
 
 The way of one payment: `endpoint` (HTTP), `authorize` (the page to begin with), `admission` (who
-asks), `signature` and `components` and `structured` (RFC 9421), `participants` (whose keys),
-`message` (what may be said), `router`, `lane`, `ledger` (the decision), `outcome`, `reply`.
+asks), `signature`, `components` and `structured` (RFC 9421), `participants` (whose keys), `message`
+(what may be said), `router`, `lane`, `ledger` and `sql/` (the decision), `outcome`, `reply`.
 
-Beside it: `accounts`, `lookups`, `public` (what needs no signature), `openapi`, `budget`, `service`
-and `services` (the city plugs in there).
+Beside it: `accounts`, `lookups` and `reads` (what participants ask), `requests` (what endpoints
+share), `public` (what needs no signature), `openapi` and `examples`, `budget` (how much one sender
+may take), `service` and `services/` (where the city plugs in).
 
 What it stands on: `limits`, `clock`, `errors`, `currencies`, `config`, `log`, `metrics`, `keyfile`,
-`queries` and `sql` (the ledger's functions), `db`, `migrate`, `embedded` and `keeper`.
+`queries`, `db`, `migrate`; the embedded database: `embedded`, `keeper`, `cluster`, `binaries`.
 
-Processes: `app` (one worker, wired), `worker`, `jobs`, `supervisor`, `cli`. The other side of the
-wire: `signing` and `client`.
+Processes: `app` (one worker, wired), `worker`, `jobs`, `supervisor`, `lifeline`, `serving`,
+`admin_port`; the operator: `admin`, `cli` and its parts, `demo` and its parts, `terminal`.
+
+The other side of the wire: `signing`, `exchange`, `client`.
 """
 
 __version__ = "0.1.0"
