@@ -14,6 +14,7 @@ import msgspec
 from switch.clock import rfc3339
 from switch.ledger import Disposition, Order, Statements, Verdict, authorize_batch
 from switch.message import Payment, PaymentRequest
+from switch.reply import render_payment
 from tests.ledger import model
 from tests.ledger.model import Account, Decision, Ledger, Tier
 
@@ -179,7 +180,7 @@ class City:
         return [self.read(order, verdict) for order, verdict in zip(orders, verdicts, strict=True)]
 
     def read(self, order: Order, verdict: Verdict) -> Decision:
-        """An answer in the model's words; a repeat must be the first answer, value for value."""
+        """An answer in the model's words; a repeat must be the first answer, byte for byte."""
         key = (order.participant_no, order.key)
         if verdict.disposition is Disposition.KEY_REUSED:
             assert verdict.payment is None
@@ -187,10 +188,11 @@ class City:
         payment = verdict.payment
         assert payment is not None
         known = self.answers.setdefault(key, payment)
-        assert payment == known, "a repeated answer differs from the first"
+        assert render_payment(payment) == render_payment(known), "a repeat differs from the first"
         outcome = model.Outcome[(payment.reason or "approved").upper()]
         if verdict.disposition is Disposition.DECIDED:
-            assert payment == expected_payment(order, outcome, payment.created_at)
+            expected = expected_payment(order, outcome, payment.created_at)
+            assert render_payment(payment) == render_payment(expected)
         return Decision(
             disposition=verdict.disposition, payment_id=UUID(payment.id), outcome=outcome
         )

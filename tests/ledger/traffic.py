@@ -26,7 +26,7 @@ SAME_KEY_OTHER_MESSAGE = 0.03
 REMEMBERED_ORDERS_MAX = 60
 ACCOUNTS_MAX = 40
 FROZEN_MAX = 2
-ACTIONS = ("issue", "issue", "issue", "freeze", "unfreeze", "tier", "floor", "new")
+ACTIONS = ("issue", "issue", "issue", "freeze", "unfreeze", "tier", "floor", "limits", "new")
 
 TIERS = {
     "free": {},
@@ -80,6 +80,9 @@ class Traffic:
         elif action == "floor" and account.kind == "position":
             floor = min(account.balance, -self.random.randint(500, 3000))
             await self.city.set_floor(account.id, floor)
+        elif action == "limits":
+            limit = self.random.choice([None, 250, 400])
+            await self.city.tier("daily", daily_limit=400, balance_limit=limit)
         elif action == "new" and len(self.holders) < ACCOUNTS_MAX:
             await self._replace_a_wallet()
         elif action in ("freeze", "unfreeze"):

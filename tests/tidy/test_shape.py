@@ -1,6 +1,7 @@
 """Sizes, headers and names: what a reader can rely on in every file."""
 
 import ast
+import re
 
 from tests.tidy import tree
 
@@ -9,6 +10,9 @@ FUNCTION_LINES_OF_NINE_IN_TEN = 30
 FILE_LINES_MAX = 500
 LINE_LENGTH_MAX = 100
 FILE_BYTES_MAX = 1024 * 1024
+
+# A comment for a tool may stand beyond the edge, as ruff sees it too.
+PRAGMA = re.compile(r"  # (noqa|type: ignore|fmt:).*$")
 
 # Names that say nothing about what is inside.
 EMPTY_NAMES = {"util", "utils", "helper", "helpers", "manager", "data", "info", "common", "misc"}
@@ -67,7 +71,7 @@ def test_a_line_fits_the_screen() -> None:
         f"{tree.shown(path)}:{number}"
         for path in CODE
         for number, line in enumerate(tree.text(path).splitlines(), 1)
-        if len(line) > LINE_LENGTH_MAX or "\t" in line or line != line.rstrip()
+        if len(PRAGMA.sub("", line)) > LINE_LENGTH_MAX or "\t" in line or line != line.rstrip()
     ]
     assert not bad
 
