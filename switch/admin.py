@@ -98,6 +98,14 @@ class Operator:
         """The switch's own keys, old ones included."""
         return await self._rows("read_switch_keys")
 
+    async def check_member(self, role: str) -> None:
+        """Raise SwitchError when this login may not do what a role is for; any login may ask."""
+        if not (await self._rows("is_member", role))[0]["is_member"]:
+            raise SwitchError(
+                f"the database role of a process may not do its work: GRANT {role} to it"
+                " (workers need switch_worker, jobs need switch_jobs)"
+            )
+
     async def check_switch_key(self, key_dir: Path) -> None:
         """Raise SwitchError when there is nothing to sign with now; any role may ask this."""
         now = self._clock.now()

@@ -32,6 +32,15 @@ Workers = Annotated[
         max=limits.WORKERS_MAX,
     ),
 ]
+Lanes = Annotated[
+    int,
+    option(
+        "--lanes",
+        help="Connections that decide payments, a worker.",
+        min=1,
+        max=limits.LANE_COUNT_MAX,
+    ),
+]
 Authorities = Annotated[
     list[str] | None,
     option("--authority", help="HOST[:PORT] that participants sign for; repeatable."),
@@ -69,6 +78,7 @@ def serve(
     admin_host: AdminHost = config.HOST_DEFAULT,
     admin_port: AdminPort = config.ADMIN_PORT_DEFAULT,
     workers: Workers = None,
+    lanes: Lanes = limits.LANE_COUNT,
     authority: Authorities = None,
     database_url: DatabaseUrl = None,
     jobs_database_url: JobsDatabaseUrl = None,
@@ -93,6 +103,7 @@ def serve(
         admin_host=admin_host,
         admin_port=admin_port,
         worker_count=workers or config.default_worker_count(),
+        lane_count=lanes,
         authorities=tuple(authority or ()),
         data_dir=data_dir or config.default_data_dir(),
         key_dir=key_folder(key_dir, data_dir),

@@ -24,7 +24,9 @@ from switch import cluster, limits
 from switch.errors import SwitchError
 from switch.keeper import Home, Phase, State, open_lock, try_lock
 
-FOREIGN_NAMES = {"lost+found"}  # what an empty volume may contain
+# What a folder may contain that is not a data directory yet: what stands in an empty volume, and
+# what a switch on another database leaves there.
+FOREIGN_NAMES = {"lost+found", "keys", "metrics"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

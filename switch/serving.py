@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from switch import admin, embedded, limits, migrate
+from switch import admin, embedded, limits, log, migrate
 from switch.admin_port import AdminPort
 from switch.config import Config, is_loopback, known_authorities
 from switch.errors import SwitchError
@@ -45,6 +45,7 @@ class ServeOptions:
     tls_cert: Path | None
     tls_key: Path | None
     time_zone: str | None = None
+    lane_count: int = limits.LANE_COUNT
     books_check_interval_s: float = limits.BOOKS_CHECK_INTERVAL_S
     signature_age_s_max: int = limits.SIGNATURE_AGE_S_MAX
     signature_ahead_s_max: int = limits.SIGNATURE_AHEAD_S_MAX
@@ -74,6 +75,7 @@ class Serving:
 @asynccontextmanager
 async def serving(options: ServeOptions, *, messages: Path | None = None) -> AsyncIterator[Serving]:
     """Run a switch while the block lasts; `messages` gets what its children say, else stderr."""
+    log.configure(level=options.log_level, process="supervisor")
     check_options(options)
     async with AsyncExitStack() as stack:
         reserved = stack.enter_context(reserve_port(options.host, options.port))
@@ -146,8 +148,12 @@ def reserve_port(host: str, port: int) -> socket.socket:
             probe.listen(1)  # an address in use is reported here by some systems
             address = probe.getsockname()
         held = socket.socket(family, kind, protocol)
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        held.bind(address)
+        try:
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            held.bind(address)
+        except OSError:
+            held.close()
+            raise
     except OSError as error:
         raise SwitchError(
             f"cannot listen on {host}:{port} ({error.strerror}):"
@@ -182,11 +188,13 @@ async def _prepare_database(options: ServeOptions, databases: Databases) -> None
             await migrate.create_embedded_roles(databases.operator)
         async with admin.connected(databases.operator) as operator:
             await operator.make_first_switch_key(options.key_dir)
-    for url in {databases.workers, databases.jobs}:
-        async with admin.connected(url) as connected:
-            await migrate.check_worker_role(connected.connection)
-    async with admin.connected(databases.workers) as connected:
-        await connected.check_switch_key(options.key_dir)
+    async with admin.connected(databases.workers) as worker:
+        await migrate.check_worker_role(worker.connection)
+        await worker.check_member("switch_worker")
+        async with admin.connected(databases.jobs) as jobs:
+            await migrate.check_worker_role(jobs.connection)
+            await jobs.check_member("switch_jobs")
+        await worker.check_switch_key(options.key_dir)
 
 
 def _config(options: ServeOptions, *, port: int, authorities: frozenset[str], url: str) -> Config:
@@ -198,6 +206,7 @@ def _config(options: ServeOptions, *, port: int, authorities: frozenset[str], ur
         tls_key=options.tls_key,
         database_url=url,
         key_dir=options.key_dir,
+        lane_count=options.lane_count,
         signature_age_s_max=options.signature_age_s_max,
         signature_ahead_s_max=options.signature_ahead_s_max,
         books_check_interval_s=options.books_check_interval_s,

@@ -19,11 +19,13 @@ from typing import IO
 import msgspec
 from prometheus_client.multiprocess import mark_process_dead
 
-from switch import limits
+from switch import limits, log
 from switch.clock import SYSTEM_CLOCK, Clock
 from switch.config import Config
 from switch.errors import SwitchError
 from switch.lifeline import Report
+
+_log = log.logger("supervisor")
 
 WORKER_COMMAND = "_worker"
 JOBS_COMMAND = "_jobs"
@@ -84,7 +86,7 @@ class Child:
             young = self._clock.monotonic_s() - started_at_s < limits.CHILD_SETTLED_S
             pause_s = _next_pause_s(pause_s) if young and self.restart_count else 0.0
             self.restart_count += 1
-            self._say(f"ended unasked; starting it again{f' in {pause_s:g} s' if pause_s else ''}")
+            _log.warning("a process ended and is started again", name=self.name, pause_s=pause_s)
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
                     await self._ending.wait()
@@ -135,7 +137,7 @@ class Child:
             while line := await asyncio.wait_for(process.stdout.readline(), limits.HUNG_S_MAX):
                 self._hear(line)
         except TimeoutError:
-            self._say(f"has been silent for {limits.HUNG_S_MAX:g} s")  # and is killed by the caller
+            _log.error("a process is hung and is ended", name=self.name, silent_s=limits.HUNG_S_MAX)
 
     def _hear(self, line: bytes) -> None:
         try:
@@ -156,10 +158,6 @@ class Child:
                 process.kill()
             else:
                 process.terminate()
-
-    def _say(self, what: str) -> None:
-        sys.stderr.write(f"switch: {self.name} {what}\n")
-        sys.stderr.flush()
 
 
 class Supervisor:

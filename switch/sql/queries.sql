@@ -53,6 +53,9 @@ SELECT credits, accounts FROM ledger.fold_credits($1::smallint, $2::integer);
 -- name: finish_closing
 SELECT ledger.finish_closing($1::integer);
 
+-- name: is_member
+SELECT pg_has_role(current_user, $1::name, 'USAGE') AS is_member;
+
 -- name: take_job_lock
 SELECT pg_try_advisory_lock($1::integer, $2::integer);
 

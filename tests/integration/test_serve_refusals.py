@@ -90,10 +90,23 @@ async def test_a_privileged_role(database: Database, tmp_path: Path, option: str
     assert "superuser" in complaint
 
 
+@pytest.mark.parametrize(
+    ("urls", "role"), [((JOBS, JOBS), "switch_worker"), ((WORKER, WORKER), "switch_jobs")]
+)
+async def test_a_role_that_may_too_little(
+    database: Database, tmp_path: Path, urls: tuple[str, str], role: str
+) -> None:
+    """A login that cannot do its process's work is refused at start, not at the first payment."""
+    options = list(running.external(database, tmp_path))
+    options[1], options[3] = (database.url(login) for login in urls)
+    assert f"GRANT {role}" in await _refusal("--port", 0, *options)
+
+
 async def test_no_signing_key(database_server: DatabaseServer, tmp_path: Path) -> None:
     """Without a key of its own, or with its file lost, it says how to make one."""
     database = await database_server.migrated()
     options = ("--port", 0, "--database-url", database.url(WORKER), "--data-dir", tmp_path)
+    options += ("--jobs-database-url", database.url(JOBS))
     assert "switch key rotate" in await _refusal(*options)
     rotated = await switch(
         *("key", "rotate", "--admin-database-url", database.url(ADMIN), "--data-dir", tmp_path)
