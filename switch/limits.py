@@ -24,7 +24,7 @@ PARTICIPANT_ID_CHARS_MAX = 32
 KEY_NAME_CHARS_MAX = 64
 DETAIL_CHARS_MAX = 300  # what a problem says; it may quote the message, never all of it
 QUERY_PARAMETERS_MAX = 16  # the longest list of them has seven
-YEAR_MIN = 1970  # of a time in a query; what is asked for lies within
+YEAR_MIN = 1970  # of a time in a message or a query; what is meant lies within
 YEAR_MAX = 9000
 
 # Signatures.

@@ -200,11 +200,13 @@ def decode_payment(body: bytes) -> PaymentRequest | Problem:
         return malformed("Holds are not offered by this version.", "capture")
     if request.hold_seconds is not None:
         return malformed("Holds are not offered by this version.", "hold_seconds")
-    if request.expires_at is not None and request.expires_at.tzinfo is not UTC:
-        try:
+    if request.expires_at is not None:
+        # The ledger's driver takes the first and the last moment of a datetime for infinity.
+        if not limits.YEAR_MIN <= request.expires_at.year <= limits.YEAR_MAX:
+            years = f"{limits.YEAR_MIN} to {limits.YEAR_MAX}"
+            return malformed(f"Expected a year from {years}.", "expires_at")
+        if request.expires_at.tzinfo is not UTC:
             return msgspec.structs.replace(request, expires_at=request.expires_at.astimezone(UTC))
-        except OverflowError:
-            return malformed("The time is outside the years 1 to 9999 in UTC.", "expires_at")
     return request
 
 

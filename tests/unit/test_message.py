@@ -168,7 +168,9 @@ def test_what_is_just_within_the_rules_is_accepted(changes: dict[str, Any]) -> N
         "20261101T080000Z",
         "tomorrow",
         "",
+        "0001-01-01T00:00:00Z",
         "0001-01-01T00:00:00+23:59",
+        "9999-12-31T23:59:59.999999Z",
         "9999-12-31T23:59:59-23:59",
     ],
 )
