@@ -233,8 +233,15 @@ class Operator:
     ) -> list[dict[str, Any]]:
         try:
             rows = await self.connection.fetch(QUERIES[query], *arguments, timeout=timeout_s)
+        except asyncpg.PostgresConnectionError:
+            raise  # whether it was done is not known; `connected` says so
         except asyncpg.PostgresError as error:
             raise _for_a_person(error) from error
+        except TimeoutError as error:
+            raise SwitchError(
+                f"the database did not answer within {timeout_s:g} s: look what was done before"
+                " you repeat it"
+            ) from error
         return [dict(row) for row in rows]
 
     def _validity(
@@ -287,6 +294,10 @@ async def connected(url: str, *, check_version: bool = True) -> AsyncIterator[Op
         if check_version:
             await migrate.check_version(connection)
         yield Operator(connection)
+    except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
+        raise SwitchError(
+            f"the link to the database broke ({error}): look what was done before you repeat it"
+        ) from error
     finally:
         await connection.close(timeout=limits.CONNECT_TIMEOUT_S)
 
