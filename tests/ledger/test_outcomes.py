@@ -190,3 +190,19 @@ async def test_money_received_on_a_new_day_leaves_the_whole_day_to_spend(stage: 
         for order in orders:
             [decision] = await city.decide(stage.lane, [order])
             assert city.both([decision], [order], at) is None
+
+
+async def test_money_waiting_to_be_added_up_counts_against_a_new_limit(stage: Stage) -> None:
+    """A balance limit given to a tier binds its accounts with all that they have been paid."""
+    city = stage.city
+    tier = await city.tier("narrowing")
+    payer = await city.account(stage.holder, "wallet", balance=2 * AMOUNT)
+    payee = await city.account(stage.holder, "wallet", tier=tier)
+    orders = [city.order(stage.holder, payer, payee, amount) for amount in (AMOUNT, 2, 1)]
+    await city.decide(stage.lane, orders[:1])
+    await city.tier("narrowing", balance_limit=AMOUNT + 1)
+    answers = await city.decide(stage.lane, orders[1:])
+    assert [answer.outcome for answer in answers] == [
+        Outcome.PAYEE_BALANCE_LIMIT_EXCEEDED,
+        Outcome.APPROVED,
+    ]
