@@ -78,7 +78,7 @@ class Jobs:
             try:
                 await self._connect_and_turn(job)
             except (OSError, TimeoutError, SwitchError, asyncpg.PostgresError,
-                    asyncpg.InterfaceError) as error:  # fmt: skip
+                    asyncpg.InterfaceError, asyncpg.InternalClientError) as error:  # fmt: skip
                 self._metrics.failures.labels(job.name).inc()
                 self._log.warning("a job failed and starts anew", job=job.name, error=repr(error))
             if self._clock.monotonic_s() - began_at_s > limits.JOB_PAUSE_S_MAX:

@@ -60,8 +60,16 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     switch_keys: tuple[PublicKey, ...]
 
 
-# A poll or a connection that failed; the next attempt is a fraction of a second away.
-_BROKEN = (SwitchError, TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+# A poll or a connection that failed; the next attempt is a fraction of a second away. The driver
+# says InternalClientError when the link breaks between two steps of a question.
+_BROKEN = (
+    SwitchError,
+    TimeoutError,
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 
 EMPTY = Snapshot(version=-1, keys={}, switch_keys=())
 
