@@ -96,7 +96,9 @@ async def migrate(
         ) from error
     except asyncpg.PostgresError as error:
         hint = getattr(error, "hint", None)
-        raise SwitchError(f"migrating failed: {error}" + (f" — {hint}" if hint else "")) from error
+        raise SwitchError(
+            f"migrating failed: {error.args[0]}" + (f" — {hint}" if hint else "")
+        ) from error
     finally:
         await connection.close(timeout=limits.CONNECT_TIMEOUT_S)
 
