@@ -18,6 +18,7 @@ from tests.faults.journal import Journal, Message
 from tests.faults.load import CONNECTION_COUNT, Load, attempt
 from tests.faults.wire import Word
 from tests.integration import running
+from tests.integration.running import until
 
 SETTLE_S_MAX = 60.0
 PAUSE_S = 0.1  # between two attempts
@@ -46,6 +47,7 @@ async def audit(load: Load) -> None:
     """All of it; what an earlier audit has repeated is only compared in the ledger again."""
     switch, journal = load.switch, load.journal
     print(dict(journal.details))  # shown with a failure
+    await until(switch.is_ready, "workers, jobs and ledger are ready again")
     _no_faults(journal)
     before = await read_ledger(switch, journal)
     await settle(switch, journal)
@@ -169,13 +171,18 @@ async def _balances_follow_from_the_answers(switch: Switch, journal: Journal) ->
 async def _balance(switch: Switch, account: Account) -> int:
     """As its holder reads it over HTTP."""
     connection = switch.connection()
+    balance = 0
+
+    async def is_read() -> bool:
+        nonlocal balance
+        signer = switch.city.signers[account.holder]
+        reply = await connection.send(signer, "GET", f"/v1/accounts/{account.id}")
+        if reply.status == 200:
+            balance = msgspec.json.decode(reply.body)["balance"]
+        return reply.status == 200
+
     try:
-        async with asyncio.timeout(SETTLE_S_MAX):
-            while True:
-                signer = switch.city.signers[account.holder]
-                reply = await connection.send(signer, "GET", f"/v1/accounts/{account.id}")
-                if reply.status == 200:
-                    return int(msgspec.json.decode(reply.body)["balance"])
-                await asyncio.sleep(PAUSE_S)
+        await until(is_read, f"account {account.id} is read")
     finally:
         connection.close()
+    return balance

@@ -233,6 +233,12 @@ class Switch:
                 except (OSError, asyncpg.PostgresError):
                     await asyncio.sleep(limits.EMBEDDED_POLL_S)
 
+    async def is_ready(self) -> bool:
+        """Whether the switch says of itself that all its processes can work."""
+        assert self._running is not None
+        status, _ = await self._running.ready()
+        return status == 200
+
     async def end(self) -> int:
         """SIGTERM; the exit code."""
         assert self._running is not None
