@@ -9,7 +9,7 @@
 -- Tables      inserts participant_key
 CREATE OR REPLACE FUNCTION ledger.add_key(
     p_participant text, p_name text, p_public_key bytea, p_not_before timestamptz,
-        p_not_after timestamptz)
+    p_not_after timestamptz)
 RETURNS void
 LANGUAGE plpgsql SET search_path = ledger, pg_temp
 AS $$

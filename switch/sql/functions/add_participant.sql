@@ -6,8 +6,8 @@
 -- Returns     its number; SW001 when the id is taken or malformed, or the kind unknown
 -- Locks       the new row, participants_version
 -- Tables      inserts participant
-CREATE OR REPLACE FUNCTION ledger.add_participant(p_id text, p_kind text, p_callback_url text,
-                                                  p_bank_url text)
+CREATE OR REPLACE FUNCTION ledger.add_participant(
+    p_id text, p_kind text, p_callback_url text, p_bank_url text)
 RETURNS integer
 LANGUAGE plpgsql SET search_path = ledger, pg_temp
 AS $$

@@ -9,8 +9,8 @@
 -- Locks       the account
 -- Tables      updates account
 CREATE OR REPLACE FUNCTION ledger.apply_to_account(
-    p_account uuid, p_action text, p_actor text, OUT status text, OUT frozen_by text,
-        OUT reason text)
+    p_account uuid, p_action text, p_actor text,
+    OUT status text, OUT frozen_by text, OUT reason text)
 LANGUAGE plpgsql
 AS $$
 DECLARE

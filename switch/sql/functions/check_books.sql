@@ -6,8 +6,8 @@
 -- Returns     one row a deviation, none when the books are right
 -- Locks       none
 -- Tables      reads account, payment, key_claim, unfolded_credit, fold
-CREATE OR REPLACE FUNCTION ledger.check_books() RETURNS TABLE (check_name text, subject text,
-                                                               detail text)
+CREATE OR REPLACE FUNCTION ledger.check_books()
+RETURNS TABLE (check_name text, subject text, detail text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ledger, pg_temp SET work_mem = '128MB'
 AS $$
     SELECT * FROM ledger.check_conservation()

@@ -6,8 +6,8 @@
 -- Returns     one row a deviation
 -- Locks       none
 -- Tables      reads account, unfolded_credit
-CREATE OR REPLACE FUNCTION ledger.check_conservation() RETURNS TABLE (check_name text, subject text,
-                                                                      detail text)
+CREATE OR REPLACE FUNCTION ledger.check_conservation()
+RETURNS TABLE (check_name text, subject text, detail text)
 LANGUAGE sql STABLE
 AS $$
     SELECT 'conservation', s.currency, format('balances and waiting credits add up to %s, not to 0',

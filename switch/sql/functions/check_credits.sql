@@ -5,8 +5,8 @@
 -- Returns     one row a deviation
 -- Locks       none
 -- Tables      reads payment, unfolded_credit, fold
-CREATE OR REPLACE FUNCTION ledger.check_credits() RETURNS TABLE (check_name text, subject text,
-                                                                 detail text)
+CREATE OR REPLACE FUNCTION ledger.check_credits()
+RETURNS TABLE (check_name text, subject text, detail text)
 LANGUAGE sql STABLE
 AS $$
     WITH credit AS (

@@ -6,8 +6,8 @@
 -- Returns     one row a deviation
 -- Locks       none
 -- Tables      reads payment, payment_type, key_claim, account
-CREATE OR REPLACE FUNCTION ledger.check_decisions() RETURNS TABLE (check_name text, subject text,
-                                                                   detail text)
+CREATE OR REPLACE FUNCTION ledger.check_decisions()
+RETURNS TABLE (check_name text, subject text, detail text)
 LANGUAGE sql STABLE
 AS $$
     SELECT 'key_claim', coalesce(y.id, c.subject)::text,

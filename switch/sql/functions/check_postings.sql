@@ -6,8 +6,8 @@
 -- Returns     one row a deviation
 -- Locks       none
 -- Tables      reads account, payment, fold
-CREATE OR REPLACE FUNCTION ledger.check_postings() RETURNS TABLE (check_name text, subject text,
-                                                                  detail text)
+CREATE OR REPLACE FUNCTION ledger.check_postings()
+RETURNS TABLE (check_name text, subject text, detail text)
 LANGUAGE sql STABLE
 AS $$
     WITH posting AS (
@@ -31,8 +31,8 @@ AS $$
           FROM chained c
          GROUP BY c.shard, c.account
     )
-    SELECT 'posting_gap', c.account::text, format('posting %s stands where %s is due', c.posting_no,
-                                                  c.expected_no)
+    SELECT 'posting_gap', c.account::text,
+           format('posting %s stands where %s is due', c.posting_no, c.expected_no)
       FROM chained c
      WHERE c.posting_no <> c.expected_no
      UNION ALL
@@ -50,14 +50,14 @@ AS $$
      WHERE a.posting_count <> coalesce(l.posting_no, 0)
      UNION ALL
     SELECT 'balance', a.id::text,
-           format('the account says %s, its transfers add up to %s', a.balance, coalesce(l.total,
-               0))
+           format('the account says %s, its transfers add up to %s', a.balance,
+                  coalesce(l.total, 0))
       FROM ledger.account a
       LEFT JOIN last l ON l.shard = a.shard AND l.account = a.id
      WHERE a.balance <> coalesce(l.total, 0)
      UNION ALL
-    SELECT 'account_missing', l.account::text, format('%s postings belong to no account',
-                                                      l.posting_no)
+    SELECT 'account_missing', l.account::text,
+           format('%s postings belong to no account', l.posting_no)
       FROM last l
      WHERE NOT EXISTS (SELECT FROM ledger.account a WHERE a.shard = l.shard AND a.id = l.account)
 $$;

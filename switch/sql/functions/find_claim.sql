@@ -7,7 +7,8 @@
 -- Locks       none
 -- Tables      reads key_claim
 CREATE OR REPLACE FUNCTION ledger.find_claim(
-    p_participant_no integer, p_key text, OUT operation smallint, OUT subject uuid)
+    p_participant_no integer, p_key text,
+    OUT operation smallint, OUT subject uuid)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ledger, pg_temp
 AS $$
     SELECT operation, subject FROM ledger.key_claim WHERE participant_no = p_participant_no

@@ -8,7 +8,8 @@
 -- Locks       accounts in id order (those that are free), then their unfolded credits
 -- Tables      reads and deletes unfolded_credit; updates account; inserts fold
 CREATE OR REPLACE FUNCTION ledger.fold_credits(
-    p_shard smallint, p_limit integer, OUT credits bigint, OUT accounts bigint)
+    p_shard smallint, p_limit integer,
+    OUT credits bigint, OUT accounts bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp
 AS $$
 DECLARE

@@ -7,8 +7,8 @@
 --             are short
 -- Locks       as post_payment
 -- Tables      as post_payment
-CREATE OR REPLACE FUNCTION ledger.issue_money(p_payment_id uuid, p_account uuid, p_amount bigint,
-                                              p_reason text)
+CREATE OR REPLACE FUNCTION ledger.issue_money(
+    p_payment_id uuid, p_account uuid, p_amount bigint, p_reason text)
 RETURNS void
 LANGUAGE plpgsql SET search_path = ledger, pg_temp
 AS $$

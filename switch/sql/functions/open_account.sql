@@ -13,8 +13,8 @@
 -- Tables      inserts key_claim, account, account_operation; reads tier, tier_default
 CREATE OR REPLACE FUNCTION ledger.open_account(
     p_participant_no integer, p_key text, p_digest bytea, p_account_id uuid, p_kind text,
-        p_currency text,
-    p_reference text, p_tier text, OUT disposition smallint, OUT operation ledger.account_operation)
+    p_currency text, p_reference text, p_tier text,
+    OUT disposition smallint, OUT operation ledger.account_operation)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp
 AS $$
 DECLARE
@@ -46,8 +46,7 @@ BEGIN
         (participant_no, key, account, operation, status, tier, payment_limit, daily_limit,
          balance_limit, decided_at)
     SELECT p_participant_no, p_key, a.id, 'open', 'open', a.tier, v_tier.payment_limit,
-           v_tier.daily_limit,
-           v_tier.balance_limit, a.created_at
+           v_tier.daily_limit, v_tier.balance_limit, a.created_at
       FROM ledger.account a WHERE a.shard = 0 AND a.id = p_account_id
     RETURNING * INTO operation;
 END $$;

@@ -6,7 +6,8 @@
 -- Locks       the account
 -- Tables      updates account
 CREATE OR REPLACE FUNCTION ledger.operator_change_account(
-    p_account uuid, p_action text, OUT status text, OUT frozen_by text, OUT reason text)
+    p_account uuid, p_action text,
+    OUT status text, OUT frozen_by text, OUT reason text)
 LANGUAGE plpgsql SET search_path = ledger, pg_temp
 AS $$
 BEGIN

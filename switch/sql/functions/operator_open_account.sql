@@ -8,8 +8,7 @@
 -- Tables      inserts account; reads tier, tier_default
 CREATE OR REPLACE FUNCTION ledger.operator_open_account(
     p_account_id uuid, p_participant text, p_kind text, p_currency text, p_floor bigint,
-        p_tier text,
-    p_reference text) RETURNS void
+    p_tier text, p_reference text) RETURNS void
 LANGUAGE plpgsql SET search_path = ledger, pg_temp
 AS $$
 DECLARE

@@ -10,7 +10,7 @@
 -- Tables      inserts key_claim, payment, fold; updates account; deletes unfolded_credit
 CREATE OR REPLACE FUNCTION ledger.post_payment(
     p_id uuid, p_type smallint, p_payer uuid, p_payee uuid, p_amount bigint, p_description text,
-        p_parent uuid)
+    p_parent uuid)
 RETURNS smallint
 LANGUAGE plpgsql
 AS $$

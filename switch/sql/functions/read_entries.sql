@@ -10,11 +10,10 @@
 -- Tables      reads account, payment, payment_type, fold
 CREATE OR REPLACE FUNCTION ledger.read_entries(
     p_participant_no integer, p_account uuid, p_after_posting bigint, p_after_item integer,
-        p_limit integer)
+    p_limit integer)
 RETURNS TABLE (posting bigint, item integer, direction text, amount bigint, balance_after bigint,
-               payment uuid,
-               type text, counterparty uuid, reference text, payee_reference text, currency text,
-               posted_at timestamptz)
+               payment uuid, type text, counterparty uuid, reference text, payee_reference text,
+               currency text, posted_at timestamptz)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ledger, pg_temp
 AS $$
     WITH own AS MATERIALIZED (
@@ -33,25 +32,24 @@ AS $$
          ORDER BY f.posting_no LIMIT p_limit + 1
     ), credit AS (
         SELECT f.posting_no AS posting, u.item::integer AS item, 'credit' AS direction, u.amount,
-               (f.opening_balance + sum(u.amount) OVER (PARTITION BY f.posting_no
-                                                        ORDER BY u.item))::bigint
+               (f.opening_balance
+                   + sum(u.amount) OVER (PARTITION BY f.posting_no ORDER BY u.item))::bigint
                    AS balance_after,
                u.transfer_id AS payment, f.folded_at AS posted_at
-          FROM folded f, unnest(f.transfer_ids, f.amounts) WITH ORDINALITY AS u (transfer_id,
-              amount, item)
+          FROM folded f,
+               unnest(f.transfer_ids, f.amounts) WITH ORDINALITY AS u (transfer_id, amount, item)
     ), entry AS (
         SELECT d.posting, d.item, d.direction, d.amount, d.balance_after, d.payment, d.posted_at
-               FROM debit d
+          FROM debit d
          UNION ALL
         SELECT c.posting, c.item, c.direction, c.amount, c.balance_after, c.payment, c.posted_at
-               FROM credit c
+          FROM credit c
          WHERE (c.posting, c.item) > (p_after_posting, p_after_item)
          ORDER BY posting, item LIMIT p_limit
     )
     SELECT e.posting, e.item, e.direction, e.amount, e.balance_after, e.payment, t.name,
            CASE e.direction WHEN 'debit' THEN y.payee ELSE y.payer END, y.reference,
-               y.payee_reference, y.currency,
-           e.posted_at
+           y.payee_reference, y.currency, e.posted_at
       FROM entry e
       JOIN ledger.payment y ON y.shard = 0 AND y.id = e.payment
       JOIN ledger.payment_type t ON t.code = y.type

@@ -8,8 +8,7 @@
 -- Tables      inserts or updates tier
 CREATE OR REPLACE FUNCTION ledger.set_tier(
     p_name text, p_currency text, p_payment_limit bigint, p_daily_limit bigint,
-        p_balance_limit bigint,
-    p_choosable boolean) RETURNS void
+    p_balance_limit bigint, p_choosable boolean) RETURNS void
 LANGUAGE plpgsql SET search_path = ledger, pg_temp
 AS $$
 BEGIN

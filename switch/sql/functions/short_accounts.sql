@@ -9,8 +9,8 @@
 -- Locks       none
 -- Tables      none
 CREATE OR REPLACE FUNCTION ledger.short_accounts(
-    p_payer uuid[], p_amount bigint[], p_dispositions smallint[],
-    p_ids uuid[], p_balances bigint[], p_bounds bigint[], p_limits bigint[]) RETURNS uuid[]
+    p_payer uuid[], p_amount bigint[], p_dispositions smallint[], p_ids uuid[], p_balances bigint[],
+    p_bounds bigint[], p_limits bigint[]) RETURNS uuid[]
 LANGUAGE sql STABLE
 AS $$
     SELECT array_agg(a.id)
