@@ -239,6 +239,18 @@ class Switch:
         status, _ = await self._running.ready()
         return status == 200
 
+    async def in_flight_count(self) -> int:
+        """Messages that the workers have accepted and not answered, as they report it."""
+        assert self._running is not None
+        samples = await self._running.metrics()
+        return round(
+            sum(
+                value
+                for name, value in samples.items()
+                if name.startswith("switch_in_flight_messages")
+            )
+        )
+
     async def end(self) -> int:
         """SIGTERM; the exit code."""
         assert self._running is not None

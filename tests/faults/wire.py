@@ -20,6 +20,7 @@ HOST = "127.0.0.1"
 # The switch has its own last word long before; only something that hangs takes longer.
 ANSWER_S_MAX = limits.TWIN_WAIT_S_MAX + limits.STATEMENT_WAIT_S
 SILENCE = "no answer in all that time"
+BROKEN = "broken connection"
 UNKNOWN_OUTCOME = "504 outcome-unknown"
 
 
@@ -121,7 +122,7 @@ class Connection:
             content = await reader.readexactly(int(fields["Content-Length"]))
         except (OSError, asyncio.IncompleteReadError):
             self.close()
-            return Reply(word=Word.UNKNOWN, detail="broken connection")
+            return Reply(word=Word.UNKNOWN, detail=BROKEN)
         if fields.get("Connection", "").lower() == "close":
             self.close()
         return status, fields, content
