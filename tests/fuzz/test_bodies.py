@@ -1,0 +1,123 @@
+"""Bodies that are wrong inside requests that are right: verified, and then refused by their rule.
+
+Every answer is signed, so nobody can mistake who refused; no refusal spends a key, and what is
+decided is what a strict reader finds in the bytes.
+"""
+
+import json
+import random
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from tests.fuzz import body_corpus
+from tests.fuzz.checking import all_of, check_answers
+from tests.fuzz.http_corpus import Case
+from tests.fuzz.target import Target
+from tests.fuzz.wire import signed
+
+
+async def test_odd_bodies_that_are_well_signed_spend_no_key(target: Target, seed: int) -> None:
+    """What is wrong inside a verified message is named in a signed 400, and its key stays free."""
+    content = target.payment(reference="r", metadata={"a": "b"}, expires_at="2090-01-01T00:00:00Z")
+    bodies = [*body_corpus.odd_fields(content), *body_corpus.odd_bodies(content)]
+    await check_bodies(target, bodies, random.Random(seed))
+
+
+async def test_mutated_payments_signed_anew_are_decided_or_refused(
+    target: Target, seed: int, long_run: bool
+) -> None:
+    """Whatever a seed makes of a payment: decided as it stands, or refused without a trace."""
+    rng = random.Random(seed)
+    content = target.payment(reference="r", metadata={"a": "b"}, description="d")
+    count = 30_000 if long_run else 1_200
+    bodies = [(f"mutation {n}", body_corpus.mutated(content, rng)) for n in range(count)]
+    await check_bodies(target, bodies, rng)
+
+
+async def check_bodies(
+    target: Target, bodies: Sequence[tuple[str, bytes]], rng: random.Random
+) -> None:
+    """Each signed under a key of its own: the keys spent are those of the decisions, no others."""
+    decided = set()
+
+    async def check(case: Case) -> None:
+        assert case.sent is not None
+        received = await target.send(case.pieces, answers=1)
+        check_answers(received)
+        answer = received.answers[0]
+        target.check_signed(answer, case.sent)
+        assert answer.status in {201, 400, 413}, answer
+        if answer.status == 201:
+            decided.add(key_of(case))
+            check_decision(answer.json, case.sent.body)
+            again = (await target.send(case.pieces, answers=1)).answers[0]
+            assert (again.status, again.body) == (200, answer.body), again
+        else:
+            assert answer.problem in {"malformed-message", "body-too-large"}, answer
+
+    cases = []
+    for name, body in bodies:
+        sent = target.signed_payment(target.wallet, body, key=f"b-{rng.getrandbits(128):032x}")
+        cases.append(Case(name=name, pieces=[sent.data], sent=sent))
+    await all_of(cases, check)
+    spent = await target.claimed(target.wallet)
+    assert {key_of(case) for case in cases} & spent == decided
+    await target.check_serving()
+
+
+def key_of(case: Case) -> str:
+    """The idempotency key of a case."""
+    assert case.sent is not None
+    assert case.sent.bound.idempotency_key is not None
+    return case.sent.bound.idempotency_key.strip('"')
+
+
+def check_decision(decision: dict[str, Any], body: bytes) -> None:
+    """The decision is about what a strict reader finds in the body, and nothing else."""
+    content = json.loads(body)
+    assert type(content["amount"]) is int
+    for name in ("type", "amount", "currency", "reference", "payee_reference", "description"):
+        assert decision[name] == content.get(name), name
+    assert UUID(decision["payer"]) == UUID(content["payer"])
+    assert UUID(decision["payee"]) == UUID(content["payee"])
+    assert decision["metadata"] == content.get("metadata")
+
+
+async def test_odd_bodies_for_accounts_are_refused(target: Target, seed: int) -> None:
+    """Opening and freezing take no more nonsense than a payment does."""
+    rng = random.Random(seed)
+    content: dict[str, object] = {"currency": "CNY", "kind": "wallet", "reference": "r"}
+    bodies = [body_corpus.mutated(content, rng) for _ in range(200)]
+    bodies += [body for _, body in body_corpus.odd_bodies(content)]
+    for value in body_corpus.ODD_VALUES:
+        body = '{"currency": "CNY", "kind": "wallet", "tier": ' + value + "}"
+        bodies.append(body.encode("utf-8", "surrogatepass"))
+    places = ["/v1/accounts", f"/v1/accounts/{target.payee}/freeze", "/v1/accounts/x/close"]
+    cases = []
+    for number, body in enumerate(bodies):
+        key = f"a-{rng.getrandbits(128):032x}"
+        sent = signed(
+            target.wallet.key,
+            target.authority,
+            "POST",
+            places[number % len(places)],
+            body,
+            idempotency_key=key,
+        )
+        cases.append(Case(name=f"account {body[:60]!r}", pieces=[sent.data], sent=sent))
+    done = set()
+
+    async def check(case: Case) -> None:
+        assert case.sent is not None
+        received = await target.send(case.pieces, answers=1)
+        check_answers(received)
+        answer = received.answers[0]
+        target.check_signed(answer, case.sent)
+        assert answer.status in {201, 400, 404}, answer
+        if answer.status == 201:
+            done.add(key_of(case))
+
+    await all_of(cases, check)
+    assert {key_of(case) for case in cases} & await target.claimed(target.wallet) == done
+    await target.check_serving()
