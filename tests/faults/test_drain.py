@@ -13,7 +13,7 @@ from tests.faults.wire import BROKEN, UNKNOWN_OUTCOME, Word
 from tests.integration.running import is_running, until
 
 DECISIONS_BEFORE = 300
-HELD_BACK_S = 0.5  # well below the statements' time-out
+HELD_BACK_S = 1.5  # well below the statements' time-out
 
 
 @asynccontextmanager
@@ -21,11 +21,10 @@ async def nothing_is_decided(switch: Switch) -> AsyncIterator[None]:
     """Whoever decides has to wait while this lasts."""
     connection = await switch.operator_connection()
     try:
-        async with connection.transaction():
-            await connection.execute("LOCK TABLE ledger.account IN EXCLUSIVE MODE")
-            yield
+        await connection.execute("BEGIN; LOCK TABLE ledger.account IN EXCLUSIVE MODE")
+        yield
     finally:
-        await connection.close()
+        connection.terminate()  # and with it ends the transaction
 
 
 async def test_a_drain_under_load(load: Load) -> None:
