@@ -2,22 +2,32 @@
 
 A history is a set of batches with their answers and the time each was open. It is explained when
 the messages can be put in one order such that the model, deciding one after the other, gives every
-answer that was seen; messages of one batch keep their order, a batch that ended before another
-began comes first, and the debits of one payer come in the order of their posting numbers.
+answer that was seen, a batch that ended before another began comes first, and the debits of one
+payer come in the order of their posting numbers.
 
-The search goes message by message. What has been decided fixes what the ledger looks like, whatever
-the order, so a set of decided messages that led nowhere once need not be tried again: with n
-messages in each of k batches there are at most (n + 1)^k such sets.
+The first search keeps each batch's own order. It nearly always succeeds, but must not: a credit is
+not locked, so of two batches that are open at once each may miss the other's credits and decline
+for funds what the other has just paid in. Both declines were true when they were made, before
+either credit was known to anybody. So the second search lets a message that was declined stand
+earlier than its place in its batch, though never before a message of that batch that had moved the
+money it was about.
+
+Neither search tries twice what led nowhere: what has been decided fixes what the ledger looks like,
+in whatever order it was decided.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 from switch.ledger import Disposition, Order
+from switch.outcome import Outcome
 from tests.ledger.model import Decision, Ledger
 
 Progress = tuple[int, ...]  # how many messages of each batch are decided
+
+STEPS_MAX = 20_000  # of the second search: what has an order has it in a few hundred
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +43,17 @@ class Batch:
     ended: float
 
 
+def explain(ledger: Ledger, batches: list[Batch]) -> str | None:
+    """None if some order explains the history, and the model has then decided it; else how far."""
+    search = Search(ledger=ledger, batches=batches)
+    if search.run() or EarlyDeclines(ledger=ledger, batches=batches).run():
+        return None
+    return search.explain()
+
+
 @dataclass(slots=True, kw_only=True)
 class Search:
-    """A depth-first search that plays the messages into the model and takes them back."""
+    """Each batch in its own order: a depth-first search that plays messages and takes them back."""
 
     ledger: Ledger
     batches: list[Batch]
@@ -65,9 +83,7 @@ class Search:
 
     def _may_go_on(self, done: Progress, index: int) -> bool:
         batch = self.batches[index]
-        if done[index] == len(batch.orders):
-            return False
-        return all(
+        return done[index] < len(batch.orders) and all(
             done[other] == len(earlier.orders)
             for other, earlier in enumerate(self.batches)
             if earlier.ended < batch.began
@@ -99,7 +115,8 @@ class Search:
 
     def explain(self) -> str:
         """How far the best try came, what stood next in each batch, what the model says to it."""
-        for index, position in self._replay():
+        replayed = self._replay()
+        for index, position in replayed:
             batch = self.batches[index]
             self.ledger.record(batch.orders[position], batch.decisions[position], batch.decided_at)
         lines = [f"decided {self.furthest} of {[len(batch.orders) for batch in self.batches]}"]
@@ -114,6 +131,9 @@ class Search:
                     f"  payer {self.ledger.accounts.get(order.request.payer)}",
                     f"  payee {self.ledger.accounts.get(order.request.payee)}",
                 ]
+        for index, position in replayed:
+            batch = self.batches[index]
+            self.ledger.erase(batch.orders[position], batch.decisions[position], batch.decided_at)
         return "\n".join(lines)
 
     def _replay(self) -> list[tuple[int, int]]:
@@ -124,3 +144,124 @@ class Search:
             for position in range(done)
             if self.batches[index].decisions[position].disposition is Disposition.DECIDED
         ]
+
+
+Message = tuple[int, int]  # of which batch, at which position
+
+# What a decline was about, by its reason: the balance and the day of one side of the payment.
+OF_THE_PAYER = {Outcome.INSUFFICIENT_FUNDS, Outcome.DAILY_LIMIT_EXCEEDED}
+OF_THE_PAYEE = {Outcome.PAYEE_BALANCE_LIMIT_EXCEEDED}
+
+
+@dataclass(slots=True, kw_only=True)
+class EarlyDeclines:
+    """Declines may come early. What moves no money is decided as soon as the model agrees, which
+    can only help what follows; the search is over the order of the payments that were approved."""
+
+    ledger: Ledger
+    batches: list[Batch]
+    steps: int = 0
+    hopeless: set[frozenset[Message]] = field(default_factory=set)
+
+    def run(self) -> bool:
+        """Whether there is an order; if so the model has decided everything in it."""
+        self.batches = sorted(self.batches, key=lambda batch: batch.decided_at)
+        return self._go(frozenset(), {})
+
+    def _go(self, done: frozenset[Message], last_posting: dict[UUID, int]) -> bool:
+        idle = self._decide_what_moves_nothing(done)
+        done |= frozenset(idle)
+        waiting = [message for message in self._all() if message not in done]
+        if not waiting:
+            return True
+        self.steps += 1
+        if done not in self.hopeless and self.steps < STEPS_MAX:
+            for message in waiting:
+                if self._moves(message) and self._try(message, done, last_posting):
+                    return True
+            self.hopeless.add(done)
+        for message in reversed(idle):
+            self._erase(message)
+        return False
+
+    def _try(
+        self, message: Message, done: frozenset[Message], last_posting: dict[UUID, int]
+    ) -> bool:
+        order, _, posting = self._at(message)
+        payer = order.request.payer
+        if posting is None or posting <= last_posting.get(payer, 0):
+            return False
+        if not self._agrees(message, done):
+            return False
+        self._record(message)
+        if self._go(done | {message}, last_posting | {payer: posting}):
+            return True
+        self._erase(message)
+        return False
+
+    def _decide_what_moves_nothing(self, done: frozenset[Message]) -> list[Message]:
+        decided: list[Message] = []
+        found = True
+        while found:
+            found = False
+            for message in self._all():
+                known = done | frozenset(decided)
+                if message in known or self._moves(message):
+                    continue
+                if self._agrees(message, known):
+                    self._record(message)
+                    decided.append(message)
+                    found = True
+        return decided
+
+    def _agrees(self, message: Message, done: frozenset[Message]) -> bool:
+        """Whether the message may stand here, and the model gives it the answer that was seen."""
+        order, seen, _ = self._at(message)
+        batch = self.batches[message[0]]
+        return (
+            all(other in done for other in self._before(message))
+            and self.ledger.answer(order, batch.decided_at) == seen
+        )
+
+    def _before(self, message: Message) -> Iterator[Message]:
+        """What must have been decided: earlier batches, and of its own what it depends on."""
+        index, position = message
+        batch = self.batches[index]
+        for other, earlier in enumerate(self.batches):
+            if earlier.ended < batch.began:
+                yield from ((other, n) for n in range(len(earlier.orders)))
+        order, seen, _ = self._at(message)
+        side = _declined_for(order, seen)
+        for n in range(position):
+            earlier_order = batch.orders[n]
+            touched = {earlier_order.request.payer, earlier_order.request.payee}
+            if earlier_order.key == order.key or (self._moves((index, n)) and side in touched):
+                yield index, n
+
+    def _all(self) -> Iterator[Message]:
+        for index, batch in enumerate(self.batches):
+            yield from ((index, position) for position in range(len(batch.orders)))
+
+    def _at(self, message: Message) -> tuple[Order, Decision, int | None]:
+        batch, position = self.batches[message[0]], message[1]
+        return batch.orders[position], batch.decisions[position], batch.postings[position]
+
+    def _moves(self, message: Message) -> bool:
+        return self._at(message)[2] is not None
+
+    def _record(self, message: Message) -> None:
+        order, seen, _ = self._at(message)
+        if seen.disposition is Disposition.DECIDED:
+            self.ledger.record(order, seen, self.batches[message[0]].decided_at)
+
+    def _erase(self, message: Message) -> None:
+        order, seen, _ = self._at(message)
+        if seen.disposition is Disposition.DECIDED:
+            self.ledger.erase(order, seen, self.batches[message[0]].decided_at)
+
+
+def _declined_for(order: Order, seen: Decision) -> UUID | None:
+    """The account whose state was the reason of a decline."""
+    if seen.outcome in OF_THE_PAYER:
+        return order.request.payer
+    return order.request.payee if seen.outcome in OF_THE_PAYEE else None

@@ -10,17 +10,17 @@ from switch.ledger import Disposition, Order
 from switch.message import PaymentRequest
 from switch.outcome import Outcome
 from tests.ledger.city import NOON
-from tests.ledger.history import Batch, Search
+from tests.ledger.history import Batch, EarlyDeclines, Search, explain
 from tests.ledger.model import Account, Decision, Ledger
 
-A, B, C = (UUID(int=n) for n in (1, 2, 3))
+A, B, C, D = (UUID(int=n) for n in (1, 2, 3, 4))
 
 
 @pytest.fixture
 def ledger() -> Ledger:
-    """Three wallets of one provider; only the first has money."""
+    """Four wallets of one provider; the first and the last have money."""
     made = Ledger()
-    for account, balance in ((A, 10), (B, 0), (C, 0)):
+    for account, balance in ((A, 10), (B, 0), (C, 0), (D, 4)):
         made.accounts[account] = Account(
             id=account, participant_no=1, participant_kind="wallet", kind="wallet",
             currency="CNY", balance=balance,
@@ -113,3 +113,43 @@ def test_a_key_is_spent_once(ledger: Ledger) -> None:
         disposition=Disposition.REPEATED, payment_id=one.payment_id, outcome=APPROVED
     )
     assert Search(ledger=ledger, batches=[repeated, decided]).run()
+
+
+def skewed() -> list[Batch]:
+    """Two batches, open at once: each pays in what the other has just found missing."""
+    return [
+        batch(0, 9, (order(A, B, 6), APPROVED, 1), (order(C, A, 4), SHORT, None)),
+        batch(0, 9, (order(D, C, 4), APPROVED, 1), (order(B, D, 5), SHORT, None)),
+    ]
+
+
+def test_declines_that_missed_each_others_credits(ledger: Ledger) -> None:
+    """No order keeps both batches as they were; both declines came before either credit."""
+    assert not Search(ledger=ledger, batches=skewed()).run()
+    assert explain(ledger, skewed()) is None
+    balances = {account.id: account.balance for account in ledger.accounts.values()}
+    assert balances == {A: 4, B: 6, C: 4, D: 0}
+
+
+def test_a_decline_that_missed_a_credit_of_its_own_batch(ledger: Ledger) -> None:
+    """What a batch has paid in, the same batch can spend: a decline is not moved before that."""
+    blind = batch(0, 9, (order(A, B, 6), APPROVED, 1), (order(B, C, 6), SHORT, None))
+    assert explain(ledger, [blind]) is not None
+
+
+def test_a_decline_that_missed_a_credit_already_known(ledger: Ledger) -> None:
+    """A credit whose batch had ended is there for everyone who begins later."""
+    paid = batch(0, 1, (order(A, B, 6), APPROVED, 1))
+    blind = batch(2, 9, (order(B, C, 6), SHORT, None))
+    assert explain(ledger, [paid, blind]) is not None
+
+
+def test_the_second_search_accepts_no_overdraft(ledger: Ledger) -> None:
+    """Letting declines move lets nobody spend twice; the model is left as it was."""
+    twice = [batch(0, 9, (order(A, payee, 6), APPROVED, n)) for n, payee in ((1, B), (2, C))]
+    assert not EarlyDeclines(ledger=ledger, batches=twice).run()
+    assert explain(ledger, twice) is not None
+    late = batch(0, 9, (order(A, B, 6), APPROVED, 2))
+    early = batch(0, 9, (order(A, C, 4), APPROVED, 1))
+    assert EarlyDeclines(ledger=ledger, batches=[late, early]).run()
+    assert ledger.accounts[A].balance == 0
