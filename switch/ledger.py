@@ -166,15 +166,28 @@ async def surely(
     for _ in range(limits.AUTHORIZE_RETRIES_MAX):
         try:
             return await statement()
-        except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
-            continue  # rolled back as a whole: nothing was decided
-        except (asyncpg.QueryCanceledError, asyncpg.InsufficientResourcesError) as error:
-            raise LedgerUnavailable("the ledger gave the statement up") from error
-        except BROKEN as error:
-            with suppress(asyncpg.InterfaceError):  # a pool has taken a lost connection back
-                connection.terminate()  # the old backend may still commit; nothing may follow it
-            raise OutcomeUnknown("the link to the ledger broke while it was deciding") from error
+        except (asyncpg.PostgresError, *BROKEN) as error:
+            if _leaves_doubt(error):
+                with suppress(asyncpg.InterfaceError):  # a pool has taken a lost connection back
+                    connection.terminate()  # the backend may still commit; nothing may follow it
+                raise OutcomeUnknown("the link to the ledger broke while it decided") from error
+            if isinstance(error, asyncpg.QueryCanceledError | asyncpg.InsufficientResourcesError):
+                raise LedgerUnavailable("the ledger gave the statement up") from error
+            if not isinstance(error, asyncpg.DeadlockDetectedError | asyncpg.SerializationError):
+                raise
+            # rolled back as a whole: nothing was decided
     raise LedgerUnavailable("the ledger was too busy to decide")
+
+
+def _leaves_doubt(error: Exception) -> bool:
+    """Whether the statement may be committed all the same.
+
+    A server that ends the session with its last word, whatever that is, may do so after the commit
+    was written: a disk that fails at the flush of the log makes it panic, and recovery finds it.
+    """
+    if getattr(error, "severity_en", None) in ("FATAL", "PANIC"):
+        return True
+    return isinstance(error, BROKEN) and not isinstance(error, asyncpg.QueryCanceledError)
 
 
 # What says nothing about whether the statement committed. A time-out is the client's own.
