@@ -87,7 +87,8 @@ CREATE VIEW ledger.account_now AS
                 WHEN a.frozen_by IS NOT NULL THEN 'frozen'
                 ELSE 'open' END AS status,
            a.frozen_by, a.reference, a.tier, a.balance + coalesce(c.amount, 0) AS balance, a.held,
-           a.floor, t.payment_limit, t.daily_limit, t.balance_limit, a.spent_today, a.spent_day, a.created_at
+           a.floor, t.payment_limit, t.daily_limit, t.balance_limit,
+           a.spent_today, a.spent_day, a.created_at
       FROM ledger.account a
       JOIN ledger.participant p USING (participant_no)
       LEFT JOIN ledger.tier t ON t.name = a.tier AND t.currency = a.currency
