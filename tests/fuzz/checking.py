@@ -4,12 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
 from tests.fuzz.http_corpus import Case
-from tests.fuzz.target import Target
+from tests.fuzz.target import DOCUMENTED, Target
 from tests.fuzz.wire import Received
 
 AT_ONCE = 24  # conversations at a time
 SHOWN_MAX = 20  # failures that are told one by one
-DOCUMENTED = {"overloaded", "ledger-unavailable", "outcome-unknown"}  # of 503 and 504
 
 
 async def all_of(

@@ -75,7 +75,7 @@ async def _half_a_body(target: Target) -> bytes:
 async def _trickle(target: Target, first: bytes, rest: bytes) -> bytes:
     """Send so slowly that it takes longer than anybody waits; what was answered until the end."""
     reader, writer = await target.connect()
-    received = asyncio.ensure_future(reader.read())
+    received = asyncio.ensure_future(_until_end(reader))
     try:
         with suppress(ConnectionError):
             writer.write(first)
@@ -85,11 +85,18 @@ async def _trickle(target: Target, first: bytes, rest: bytes) -> bytes:
                 if received.done():
                     break
         return await asyncio.wait_for(received, END_WAIT_S)
-    except ConnectionError:
-        return b""
     finally:
         received.cancel()
         writer.close()
+
+
+async def _until_end(reader: asyncio.StreamReader) -> bytes:
+    """What came until the switch ended the connection, in whichever way."""
+    received = bytearray()
+    with suppress(ConnectionError):
+        while piece := await reader.read(65536):
+            received += piece
+    return bytes(received)
 
 
 async def _unread(target: Target) -> bytes:

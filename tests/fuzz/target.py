@@ -39,6 +39,9 @@ from tests.integration.town import CURRENCY, Member, payment
 FUNDS = 10**14  # minor units; no seeded run spends it
 WORKER_BYTES_MAX = 160 * 1024 * 1024  # promised is 120 MiB; a leak would be far beyond both
 WORKER_CONNECTIONS_MAX = 12  # lanes, look-ups, participants of one worker, and room
+DOCUMENTED = {"overloaded", "ledger-unavailable", "outcome-unknown"}  # of 503 and 504
+ASK_MAX = 60
+ASK_PAUSE_S = 0.5
 TROUBLE = re.compile(r'Traceback|never retrieved|never awaited|"exception"|"level": "(error|crit)')
 
 
@@ -96,13 +99,6 @@ class Target:
         self._said_bytes += len(text.encode())
         return [line for line in text.splitlines() if TROUBLE.search(line)]
 
-    async def pay(self, *, key: str | None = None) -> Received:
-        """A good payment over a connection of its own."""
-        sent = self.signed_payment(self.wallet, self.payment(), key=key or uuid4().hex)
-        received = await self.send([sent.data], answers=1)
-        self.check_signed(received.answers[0], sent)
-        return received
-
     def signed_payment(self, member: Member, content: object, *, key: str) -> Sent:
         """A payment, well signed whatever stands in it; bytes are taken as they are."""
         body = content if isinstance(content, bytes) else json.dumps(content).encode()
@@ -119,6 +115,15 @@ class Target:
         return await converse(
             self.port, pieces, answers=answers, source=self._source(), is_head=is_head
         )
+
+    async def ask(self, sent: Sent) -> WireAnswer:
+        """The answer to a good request; not decided for now or unknown is asked again."""
+        for _ in range(ASK_MAX):
+            answer = (await self.send([sent.data], answers=1)).answers[0]
+            if answer.problem not in DOCUMENTED:
+                return answer
+            await asyncio.sleep(ASK_PAUSE_S)
+        raise AssertionError(f"asked {ASK_MAX} times: {answer}")
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A connection to do with as one likes."""
@@ -160,9 +165,11 @@ class Target:
     async def check_serving(self) -> None:
         """It pays, it was never in trouble, and it has not grown: asked after every corpus."""
         assert not self.trouble()
-        paid = await self.pay()
-        assert [answer.status for answer in paid.answers] == [201]
-        assert paid.answers[0].json["status"] == "completed"
+        sent = self.signed_payment(self.wallet, self.payment(), key=uuid4().hex)
+        paid = await self.ask(sent)
+        self.check_signed(paid, sent)
+        assert paid.status in {200, 201}
+        assert paid.json["status"] == "completed"
         assert self.worker_bytes_max() < WORKER_BYTES_MAX
         await self._check_connections()
 
