@@ -20,7 +20,7 @@ from tests.faults.wire import Word
 from tests.integration import running
 from tests.integration.running import until
 
-SETTLE_S_MAX = 60.0
+SETTLE_S_MAX = 300.0  # thousands of repeats on a machine that others use too
 PAUSE_S = 0.1  # between two attempts
 SHOWN_MAX = 5
 
