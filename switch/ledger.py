@@ -92,8 +92,9 @@ async def prepare(connection: asyncpg.Connection) -> Statements:
 async def authorize_batch(statements: Statements, orders: Sequence[Order]) -> list[Verdict]:
     """Decide a batch in one call and one commit; one verdict an order, in their order.
 
-    Raises LedgerUnavailable when surely nothing was decided, OutcomeUnknown when the link broke
-    after the statement was sent, asyncpg.PostgresError when the batch is refused as a whole.
+    Raises LedgerUnavailable when surely nothing was decided, OutcomeUnknown when the link broke or
+    the server gave up after the statement was sent, asyncpg.PostgresError when the batch is refused
+    as a whole.
     """
     assert 0 < len(orders) <= limits.BATCH_SIZE_MAX, "a lane sends between one message and a batch"
     arguments = _columns(orders)
@@ -171,8 +172,8 @@ async def surely(
                 with suppress(asyncpg.InterfaceError):  # a pool has taken a lost connection back
                     connection.terminate()  # the backend may still commit; nothing may follow it
                 raise OutcomeUnknown("the link to the ledger broke while it decided") from error
-            if isinstance(error, asyncpg.QueryCanceledError | asyncpg.InsufficientResourcesError):
-                raise LedgerUnavailable("the ledger gave the statement up") from error
+            if isinstance(error, asyncpg.InsufficientResourcesError):
+                raise LedgerUnavailable("the ledger has no room for the statement") from error
             if not isinstance(error, asyncpg.DeadlockDetectedError | asyncpg.SerializationError):
                 raise
             # rolled back as a whole: nothing was decided
@@ -183,11 +184,13 @@ def _leaves_doubt(error: Exception) -> bool:
     """Whether the statement may be committed all the same.
 
     A server that ends the session with its last word, whatever that is, may do so after the commit
-    was written: a disk that fails at the flush of the log makes it panic, and recovery finds it.
+    was written: a disk that fails at the flush of the log makes it panic, and recovery finds it. A
+    statement that was cancelled is undone, but it may have waited for an older backend that holds
+    the same key and can still commit.
     """
     if getattr(error, "severity_en", None) in ("FATAL", "PANIC"):
         return True
-    return isinstance(error, BROKEN) and not isinstance(error, asyncpg.QueryCanceledError)
+    return isinstance(error, BROKEN)
 
 
 # What says nothing about whether the statement committed. A time-out is the client's own.
@@ -210,7 +213,7 @@ async def _stored(
         rows = await connection.fetch(
             QUERIES["read_payments"], None, payment_ids, timeout=limits.STATEMENT_WAIT_S
         )
-    except (*BROKEN, asyncpg.QueryCanceledError) as error:
+    except BROKEN as error:
         connection.terminate()
         raise OutcomeUnknown("the link to the ledger broke after it had decided") from error
     return {row["id"]: stored_payment(row) for row in rows}

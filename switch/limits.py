@@ -122,7 +122,7 @@ JOB_PAUSE_S_MAX = 5.0
 # The ledger.
 BATCH_SIZE_MAX = 256  # one call of the deciding function; a commit is amortised by then
 AUTHORIZE_RETRIES_MAX = 5  # deadlocks and serialisation failures of one batch
-STATEMENT_TIMEOUT_S = 5.0  # the server gives a statement up: surely not decided
+STATEMENT_TIMEOUT_S = 5.0  # the server gives a statement up, and its locks
 STATEMENT_WAIT_S = 8.0  # the client gives the server up: outcome unknown
 CONNECT_TIMEOUT_S = 5.0
 MIGRATE_S_MAX = 3600.0  # a step may rebuild a large table

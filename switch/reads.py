@@ -147,7 +147,7 @@ class Reads:
             async with asyncio.timeout(limits.READ_TIMEOUT_S), self._pool.acquire() as connection:
                 rows: list[asyncpg.Record] = await connection.fetch(QUERIES[query], *arguments)
                 return rows
-        except (*BROKEN, asyncpg.QueryCanceledError) as error:
+        except BROKEN as error:
             raise LedgerUnavailable("the ledger does not answer") from error
 
     async def _decide(self, query: str, *arguments: Any) -> asyncpg.Record:

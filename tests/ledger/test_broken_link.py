@@ -133,3 +133,25 @@ async def test_a_message_that_expires_while_it_waits(
     [answer] = await asked
     created_at = city.answers[order.participant_no, order.key].created_at
     assert answer.outcome is Outcome.EXPIRED, f"decided at {created_at}, expired at {expires_at}"
+
+
+async def test_a_statement_that_waited_too_long_for_a_twin_is_unknown(
+    city: City, database: Database, admin: asyncpg.Connection, lane: Statements
+) -> None:
+    """While an older backend holds the key, nobody says "not decided": it may still commit."""
+    payer, payee = await a_pair(city)
+    [sender] = city.participants.values()
+    order = city.order(sender, payer, payee, 10)
+    hasty = await db.connect(
+        database.url(WORKER), application_name="hasty", statement_timeout_s=0.2
+    )
+    statements = await prepare(hasty)
+    async with admin.transaction():
+        await admin.execute(LOCK, payer)
+        first = asyncio.create_task(city.decide(lane, [order]))
+        await until_it_waits(admin, "lane")
+        with pytest.raises(OutcomeUnknown):
+            await authorize_batch(statements, [replace(order, payment_id=city.new_id())])
+    [answer] = await first
+    assert answer.disposition is Disposition.DECIDED
+    await hasty.close()
