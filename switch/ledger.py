@@ -142,12 +142,17 @@ def _columns(orders: Sequence[Order]) -> tuple[Any, ...]:
         [request.payee for request in requests],
         [request.amount for request in requests],
         [request.currency for request in requests],
-        [request.expires_at for request in requests],
-        [request.reference for request in requests],
-        [request.payee_reference for request in requests],
-        [request.description for request in requests],
-        [_metadata_text(request.metadata) for request in requests],
+        _sparse([request.expires_at for request in requests]),
+        _sparse([request.reference for request in requests]),
+        _sparse([request.payee_reference for request in requests]),
+        _sparse([request.description for request in requests]),
+        _sparse([_metadata_text(request.metadata) for request in requests]),
     )
+
+
+def _sparse(column: list[Any]) -> list[Any] | None:
+    """Null for a column of nulls, which SQL takes for one: encoding a null costs like a value."""
+    return column if any(value is not None for value in column) else None
 
 
 _TYPE_CODES = {kind.wire: kind.value for kind in PaymentType}

@@ -52,7 +52,7 @@ PARTICIPANTS_TRUST_S = 2.0  # an unconfirmed snapshot is not trusted for longer
 PARTICIPANTS_RECONNECT_S = 0.2  # pause between two attempts to connect
 
 # The way to the ledger.
-LANE_COUNT = 2  # connections of one worker that decide payments
+LANE_COUNT = 1  # connections of one worker that decide payments; one makes larger batches
 LANE_COUNT_MAX = 16
 LANE_QUEUE_MAX = 2048  # messages waiting for one lane; eight full batches
 PARTICIPANT_IN_FLIGHT_MAX = 1024  # accepted and unanswered messages of one participant, per worker

@@ -53,7 +53,7 @@ BEGIN
     SELECT * INTO STRICT v_payees FROM ledger.read_payees(p_shard, p_payee, dispositions);
     SELECT * INTO STRICT v_locked
       FROM ledger.lock_accounts(p_shard, p_participant_no, p_payer, dispositions, v_payees.capped);
-    v_short := ledger.short_accounts(p_payer, p_amount, dispositions, v_locked.ids,
+    v_short := ledger.short_accounts(p_payer, p_payee, p_amount, dispositions, v_locked.ids,
                                      v_locked.balances, v_locked.bounds, v_locked.balance_limits);
     IF v_short IS NOT NULL THEN
         PERFORM ledger.fold_accounts(p_shard, v_short);
