@@ -125,9 +125,9 @@ async def test_what_spends_no_key(city: City, reads: Reads) -> None:
 
 
 async def test_only_the_operator_lifts_its_own_freeze(city: City, reads: Reads) -> None:
-    """A holder unfreezes what it froze itself; what the operator froze it may only close."""
+    """Holder and operator freeze each for itself, and each lifts its own freeze only."""
     holder = await city.participant("wallet")
-    account = await city.account(holder, "wallet", balance=1)
+    account = await city.account(holder, "wallet")
 
     async def result(action: str, key: str) -> tuple[str, str | None, str | None]:
         verdict = await change(reads, holder, account, action, key)
@@ -138,8 +138,9 @@ async def test_only_the_operator_lifts_its_own_freeze(city: City, reads: Reads) 
     assert await result("unfreeze", "2") == ("open", None, None)
     await city.change(account, "freeze")
     assert await result("unfreeze", "3") == ("frozen", "operator", "frozen_by_operator")
-    assert await result("freeze", "4") == ("frozen", "operator", "frozen_by_operator")
+    assert await result("freeze", "4") == ("frozen", "operator", None)
     await city.change(account, "unfreeze")
+    assert await result("unfreeze", "4b") == ("open", None, None), "only its own was left"
     assert await result("close", "5") == ("closing", None, None)
     assert await result("unfreeze", "3") == ("frozen", "operator", "frozen_by_operator"), "a repeat"
 
@@ -202,3 +203,34 @@ async def test_a_closing_account_closes_after_a_dump_and_restore(
     for _ in range(2):
         await finish_closing(jobs)
     assert await admin.fetchval(STATUS, account) == "closed"
+
+
+async def test_a_holder_closes_an_account_when_it_is_empty(
+    city: City, reads: Reads, lane: Statements, admin: asyncpg.Connection
+) -> None:
+    """Money, folded or waiting, would be locked in: the account stays as it is and says why."""
+    provider = await city.participant("wallet")
+    payer = await city.account(provider, "wallet", balance=10)
+    payee = await city.account(provider, "wallet")
+    await city.decide(lane, [city.order(provider, payer, payee, 4)])
+    for account, key in ((payer, "1"), (payee, "2")):
+        verdict = await change(reads, provider, account, "close", key)
+        assert isinstance(verdict.answer, AccountOperation)
+        assert (verdict.answer.status, verdict.answer.reason) == ("open", "not_empty")
+    for account, other in ((payer, payee), (payee, payer)):
+        await city.decide(lane, [city.order(provider, account, other, 1)])
+    await assert_books_are_right(admin)
+
+
+async def test_closing_accounts_with_money_do_not_keep_others_open(
+    city: City, reads: Reads, jobs: asyncpg.Connection, admin: asyncpg.Connection
+) -> None:
+    """However many wait to be emptied, an empty one behind them closes."""
+    provider = await city.participant("wallet")
+    for _ in range(3):
+        await city.change(await city.account(provider, "wallet", balance=1), "close")
+    empty = await city.account(provider, "wallet")
+    await city.change(empty, "close")
+    for _ in range(5):
+        await jobs.fetchval("SELECT ledger.finish_closing(2)")
+    assert await admin.fetchval(STATUS, empty) == "closed"

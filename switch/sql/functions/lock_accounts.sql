@@ -30,7 +30,7 @@ BEGIN
     FOR attempt IN 1 .. 2 LOOP
         SELECT array_agg(a.id), array_agg(a.ctid), array_agg(a.participant_no), array_agg(a.kind),
                array_agg(a.currency),
-               array_agg(CASE WHEN a.frozen_by IS NOT NULL THEN 70
+               array_agg(CASE WHEN a.holder_freeze OR a.operator_freeze THEN 70
                               WHEN a.lifecycle <> 'open' THEN 80
                               ELSE 0 END),
                array_agg(a.balance), array_agg(a.held + a.floor), array_agg(a.posting_count),

@@ -36,7 +36,8 @@ CREATE TABLE ledger.account (
         kind IN ('wallet', 'merchant', 'government', 'position', 'external', 'issuance', 'fee')),
     currency       text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
     lifecycle      text NOT NULL DEFAULT 'open' CHECK (lifecycle IN ('open', 'closing', 'closed')),
-    frozen_by      text CHECK (frozen_by IN ('participant', 'operator')),
+    holder_freeze  boolean NOT NULL DEFAULT false,
+    operator_freeze boolean NOT NULL DEFAULT false,
     tier           text,
     reference      text,
     PRIMARY KEY (shard, id),
@@ -84,9 +85,11 @@ CREATE TABLE ledger.unfolded_credit (
 CREATE VIEW ledger.account_now AS
     SELECT a.shard, a.participant_no, a.id, p.id AS participant, a.kind, a.currency,
            CASE WHEN a.lifecycle <> 'open' THEN a.lifecycle
-                WHEN a.frozen_by IS NOT NULL THEN 'frozen'
+                WHEN a.holder_freeze OR a.operator_freeze THEN 'frozen'
                 ELSE 'open' END AS status,
-           a.frozen_by, a.reference, a.tier, a.balance + coalesce(c.amount, 0) AS balance, a.held,
+           CASE WHEN a.operator_freeze THEN 'operator'
+                WHEN a.holder_freeze THEN 'participant' END AS frozen_by,
+           a.reference, a.tier, a.balance + coalesce(c.amount, 0) AS balance, a.held,
            a.floor, t.payment_limit, t.daily_limit, t.balance_limit,
            a.spent_today, a.spent_day, a.created_at
       FROM ledger.account a
