@@ -80,7 +80,7 @@ FULL = Size(
     wallets=100_000,
     merchants=1_000,
     tpcb_scale=20,
-    connections=96,
+    connections=128,
     memory_payments=50_000,
 )
 QUICK = Size(
