@@ -196,19 +196,28 @@ class Operator:
 
     # Money.
 
-    async def issue(self, account: UUID, amount: int, *, reason: str) -> UUID:
+    # Each of them is done once an id; a new one is made unless it is given to repeat something.
+
+    async def issue(
+        self, account: UUID, amount: int, *, reason: str, payment_id: UUID | None = None
+    ) -> UUID:
         """Put money into circulation; the id of the payment."""
-        return await self._move("issue_money", account, amount, reason)
+        made, _ = await self._move("issue_money", payment_id, account, amount, reason)
+        return made
 
-    async def redeem(self, account: UUID, amount: int, *, reason: str) -> UUID:
+    async def redeem(
+        self, account: UUID, amount: int, *, reason: str, payment_id: UUID | None = None
+    ) -> UUID:
         """Take money out of circulation; the id of the payment."""
-        return await self._move("redeem_money", account, amount, reason)
+        made, _ = await self._move("redeem_money", payment_id, account, amount, reason)
+        return made
 
-    async def reverse(self, payment: UUID, *, reason: str) -> tuple[UUID, str]:
+    async def reverse(
+        self, payment: UUID, *, reason: str, payment_id: UUID | None = None
+    ) -> tuple[UUID, str]:
         """Undo a mistake by a new transfer the other way; its id and its outcome."""
-        reversal = ledger.new_id(self._clock.now_us())
-        rows = await self._rows("reverse_payment", reversal, payment, reason)
-        return reversal, str(rows[0]["outcome"])
+        made, row = await self._move("reverse_payment", payment_id, payment, reason)
+        return made, str(row["outcome"])
 
     async def fold_credits(self) -> int:
         """Add waiting credits up on their accounts, as the jobs process does; how many."""
@@ -220,28 +229,38 @@ class Operator:
         await self._do("record_books_check", len(found))
         return found
 
-    async def _move(self, query: str, account: UUID, amount: int, reason: str) -> UUID:
-        payment = ledger.new_id(self._clock.now_us())
-        await self._do(query, payment, account, amount, reason)
-        return payment
+    async def _move(
+        self, query: str, payment_id: UUID | None, *arguments: Any
+    ) -> tuple[UUID, dict[str, Any]]:
+        made = payment_id or ledger.new_id(self._clock.now_us())
+        settle = (
+            f"payment {made} may have been made or not; repeat the command with --id {made},"
+            " which does it once"
+        )
+        rows = await self._rows(query, made, *arguments, settle=settle)
+        return made, rows[0]
 
     async def _do(self, query: str, *arguments: Any) -> None:
         await self._rows(query, *arguments)
 
     async def _rows(
-        self, query: str, *arguments: Any, timeout_s: float = limits.STATEMENT_WAIT_S
+        self,
+        query: str,
+        *arguments: Any,
+        timeout_s: float = limits.STATEMENT_WAIT_S,
+        settle: str = "look what was done before you repeat it",
     ) -> list[dict[str, Any]]:
+        """What a function returns; `settle` is said where nobody knows whether it was done."""
         try:
             rows = await self.connection.fetch(QUERIES[query], *arguments, timeout=timeout_s)
-        except asyncpg.PostgresConnectionError:
-            raise  # whether it was done is not known; `connected` says so
-        except asyncpg.PostgresError as error:
-            raise _for_a_person(error) from error
         except TimeoutError as error:
             raise SwitchError(
-                f"the database did not answer within {timeout_s:g} s: look what was done before"
-                " you repeat it"
+                f"the database did not answer within {timeout_s:g} s: {settle}"
             ) from error
+        except (asyncpg.PostgresError, *ledger.BROKEN) as error:
+            if ledger.leaves_doubt(error):
+                raise SwitchError(f"the link to the database broke ({error}): {settle}") from error
+            raise _for_a_person(error) from error
         return [dict(row) for row in rows]
 
     def _validity(
@@ -337,8 +356,15 @@ def _free_name(day: str, taken: set[str], key_dir: Path) -> str:
     )
 
 
-def _for_a_person(error: asyncpg.PostgresError) -> SwitchError:
-    if error.sqlstate != REFUSED:
-        return SwitchError(f"the ledger failed: {error} (SQLSTATE {error.sqlstate})")
+def _for_a_person(error: Exception) -> SwitchError:
+    sqlstate = getattr(error, "sqlstate", None)
+    if isinstance(error, asyncpg.IntegrityConstraintViolationError):
+        rule = getattr(error, "constraint_name", None)
+        return SwitchError(
+            f"the ledger does not take this value, nothing was changed (its rule {rule}):"
+            " look at what the command's --help allows"
+        )
+    if sqlstate != REFUSED:
+        return SwitchError(f"the ledger failed: {error} (SQLSTATE {sqlstate})")
     hint = getattr(error, "hint", None)
     return SwitchError(f"{error.args[0]} — {hint}" if hint else str(error.args[0]))

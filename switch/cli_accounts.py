@@ -7,15 +7,22 @@ from uuid import UUID
 import msgspec
 import typer
 
-from switch import terminal
+from switch import limits, terminal
 from switch.admin import Operator
 from switch.cli_operator import AdminDatabaseUrl, Currency, DataDir, act
 from switch.message import Account
 from switch.terminal import AsJson, option
 
 AccountId = Annotated[UUID, typer.Argument(metavar="ID", help="Id of the account.")]
-Amount = Annotated[int, typer.Argument(metavar="AMOUNT", help="In minor units (fen).", min=1)]
+Amount = Annotated[
+    int,
+    typer.Argument(metavar="AMOUNT", help="In minor units (fen).", min=1, max=limits.AMOUNT_MAX),
+]
 Reason = Annotated[str, option("--reason", help="Why; kept with the payment.")]
+PaymentId = Annotated[
+    UUID | None,
+    option("--id", help="Id of the payment, done once; to repeat what broke [a new one]."),
+]
 
 tier_app = typer.Typer(help="Limits, by tier.")
 account_app = typer.Typer(help="Accounts of every participant.")
@@ -205,6 +212,7 @@ def issue(
     account: AccountId,
     amount: Amount,
     reason: Reason,
+    payment_id: PaymentId = None,
     admin_database_url: AdminDatabaseUrl = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
@@ -213,7 +221,7 @@ def issue(
     payment = act(
         admin_database_url,
         data_dir,
-        lambda operator: operator.issue(account, amount, reason=reason),
+        lambda operator: operator.issue(account, amount, reason=reason, payment_id=payment_id),
     )
     terminal.show({"id": payment}, as_json=as_json, text=str(payment))
 
@@ -222,6 +230,7 @@ def redeem(
     account: AccountId,
     amount: Amount,
     reason: Reason,
+    payment_id: PaymentId = None,
     admin_database_url: AdminDatabaseUrl = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
@@ -230,7 +239,7 @@ def redeem(
     payment = act(
         admin_database_url,
         data_dir,
-        lambda operator: operator.redeem(account, amount, reason=reason),
+        lambda operator: operator.redeem(account, amount, reason=reason, payment_id=payment_id),
     )
     terminal.show({"id": payment}, as_json=as_json, text=str(payment))
 
@@ -238,13 +247,16 @@ def redeem(
 def reverse(
     payment: Annotated[UUID, typer.Argument(metavar="PAYMENT", help="Id of the payment.")],
     reason: Reason,
+    payment_id: PaymentId = None,
     admin_database_url: AdminDatabaseUrl = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Undo a mistaken payment by a new one the other way; print its id."""
     reversal, outcome = act(
-        admin_database_url, data_dir, lambda operator: operator.reverse(payment, reason=reason)
+        admin_database_url,
+        data_dir,
+        lambda operator: operator.reverse(payment, reason=reason, payment_id=payment_id),
     )
     terminal.show({"id": reversal, "outcome": outcome}, as_json=as_json, text=str(reversal))
     if outcome != "approved":

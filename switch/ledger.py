@@ -173,7 +173,7 @@ async def surely(
         try:
             return await statement()
         except (asyncpg.PostgresError, *BROKEN) as error:
-            if _leaves_doubt(error):
+            if leaves_doubt(error):
                 with suppress(asyncpg.InterfaceError):  # a pool has taken a lost connection back
                     connection.terminate()  # the backend may still commit; nothing may follow it
                 raise OutcomeUnknown("the link to the ledger broke while it decided") from error
@@ -185,7 +185,7 @@ async def surely(
     raise LedgerUnavailable("the ledger was too busy to decide")
 
 
-def _leaves_doubt(error: Exception) -> bool:
+def leaves_doubt(error: Exception) -> bool:
     """Whether the statement may be committed all the same.
 
     A server that ends the session with its last word, whatever that is, may do so after the commit

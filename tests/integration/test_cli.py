@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import aiohttp
 import pytest_asyncio
@@ -192,6 +193,11 @@ async def test_money_is_issued_and_redeemed(desk: Desk) -> None:
     account = await desk.account()
     await desk("issue", account, 1_000, "--reason", "first deposit")
     await desk("redeem", account, 400, "--reason", "withdrawal")
+    assert (await desk("account", "show", account))["balance"] == 600
+    once = ("issue", account, 50, "--reason", "repeated", "--id", str(uuid4()))
+    assert [(await desk(*once))["id"] for _ in range(2)] == [once[-1]] * 2
+    assert "another payment" in await desk.refused("redeem", *once[1:])
+    await desk("redeem", account, 50, "--reason", "repeated")
     assert (await desk("account", "show", account))["balance"] == 600
     assert await desk("check-books") == {"right": True, "deviations": []}
     assert (await desk.say("check-books")).out == "the books are right\n"

@@ -1,16 +1,21 @@
 """What the operator does to the books: money in and out, reversals, floors."""
 
 import asyncio
+from pathlib import Path
 from uuid import UUID
 
 import asyncpg
 import pytest
 
+from switch import db
+from switch.admin import Operator
+from switch.errors import SwitchError
 from switch.ledger import Statements
 from switch.outcome import Outcome
-from tests.databases import Database
+from tests.databases import ADMIN, Database
 from tests.ledger.books import assert_books_are_right
 from tests.ledger.city import City
+from tests.ledger.relay import relayed
 
 ISSUE = "SELECT ledger.issue_money($1, $2, $3, 'because')"
 REDEEM = "SELECT ledger.redeem_money($1, $2, $3, 'because')"
@@ -50,14 +55,62 @@ async def test_money_comes_and_goes_against_the_issuance_account(
 
 
 async def test_one_issue_is_made_once(city: City, admin: asyncpg.Connection) -> None:
-    """The same payment id cannot put money into circulation twice."""
+    """A repeat with the same payment id moves nothing; the id is not free for anything else."""
     bank = await city.participant("bank")
     position = await city.account(bank, "position")
     payment = city.new_id()
-    await admin.execute(ISSUE, payment, position, 100)
-    with pytest.raises(asyncpg.PostgresError):
+    for _ in range(2):
         await admin.execute(ISSUE, payment, position, 100)
+    await refused(admin, ISSUE, payment, position, 99)
+    await refused(admin, REDEEM, payment, position, 100)
     assert await admin.fetchval(BALANCE, position) == 100
+    redeemed = city.new_id()
+    for _ in range(2):
+        await admin.execute(REDEEM, redeemed, position, 100)
+    assert await admin.fetchval(BALANCE, position) == 0
+    await assert_books_are_right(admin)
+
+
+async def test_an_id_of_somebody_else_is_refused(
+    city: City, lane: Statements, admin: asyncpg.Connection
+) -> None:
+    """A participant's payment is no answer to the operator's."""
+    payer, _, payment = await paid(city, lane, 40)
+    await refused(admin, ISSUE, payment, payer, 40)
+    assert await admin.fetchval(BALANCE, payer) == 0
+
+
+async def test_a_repeated_reversal_has_its_first_outcome(
+    city: City, lane: Statements, admin: asyncpg.Connection
+) -> None:
+    """Approved or declined, a repeat with the same id says the same and moves nothing."""
+    payer, payee, payment = await paid(city, lane, 40)
+    await admin.execute(REDEEM, city.new_id(), payee, 1)
+    declined, approved = city.new_id(), city.new_id()
+    assert await admin.fetchval(REVERSE, declined, payment) == "insufficient_funds"
+    await admin.execute(ISSUE, city.new_id(), payee, 1)
+    assert await admin.fetchval(REVERSE, declined, payment) == "insufficient_funds"
+    for _ in range(2):
+        assert await admin.fetchval(REVERSE, approved, payment) == "approved"
+    assert await admin.fetchval(BALANCE, payer) == 40
+    await assert_books_are_right(admin)
+
+
+async def test_an_issue_whose_answer_was_lost_is_settled_by_its_id(
+    city: City, database: Database, admin: asyncpg.Connection, tmp_path: Path
+) -> None:
+    """The error names the payment and how to repeat it; the repeat does it once."""
+    position = await city.account(await city.participant("bank"), "position")
+    payment = city.new_id()
+    async with relayed(database.url(ADMIN), tmp_path) as (relay, url):
+        connection = await db.connect(url, application_name="relayed operator")
+        relay.swallows = True
+        with pytest.raises(SwitchError, match=f"--id {payment}"):
+            await Operator(connection).issue(position, 7, reason="lost", payment_id=payment)
+        connection.terminate()
+    again = await Operator(admin).issue(position, 7, reason="lost", payment_id=payment)
+    assert again == payment
+    assert await admin.fetchval(BALANCE, position) == 7
 
 
 async def paid(city: City, lane: Statements, amount: int) -> tuple[UUID, UUID, UUID]:

@@ -5,9 +5,11 @@
 -- Parameters  p_id  the payment's id, its key too; p_type  ledger.payment_type.code; p_payer,
 --             p_payee  existing accounts of one currency; p_amount  minor units; p_description  the
 --             operator's reason; p_parent  the payment that it reverses
--- Returns     ledger.outcome.code
+-- Returns     ledger.outcome.code, for a repeat with the same id the stored one; SW001 when the
+--             id was spent on something else
 -- Locks       the key claim, then both accounts in id order and their unfolded credits
--- Tables      inserts key_claim, payment, fold; updates account; deletes unfolded_credit
+-- Tables      inserts key_claim, payment, fold; reads payment; updates account; deletes
+--             unfolded_credit
 CREATE OR REPLACE FUNCTION ledger.post_payment(
     p_id uuid, p_type smallint, p_payer uuid, p_payee uuid, p_amount bigint, p_description text,
     p_parent uuid)
@@ -18,10 +20,22 @@ DECLARE
     v_payer   ledger.account;
     v_payee   ledger.account;
     v_outcome smallint;
+    v_stored  ledger.payment;
     v_at      timestamptz;
 BEGIN
     INSERT INTO ledger.key_claim (participant_no, operation, subject, digest, key)
-    VALUES (0, 1, p_id, sha256(convert_to(p_id::text, 'UTF8')), p_id::text);
+    VALUES (0, 1, p_id, sha256(convert_to(p_id::text, 'UTF8')), p_id::text)
+        ON CONFLICT DO NOTHING;
+    SELECT * INTO v_stored FROM ledger.payment WHERE shard = 0 AND id = p_id;
+    IF FOUND THEN
+        IF (v_stored.participant_no, v_stored.type, v_stored.payer, v_stored.payee,
+            v_stored.amount, v_stored.parent)
+           IS DISTINCT FROM (0, p_type, p_payer, p_payee, p_amount, p_parent) THEN
+            PERFORM ledger.refuse(format('the id %s was used for another payment', p_id),
+                                  'repeat that one exactly, or leave the id out for a new one');
+        END IF;
+        RETURN v_stored.outcome;
+    END IF;
     PERFORM FROM ledger.account WHERE shard = 0 AND id IN (p_payer, p_payee)
         ORDER BY id FOR NO KEY UPDATE;
     PERFORM ledger.fold_accounts(0::smallint, ARRAY[p_payer, p_payee]);

@@ -3,8 +3,9 @@
 -- Purpose     Takes money out of circulation: from an account to the currency's issuance account.
 -- Parameters  p_payment_id  the id that the payment gets; p_account; p_amount  minor units;
 --             p_reason  for the record
--- Returns     nothing; SW001 when there is no such account, its kind may not, it is closed or funds
---             are short
+-- Returns     nothing, also for a repeat with the same id, which moves nothing; SW001 when there is
+--             no such account, its kind may not, it is closed, funds are short, or the id was
+--             spent on something else
 -- Locks       as post_payment
 -- Tables      as post_payment
 CREATE OR REPLACE FUNCTION ledger.redeem_money(

@@ -4,8 +4,9 @@
 --             be declined.
 -- Parameters  p_payment_id  the id that the reversal gets; p_payment  the payment to reverse;
 --             p_reason  for the record
--- Returns     ledger.outcome.name; SW001 when there is no such payment, no money moved, or it is
---             reversed already
+-- Returns     ledger.outcome.name, for a repeat with the same id the stored one; SW001 when there
+--             is no such payment, no money moved, it is reversed already, or the id was spent on
+--             something else
 -- Locks       as post_payment; both accounts before looking for another reversal
 -- Tables      as post_payment; reads payment, payment_type
 CREATE OR REPLACE FUNCTION ledger.reverse_payment(p_payment_id uuid, p_payment uuid, p_reason text)
@@ -27,7 +28,7 @@ BEGIN
     PERFORM FROM ledger.account
       WHERE shard = 0 AND id IN (v_payment.payer, v_payment.payee) ORDER BY id FOR NO KEY UPDATE;
     IF EXISTS (SELECT FROM ledger.payment WHERE shard = 0 AND parent = p_payment AND type = 103
-               AND outcome = 0) THEN
+               AND outcome = 0 AND id <> p_payment_id) THEN
         PERFORM ledger.refuse(format('payment %s is reversed already', p_payment),
                               'nothing is left to do');
     END IF;
