@@ -24,7 +24,7 @@ from switch.errors import LedgerUnavailable, OutcomeUnknown, Problem
 from switch.metrics import WorkerMetrics
 from switch.participants import Participant, Participants
 from switch.reply import Answer, refused, signed
-from switch.signature import check_age, check_digest, find_candidate, verify
+from switch.signature import Candidate, check_age, check_digest, find_candidate, verify
 from switch.structured import FieldLines
 
 
@@ -65,6 +65,8 @@ class Request:
 
 
 Handler = Callable[[Request], Awaitable[Answer]]
+
+_KEYS_UNCONFIRMED = ledger_unavailable("whose keys are valid cannot be confirmed now")
 
 
 class Caller(Struct, frozen=True, kw_only=True):
@@ -112,11 +114,34 @@ class Admission:
         return caller
 
     async def _admit(self, request: Request) -> Caller | Problem:
+        candidate = self._candidate(request)
+        if isinstance(candidate, Problem):
+            return candidate
+        body = await request.read_body()
+        if isinstance(body, Problem):
+            return body
+        digest = check_digest(candidate.bound.content_digest, body)
+        if isinstance(digest, Problem):
+            self._budget.charge(request.peer, candidate.key_id)
+            return digest
+        participant = self._sender(candidate, request.peer)
+        if isinstance(participant, Problem):
+            return participant
+        return Caller(
+            participant=participant,
+            bound=candidate.bound,
+            request=request,
+            body=body,
+            digest=digest,
+        )
+
+    def _candidate(self, request: Request) -> Candidate | Problem:
+        """The signature to verify, by all that the headers alone can tell."""
         authority = self._authority(request.authority)
         if isinstance(authority, Problem):
             return authority
         if not self._participants.is_trusted:
-            return ledger_unavailable("whose keys are valid cannot be confirmed now")
+            return _KEYS_UNCONFIRMED
         candidate = find_candidate(
             method=request.method,
             authority=authority,
@@ -129,38 +154,33 @@ class Admission:
         )
         if isinstance(candidate, Problem):
             return candidate
-        now_us = self._clock.now_us()
         refusal = check_age(
-            candidate, now_us=now_us, age_s_max=self._age_s_max, ahead_s_max=self._ahead_s_max
+            candidate,
+            now_us=self._clock.now_us(),
+            age_s_max=self._age_s_max,
+            ahead_s_max=self._ahead_s_max,
         ) or self._budget.refusal(request.peer, candidate.key_id)
-        if refusal is not None:
-            return refusal
-        body = await request.read_body()
-        if isinstance(body, Problem):
-            return body
-        digest = check_digest(candidate.bound.content_digest, body)
-        if isinstance(digest, Problem):
-            self._budget.charge(request.peer, candidate.key_id)
-            return digest
-        # The body may have taken its time: ask the snapshot of this moment, not of that one.
+        return candidate if refusal is None else refusal
+
+    def _sender(self, candidate: Candidate, peer: str) -> Participant | Problem:
+        """Whose signature it is, by the keys and the clock of this moment.
+
+        The body may have taken its time, so nothing that was true of the headers is relied on.
+        """
+        if not self._participants.is_trusted:
+            return _KEYS_UNCONFIRMED
         key = self._participants.key(candidate.key_id)
         if key is None:
             return Problem(name="key-unknown", detail="the key was revoked meanwhile")
-        if not key.is_valid_at(now_us):
+        if not key.is_valid_at(self._clock.now_us()):
             return Problem(name="key-not-valid", detail="not before its start, not after its end")
         started_s = self._clock.monotonic_s()
         is_genuine = verify(candidate, key.public_key)
         self._metrics.signature_seconds.observe(self._clock.monotonic_s() - started_s)
         if not is_genuine:
-            self._budget.charge(request.peer, candidate.key_id)
+            self._budget.charge(peer, candidate.key_id)
             return Problem(name="signature-invalid", detail="the signature is not by this key")
-        return Caller(
-            participant=key.participant,
-            bound=candidate.bound,
-            request=request,
-            body=body,
-            digest=digest,
-        )
+        return key.participant
 
     def seal(self, caller: Caller, result: Answer | Problem) -> Answer:
         """The answer to a verified request, signed and bound to it."""

@@ -1,0 +1,127 @@
+"""Admission by a clock in the test's hand: what held for the headers must hold for the body."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from switch import limits
+from switch.admission import Admission, Caller, Request
+from switch.budget import FailureBudget, InFlight
+from switch.clock import Clock
+from switch.errors import Problem
+from switch.metrics import WorkerMetrics
+from switch.participants import Key, Participant, Participants
+from tests.unit.signed_message import AUTHORITY, KEY_ID, NOW_US, PUBLIC_KEY, Message
+
+SENDER = Participant(number=1, id="bank-of-qingdao", kind="bank", is_suspended=False)
+
+
+class HandClock(Clock):
+    """A clock that moves when it is told to."""
+
+    def __init__(self) -> None:
+        self.passed_s = 0.0
+
+    def now_us(self) -> int:
+        """The time of the signed message, and what has passed since."""
+        return NOW_US + int(self.passed_s * 1e6)
+
+    def monotonic_s(self) -> float:
+        """What has passed."""
+        return self.passed_s
+
+
+class Keys:
+    """One key, valid for five seconds, and whether it may be believed."""
+
+    def __init__(self) -> None:
+        self.is_trusted = True
+        self.known = Key(
+            id=KEY_ID,
+            public_key=PUBLIC_KEY,
+            not_before_us=0,
+            not_after_us=NOW_US + 5_000_000,
+            participant=SENDER,
+        )
+
+    def is_known(self, key_id: str) -> bool:
+        """Whether it is that key."""
+        return key_id == KEY_ID
+
+    def key(self, key_id: str) -> Key | None:
+        """That key."""
+        return self.known if key_id == KEY_ID else None
+
+
+class Door:
+    """Admission with everything around it."""
+
+    def __init__(self) -> None:
+        self.clock = HandClock()
+        self.keys = Keys()
+        self.admission = Admission(
+            participants=cast(Participants, self.keys),
+            budget=FailureBudget(self.clock),
+            in_flight=InFlight(total_max=10, each_max=10),
+            authorities=frozenset({AUTHORITY}),
+            scheme="http",
+            signature_age_s_max=limits.SIGNATURE_AGE_S_MAX,
+            signature_ahead_s_max=limits.SIGNATURE_AHEAD_S_MAX,
+            clock=self.clock,
+            metrics=WorkerMetrics(CollectorRegistry()),
+        )
+
+    def ask(
+        self, message: Message, *, meanwhile: Callable[[], Any] = int, headers: Any = None
+    ) -> Caller | Problem:
+        """Send the message; `meanwhile` happens while its body is on its way."""
+
+        async def read_body() -> bytes | Problem:
+            meanwhile()
+            return message.body
+
+        request = Request(
+            method=message.method,
+            authority=message.authority,
+            path=message.path,
+            query=message.query,
+            headers=message.headers() if headers is None else headers,
+            peer="10.0.0.1",
+            has_body=bool(message.body),
+            read_body=read_body,
+        )
+        return asyncio.run(self.admission.admit(request))
+
+
+def test_a_good_message_is_admitted() -> None:
+    """By whom it is signed is who sent it."""
+    caller = Door().ask(Message())
+    assert isinstance(caller, Caller)
+    assert caller.participant is SENDER
+
+
+@pytest.mark.parametrize(("body_s", "name"), [(4.9, None), (5.0, "key-not-valid")])
+def test_a_slow_body_does_not_outlive_its_key(body_s: float, name: str | None) -> None:
+    """A key that ends while the body is on its way signs nothing that ends with it."""
+    door = Door()
+
+    def meanwhile() -> None:
+        door.clock.passed_s += body_s
+
+    answer = door.ask(Message(), meanwhile=meanwhile)
+    assert (answer.name if isinstance(answer, Problem) else None) == name
+
+
+def test_a_slow_body_does_not_outlive_the_trust_in_the_keys() -> None:
+    """Keys that could no longer be confirmed when the body had come are not decided by."""
+    door = Door()
+
+    def meanwhile() -> None:
+        door.keys.is_trusted = False
+
+    answer = door.ask(Message(), meanwhile=meanwhile)
+    assert isinstance(answer, Problem)
+    assert answer.name == "ledger-unavailable"
