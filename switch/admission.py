@@ -159,7 +159,7 @@ class Admission:
             now_us=self._clock.now_us(),
             age_s_max=self._age_s_max,
             ahead_s_max=self._ahead_s_max,
-        ) or self._budget.refusal(request.peer, candidate.key_id)
+        ) or self._budget.enter(request.peer, candidate.key_id)
         return candidate if refusal is None else refusal
 
     def _sender(self, candidate: Candidate, peer: str) -> Participant | Problem:

@@ -20,16 +20,20 @@ class FailureBudget:
     """Failed signatures by (peer, key id): a token bucket each, the least recent are forgotten.
 
     Only failures are entered, so the map is empty on a quiet day and a good request costs nothing.
+    Behind a proxy all senders are one peer, so whoever forges signatures of a key would silence its
+    owner. A pair whose bucket is empty is therefore still verified while a second bucket lasts, one
+    for all such pairs: it bounds what forgers cost, and leaves the owner its share of attempts.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._buckets: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
+        self._spare = (limits.SPARE_VERIFICATIONS_BURST, float("-inf"))
 
-    def refusal(self, peer: str, key_id: str) -> Problem | None:
-        """Why this peer is not listened to under this key id now, if so."""
+    def enter(self, peer: str, key_id: str) -> Problem | None:
+        """Let one more of this peer and key id be verified, or say why not."""
         bucket = self._buckets.get((peer, key_id))
-        if bucket is None or self._tokens(bucket) >= 1.0:
+        if bucket is None or self._tokens(bucket) >= 1.0 or self._take_spare():
             return None
         return Problem(
             name="too-many-requests",
@@ -49,6 +53,15 @@ class FailureBudget:
         tokens, at_s = bucket
         refilled = (self._clock.monotonic_s() - at_s) * limits.FAILED_SIGNATURES_PER_S
         return min(limits.FAILED_SIGNATURES_BURST, tokens + refilled)
+
+    def _take_spare(self) -> bool:
+        tokens, at_s = self._spare
+        now_s = self._clock.monotonic_s()
+        refilled = (now_s - at_s) * limits.SPARE_VERIFICATIONS_PER_S
+        tokens = min(limits.SPARE_VERIFICATIONS_BURST, tokens + refilled)
+        is_left = tokens >= 1.0
+        self._spare = (tokens - is_left, now_s)
+        return is_left
 
 
 class InFlight:

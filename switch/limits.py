@@ -38,8 +38,10 @@ COVERED_COMPONENTS_MAX = 32  # of one signature; the common form has five
 KEY_ID_CHARS_MAX = 97  # participant, slash, name
 KEY_FILE_BYTES_MAX = 16 * 1024  # a PEM file has 120 bytes; text around the key is allowed
 PUBLISHED_KEYS_MAX = 1_000  # in one JWK set; ten years of weekly rotation fit
-FAILED_SIGNATURES_BURST = 50  # failures of one peer and key id before it is turned away unread
+FAILED_SIGNATURES_BURST = 50  # failures of one peer and key id before the pair is exhausted
 FAILED_SIGNATURES_PER_S = 10.0  # refilled at this rate
+SPARE_VERIFICATIONS_PER_S = 1_000.0  # of all exhausted pairs, per worker; some 10 % of a processor
+SPARE_VERIFICATIONS_BURST = 100.0  # of which: at once
 FAILED_SIGNATURE_ENTRIES_MAX = (
     10_000  # (peer, key id) pairs remembered; the least recent is forgotten
 )

@@ -125,3 +125,28 @@ def test_a_slow_body_does_not_outlive_the_trust_in_the_keys() -> None:
     answer = door.ask(Message(), meanwhile=meanwhile)
     assert isinstance(answer, Problem)
     assert answer.name == "ledger-unavailable"
+
+
+def test_forged_signatures_of_a_key_do_not_silence_its_owner() -> None:
+    """After more forgeries from its address than the pair may take, a good one is admitted."""
+    door = Door()
+    forged = Message().headers()
+    forged["Idempotency-Key"] = "another"
+    for _ in range(2 * limits.FAILED_SIGNATURES_BURST):
+        answer = door.ask(Message(), headers=forged)
+        assert isinstance(answer, Problem)
+    assert isinstance(door.ask(Message()), Caller)
+
+
+def test_more_forgeries_than_can_be_verified_are_turned_away_unread() -> None:
+    """What exceeds both budgets costs neither a body nor a verification."""
+    door = Door()
+    forged = Message().headers()
+    forged["Idempotency-Key"] = "another"
+    bodies: list[int] = []
+    bound = int(limits.FAILED_SIGNATURES_BURST + limits.SPARE_VERIFICATIONS_BURST)
+    for _ in range(bound + 50):
+        answer = door.ask(Message(), headers=forged, meanwhile=lambda: bodies.append(1))
+    assert isinstance(answer, Problem)
+    assert answer.name == "too-many-requests"
+    assert len(bodies) == bound

@@ -18,31 +18,40 @@ class StandingClock(Clock):
         return self.at_s
 
 
+@pytest.fixture
+def no_spare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exhausted pairs have nothing more to draw on."""
+    monkeypatch.setattr(limits, "SPARE_VERIFICATIONS_BURST", 0.0)
+
+
+@pytest.mark.usefixtures("no_spare")
 def test_failures_run_out_and_come_back() -> None:
     """A burst of failures is borne; then the pair is refused until time has refilled its bucket."""
     clock = StandingClock()
     budget = FailureBudget(clock)
     for _ in range(limits.FAILED_SIGNATURES_BURST):
-        assert budget.refusal("10.0.0.1", "a/1") is None
+        assert budget.enter("10.0.0.1", "a/1") is None
         budget.charge("10.0.0.1", "a/1")
-    refusal = budget.refusal("10.0.0.1", "a/1")
+    refusal = budget.enter("10.0.0.1", "a/1")
     assert refusal is not None
     assert refusal.name == "too-many-requests"
     assert refusal.retry_after_s
     clock.at_s += 1.5 / limits.FAILED_SIGNATURES_PER_S
-    assert budget.refusal("10.0.0.1", "a/1") is None
+    assert budget.enter("10.0.0.1", "a/1") is None
 
 
+@pytest.mark.usefixtures("no_spare")
 def test_a_budget_is_of_one_peer_and_one_key() -> None:
     """Who fails takes nothing from the same key elsewhere, nor from another key here."""
     budget = FailureBudget(StandingClock())
     for _ in range(limits.FAILED_SIGNATURES_BURST + 1):
         budget.charge("10.0.0.1", "a/1")
-    assert budget.refusal("10.0.0.1", "a/1") is not None
-    assert budget.refusal("10.0.0.2", "a/1") is None
-    assert budget.refusal("10.0.0.1", "b/1") is None
+    assert budget.enter("10.0.0.1", "a/1") is not None
+    assert budget.enter("10.0.0.2", "a/1") is None
+    assert budget.enter("10.0.0.1", "b/1") is None
 
 
+@pytest.mark.usefixtures("no_spare")
 def test_a_long_quiet_bucket_holds_one_burst_only() -> None:
     """Time refills a bucket to its brim, not beyond."""
     clock = StandingClock()
@@ -51,11 +60,12 @@ def test_a_long_quiet_bucket_holds_one_burst_only() -> None:
     clock.at_s += 1e6
     for _ in range(limits.FAILED_SIGNATURES_BURST):
         budget.charge("10.0.0.1", "a/1")
-    assert budget.refusal("10.0.0.1", "a/1") is not None
+    assert budget.enter("10.0.0.1", "a/1") is not None
 
 
 def test_the_map_of_failures_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pair that failed longest ago is forgotten first."""
+    monkeypatch.setattr(limits, "SPARE_VERIFICATIONS_BURST", 0.0)
     monkeypatch.setattr(limits, "FAILED_SIGNATURE_ENTRIES_MAX", 2)
     budget = FailureBudget(StandingClock())
     for _ in range(limits.FAILED_SIGNATURES_BURST):
@@ -63,8 +73,33 @@ def test_the_map_of_failures_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None
     budget.charge("10.0.0.2", "a/1")
     budget.charge("10.0.0.1", "a/1")
     budget.charge("10.0.0.3", "a/1")
-    assert budget.refusal("10.0.0.1", "a/1") is not None, "the most recent but one is kept"
+    assert budget.enter("10.0.0.1", "a/1") is not None, "the most recent but one is kept"
     assert len(budget._buckets) == 2
+
+
+def test_exhausted_pairs_share_what_is_spare() -> None:
+    """They are verified at a bounded rate, all together; idle time saves up one burst only."""
+    clock = StandingClock()
+    budget = FailureBudget(clock)
+    pairs = [("10.0.0.1", "a/1"), ("10.0.0.1", "b/1")]
+    for pair in pairs * limits.FAILED_SIGNATURES_BURST:
+        budget.charge(*pair)
+
+    def verified() -> int:
+        let = 0
+        for number in range(10_000):
+            let += budget.enter(*pairs[number % 2]) is None
+            budget.charge(*pairs[number % 2])
+        return let
+
+    assert verified() == limits.SPARE_VERIFICATIONS_BURST
+    clock.at_s += 0.0625
+    assert verified() == int(0.0625 * limits.SPARE_VERIFICATIONS_PER_S)
+    clock.at_s += 1e6
+    for pair in pairs * limits.FAILED_SIGNATURES_BURST:
+        budget.charge(*pair)
+    assert verified() == limits.SPARE_VERIFICATIONS_BURST
+    assert budget.enter("10.0.0.1", "c/1") is None, "who did not fail draws on nothing"
 
 
 def test_work_in_flight_is_bounded_for_each_and_for_all() -> None:
