@@ -364,6 +364,8 @@ def _for_a_person(error: Exception) -> SwitchError:
             f"the ledger does not take this value, nothing was changed (its rule {rule}):"
             " look at what the command's --help allows"
         )
+    if isinstance(error, asyncpg.DataError):
+        return SwitchError(f"a value does not fit, nothing was done: {error}")
     if sqlstate != REFUSED:
         return SwitchError(f"the ledger failed: {error} (SQLSTATE {sqlstate})")
     hint = getattr(error, "hint", None)

@@ -9,7 +9,7 @@ import typer
 
 from switch import limits, terminal
 from switch.admin import Operator
-from switch.cli_operator import AdminDatabaseUrl, Currency, DataDir, act
+from switch.cli_operator import AdminDatabaseUrl, Currency, DataDir, act, currency_code
 from switch.message import Account
 from switch.terminal import AsJson, option
 
@@ -77,7 +77,12 @@ def tier_default(
     ],
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the tier.")],
     currency: Annotated[
-        str | None, option("--currency", help="Only in this currency [all that the tier has].")
+        str | None,
+        option(
+            "--currency",
+            help="Only in this currency [all that the tier has].",
+            callback=currency_code,
+        ),
     ] = None,
     admin_database_url: AdminDatabaseUrl = None,
     data_dir: DataDir = None,

@@ -9,9 +9,12 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, TypeVar
 
+import typer
+
 from switch import admin, terminal
 from switch.admin import Access, Operator
 from switch.config import default_data_dir
+from switch.currencies import CURRENCIES
 from switch.errors import SwitchError
 from switch.terminal import option
 
@@ -27,7 +30,20 @@ DataDir = Annotated[
 KeyDir = Annotated[
     Path | None, option("--key-dir", help="Folder of the switch's own keys [DATA_DIR/keys].")
 ]
-Currency = Annotated[str, option("--currency", help="ISO 4217 code, for example CNY.")]
+
+
+def currency_code(given: str | None) -> str | None:
+    """A currency as it was given, when there is such a one."""
+    if given is not None and given not in CURRENCIES:
+        raise typer.BadParameter(
+            f"{given!r} is no currency: give its ISO 4217 code in capital letters, for example CNY"
+        )
+    return given
+
+
+Currency = Annotated[
+    str, option("--currency", help="ISO 4217 code, for example CNY.", callback=currency_code)
+]
 
 
 def access(admin_database_url: str | None, data_dir: Path | None) -> Access:

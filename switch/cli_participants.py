@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from switch import admin, keyfile, terminal
+from switch import admin, config, keyfile, terminal
 from switch.admin import Operator
 from switch.cli_operator import AdminDatabaseUrl, DataDir, KeyDir, act, key_folder
 from switch.errors import SwitchError
@@ -16,12 +16,33 @@ KeyId = Annotated[str, typer.Argument(metavar="KEYID", help="PARTICIPANT/NAME.")
 Kind = Annotated[str, option("--kind", help="bank, wallet, merchant or government.")]
 NotBefore = Annotated[str | None, option("--not-before", help="Valid from, RFC 3339 [now].")]
 NotAfter = Annotated[str | None, option("--not-after", help="Valid until, RFC 3339.")]
+
+
+def server_url(given: str | None) -> str | None:
+    """A participant's own server as it was given, when the switch may call it."""
+    if given:
+        try:
+            config.check_server_url(given)
+        except SwitchError as error:
+            raise typer.BadParameter(str(error)) from None
+    return given
+
+
 CallbackUrl = Annotated[
-    str | None, option("--callback-url", help="Where its events are pushed to; '' removes it.")
+    str | None,
+    option(
+        "--callback-url",
+        help="Where its events are pushed to, https; '' removes it.",
+        callback=server_url,
+    ),
 ]
 BankUrl = Annotated[
     str | None,
-    option("--bank-url", help="Where it is asked about money it holds itself; '' removes it."),
+    option(
+        "--bank-url",
+        help="Where it is asked about money it holds itself, https; '' removes it.",
+        callback=server_url,
+    ),
 ]
 
 participant_app = typer.Typer(help="Who takes part.")

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -80,6 +81,21 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def check_server_url(url: str) -> None:
+    """Raise SwitchError unless the switch may call this URL: https, or plain http on loopback."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port  # the port is read for its check alone
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("http", "https") or any(c.isspace() for c in url):
+        raise SwitchError(f"{url!r} is not a URL like https://bank.example/switch")
+    if parts.username is not None or parts.fragment:
+        raise SwitchError(f"{url!r} must name neither a user nor a fragment")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise SwitchError(f"{url!r} is called over a network: give an https URL")
 
 
 def normal_authority(text: str, *, scheme: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import aiohttp
+import pytest
 import pytest_asyncio
 
 from switch import keyfile
@@ -78,6 +79,38 @@ async def test_participants(desk: Desk) -> None:
     assert "—" in await desk.refused("participant", "suspend", "nobody-here")
     assert await desk.refused("participant", "add", "x1", "--kind", "pirate")
     assert "--kind" in await desk.refused("participant", "add", "x1", code=2)
+
+
+@pytest.mark.parametrize("option", ["--callback-url", "--bank-url"])
+async def test_a_participant_is_called_over_https(desk: Desk, option: str) -> None:
+    """Plain http is for loopback alone; anything else is wrong usage, and nothing is stored."""
+    name = await desk.participant("bank")
+    for url in ("http://bank.example/", "ftp://bank.example/", "bank.example", "https://:1/", "-"):
+        assert url in await desk.refused("participant", "set", name, option, url, code=2)
+        said = await desk.refused("participant", "add", "x2", "--kind", "bank", option, url, code=2)
+        assert option in said
+    for url in ("https://bank.example:8443/switch", "http://127.0.0.1:9/", "http://[::1]:9/", ""):
+        await desk("participant", "set", name, option, url)
+
+
+@pytest.mark.parametrize("code", ["cny", "CNYX", "XXX", "¥", ""])
+async def test_a_currency_that_does_not_exist(desk: Desk, code: str) -> None:
+    """Only codes of ISO 4217 in capitals are taken; the line says so."""
+    for command in (
+        ("account", "open", "--participant", "somebody", "--kind", "position"),
+        ("tier", "set", "some"),
+        ("tier", "default", "wallet", "some"),
+    ):
+        said = await desk.refused(*command, "--currency", code, code=2)
+        assert "ISO 4217" in said
+        assert "--currency" in said
+
+
+async def test_numbers_beyond_the_ledger(desk: Desk) -> None:
+    """What no account could hold is refused in words, before anything is done."""
+    account = await desk.account()
+    assert await desk.refused("issue", account, 10**15 + 1, "--reason", "much", code=2)
+    assert "nothing was done" in await desk.refused("account", "set", account, "--floor", -(10**20))
 
 
 async def test_keys(desk: Desk, tmp_path: Path) -> None:
