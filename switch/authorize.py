@@ -88,7 +88,7 @@ class Authorize:
             assert verdict.disposition is Disposition.KEY_REUSED, "a decision has its payment"
             return KEY_REUSED
         is_repeat = verdict.disposition is Disposition.REPEATED
-        answer = decided(verdict.payment, replayed=is_repeat)
+        answer = decided(verdict.payment, replayed=is_repeat, answer_version=verdict.answer_version)
         if is_repeat:
             self._metrics.replays.add(("payment",))
         else:

@@ -6,7 +6,7 @@ jobs ask for. No rule lives here; the rules are SQL. Look-ups and accounts are i
 
 import base64
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,6 +27,7 @@ from switch.message import (
 )
 from switch.outcome import Outcome
 from switch.queries import QUERIES
+from switch.reply import ANSWER_VERSION
 
 SHARD = 0  # of all accounts, while the ledger has one
 
@@ -71,6 +72,7 @@ class Verdict:
 
     disposition: Disposition
     payment: Payment | None
+    answer_version: int = ANSWER_VERSION  # names the renderer of its first answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,10 +123,10 @@ async def authorize_batch(statements: Statements, orders: Sequence[Order]) -> li
         if disposition == Disposition.DECIDED:
             payment = decided_payment(order, Outcome(outcome), created_at)
             verdicts.append(Verdict(disposition=Disposition.DECIDED, payment=payment))
+        elif disposition == Disposition.REPEATED and payment_id in stored:
+            verdicts.append(stored[payment_id])
         else:
-            verdicts.append(
-                Verdict(disposition=Disposition(disposition), payment=stored.get(payment_id))
-            )
+            verdicts.append(Verdict(disposition=Disposition(disposition), payment=None))
     return verdicts
 
 
@@ -211,7 +213,7 @@ BROKEN = (
 
 async def _stored(
     connection: asyncpg.Connection, payment_ids: Sequence[UUID]
-) -> dict[UUID, Payment]:
+) -> dict[UUID, Verdict]:
     """Decisions made before, for those who sent them. A broken link leaves no doubt to settle here:
     the caller's own messages are committed, so asking again with the same keys answers them."""
     try:
@@ -221,7 +223,7 @@ async def _stored(
     except BROKEN as error:
         connection.terminate()
         raise OutcomeUnknown("the link to the ledger broke after it had decided") from error
-    return {row["id"]: stored_payment(row) for row in rows}
+    return {row["id"]: stored_verdict(row) for row in rows}
 
 
 # --- what a payment looks like -------------------------------------------------------
@@ -250,7 +252,16 @@ def decided_payment(order: Order, outcome: Outcome, created_at: str) -> Payment:
     )
 
 
-def stored_payment(row: asyncpg.Record) -> Payment:
+def stored_verdict(row: Mapping[str, Any]) -> Verdict:
+    """The answer to a repeat, from the decision's row."""
+    return Verdict(
+        disposition=Disposition.REPEATED,
+        payment=stored_payment(row),
+        answer_version=row["answer_version"],
+    )
+
+
+def stored_payment(row: Mapping[str, Any]) -> Payment:
     """The same decision from its row: byte for byte the same answer."""
     metadata = row["metadata"]
     return _payment(

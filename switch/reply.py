@@ -1,9 +1,9 @@
 """Answers: rendering them and signing them. No I/O, no clock: time is an argument.
 
-One renderer serves the first answer of a payment, every repeat and every look-up, so a repeat is
-the same bytes. A stored answer is rebuilt, not kept: `answer_version` stands beside each
-decision and names the renderer that wrote it; an old renderer is never changed, golden files
-prove it.
+One renderer serves the first answer of a payment and every repeat, so a repeat is the same bytes.
+A stored answer is rebuilt, not kept: `answer_version` stands beside each decision and names the
+renderer that wrote it; an old renderer is never changed, golden files prove it. A look-up is no
+repeat: it shows what became of a payment since, in the form of today.
 
 Every answer to a verified request is signed, problems included, and bound to what was asked. An
 answer to a request that was not verified is unsigned and promises nothing.
@@ -33,13 +33,10 @@ class Answer(Struct, frozen=True):
     body: bytes
     media_type: str = JSON
     fields: dict[str, str] = {}
-    outcome: str | None = None  # what was decided, for the count of decisions
 
     def with_fields(self, fields: dict[str, str]) -> "Answer":
         """The same answer with more header fields."""
-        return Answer(
-            self.status, self.body, self.media_type, {**self.fields, **fields}, self.outcome
-        )
+        return Answer(self.status, self.body, self.media_type, {**self.fields, **fields})
 
 
 class Page(Struct, frozen=True, kw_only=True):
@@ -63,16 +60,15 @@ _REPLAYED = {"Idempotent-Replayed": "true"}
 
 def render_payment(payment: Payment, answer_version: int = ANSWER_VERSION) -> bytes:
     """The bytes of a decision, as they were first answered."""
-    return PAYMENT_RENDERERS[answer_version](payment)
+    renderer = PAYMENT_RENDERERS.get(answer_version)
+    assert renderer is not None, f"a newer switch wrote this decision: version {answer_version}"
+    return renderer(payment)
 
 
-def decided(payment: Payment, *, replayed: bool) -> Answer:
+def decided(payment: Payment, *, replayed: bool, answer_version: int = ANSWER_VERSION) -> Answer:
     """The answer to a payment: `201` the first time, `200` and the same body to a repeat."""
-    outcome = payment.reason or "approved"
-    body = render_payment(payment)
-    if replayed:
-        return Answer(200, body, JSON, _REPLAYED, outcome)
-    return Answer(201, body, JSON, {}, outcome)
+    body = render_payment(payment, answer_version)
+    return Answer(200, body, JSON, _REPLAYED) if replayed else Answer(201, body)
 
 
 def document(content: Struct | dict[str, Any], *, status: int = 200) -> Answer:

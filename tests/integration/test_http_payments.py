@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from switch import limits
+from switch.reply import ANSWER_VERSION, PAYMENT_RENDERERS
 from tests.integration.town import Member, Reply, Town, eventually, payment
 
 
@@ -74,6 +75,25 @@ async def test_a_repeat_gets_the_same_bytes(
         assert repeat.headers["Idempotent-Replayed"] == "true"
         assert repeat.is_signed
     assert await balance(town, wallet, payer) == 9_990
+
+
+async def test_a_repeat_is_answered_in_the_form_of_its_first_answer(
+    town: Town, wallet: Member, payer: str, payee: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row names its renderer: a new one changes nothing for what was decided before."""
+    first = await town.pay(wallet, payer, payee, 1, key="form")
+    stored = await town.operator.connection.fetchval(
+        "SELECT answer_version FROM ledger.payment WHERE id = $1", UUID(first.json["id"])
+    )
+    assert stored == ANSWER_VERSION
+    monkeypatch.setitem(PAYMENT_RENDERERS, 2, lambda payment: b"{}")
+    assert (await town.pay(wallet, payer, payee, 1, key="form")).body == first.body
+    async with town.operator.connection.transaction():  # decisions are append-only otherwise
+        await town.operator.connection.execute("SET LOCAL session_replication_role = replica")
+        await town.operator.connection.execute(
+            "UPDATE ledger.payment SET answer_version = 2 WHERE id = $1", UUID(first.json["id"])
+        )
+    assert (await town.pay(wallet, payer, payee, 1, key="form")).body == b"{}"
 
 
 async def test_a_declined_payment_is_an_answer_and_spends_its_key(

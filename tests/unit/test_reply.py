@@ -1,14 +1,17 @@
 """Answers: their bytes are in golden files, because a repeat must be the first answer again."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from switch import examples
 from switch.components import BoundRequest
 from switch.errors import PROBLEMS, Problem
+from switch.ledger import stored_verdict
 from switch.message import Payment
 from switch.reply import (
     ANSWER_VERSION,
@@ -44,6 +47,27 @@ STORED: dict[str, dict[str, Any]] = {
     "empty_metadata": examples.PAYMENT | {"metadata": {}},
 }
 
+# A decision as it lies in the ledger.
+ROW: dict[str, Any] = {
+    "id": UUID(examples.PAYMENT["id"]),
+    "key": "order-1",
+    "digest": bytes(32),
+    "participant": "wallet-one",
+    "type": "transfer",
+    "payer": UUID(int=1),
+    "payee": UUID(int=2),
+    "amount": 5,
+    "currency": "CNY",
+    "expires_at": None,
+    "reference": None,
+    "payee_reference": None,
+    "description": None,
+    "metadata": None,
+    "outcome": 0,
+    "answer_version": 1,
+    "created_at": datetime(2026, 11, 1, tzinfo=UTC),
+}
+
 
 @pytest.mark.parametrize("name", sorted(STORED))
 @pytest.mark.parametrize("version", sorted(PAYMENT_RENDERERS))
@@ -60,6 +84,26 @@ def test_there_is_a_golden_file_for_every_renderer() -> None:
     versions = {path.name.split("_")[1] for path in GOLDEN.glob("payment_*.json")}
     assert versions == {str(version) for version in PAYMENT_RENDERERS}
     assert max(PAYMENT_RENDERERS) == ANSWER_VERSION
+
+
+def test_a_row_is_answered_by_the_renderer_that_it_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a second form comes, old decisions keep theirs and new ones get the new."""
+    monkeypatch.setitem(PAYMENT_RENDERERS, 2, lambda payment: b"2 " + payment.id.encode())
+    old = stored_verdict(ROW)
+    new = stored_verdict(ROW | {"answer_version": 2})
+    assert old.payment is not None
+    assert old.payment == new.payment
+    bodies = [
+        decided(old.payment, replayed=True, answer_version=verdict.answer_version).body
+        for verdict in (old, new)
+    ]
+    assert bodies == [render_payment(old.payment, 1), b"2 " + old.payment.id.encode()]
+
+
+def test_a_row_of_a_form_not_known_here_is_a_fault() -> None:
+    """A decision written by a newer switch is not answered in another form."""
+    with pytest.raises(AssertionError, match="version 99"):
+        decided(Payment(**examples.PAYMENT), replayed=True, answer_version=99)
 
 
 def test_a_repeat_differs_from_the_first_answer_in_status_and_one_field_only() -> None:
