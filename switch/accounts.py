@@ -26,7 +26,7 @@ from switch.message import (
 from switch.metrics import WorkerMetrics
 from switch.reads import AccountChange, AccountOrder, AccountVerdict, Reads
 from switch.reply import Answer, document, repeated
-from switch.requests import KEY_REUSED, NOT_FOUND, path_id, standing
+from switch.requests import KEY_REUSED, NOT_FOUND, path_id, query_refusal, standing
 from switch.service import Endpoint
 from switch.signature import parse_idempotency_key
 
@@ -51,7 +51,7 @@ class Accounts:
         key = await self._key(caller)
         if isinstance(key, Problem):
             return key
-        refusal = media_type_refusal(caller.request.headers)
+        refusal = query_refusal(caller) or media_type_refusal(caller.request.headers)
         if refusal is not None:
             return refusal
         request = decode_account(caller.body)
@@ -80,7 +80,9 @@ class Accounts:
         key = await self._key(caller)
         if isinstance(key, Problem):
             return key
-        refusal = media_type_refusal(caller.request.headers) if caller.body else None
+        refusal = query_refusal(caller)
+        if refusal is None and caller.body:
+            refusal = media_type_refusal(caller.request.headers)
         if refusal is not None:
             return refusal
         request = decode_empty(caller.body)

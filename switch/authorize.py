@@ -18,7 +18,7 @@ from switch.message import Payment, PaymentRequest, decode_payment
 from switch.metrics import WorkerMetrics
 from switch.reads import Reads
 from switch.reply import Answer, decided, refused
-from switch.requests import KEY_REUSED, standing
+from switch.requests import KEY_REUSED, query_refusal, standing
 from switch.router import Router
 from switch.service import Endpoint
 from switch.signature import parse_idempotency_key
@@ -62,7 +62,7 @@ class Authorize:
             return ledger_unavailable()
         if refusal is not None:
             return refusal
-        refusal = media_type_refusal(caller.request.headers)
+        refusal = query_refusal(caller) or media_type_refusal(caller.request.headers)
         if refusal is not None:
             return refusal
         payment = decode_payment(caller.body)

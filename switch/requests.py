@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from switch import limits
+from switch.admission import Caller
 from switch.errors import Problem
 from switch.message import is_text, malformed
 from switch.participants import Participant
@@ -40,8 +41,8 @@ class Rule(Struct, frozen=True):
 
 
 def path_id(path: str) -> UUID | None:
-    """The id in the fourth segment of `/v1/things/{id}`."""
-    text = path.split("/")[3]
+    """The id in the fourth segment of `/v1/things/{id}`, None when that is no UUID."""
+    text = path.split("/", 4)[3]
     return UUID(text) if _UUID.fullmatch(text) else None
 
 
@@ -71,6 +72,15 @@ def read_query(query: str | None, readers: Mapping[str, Reader]) -> dict[str, An
             return malformed(value.text, name)
         values[name] = value
     return values
+
+
+def query_refusal(caller: Caller) -> Problem | None:
+    """Why the query is not ignored where no parameter means anything: on every POST."""
+    if not caller.request.query:
+        return None
+    parameters = read_query(caller.request.query, {})
+    assert isinstance(parameters, Problem), "there is no parameter that could be read"
+    return parameters
 
 
 def read_id(text: str) -> UUID | Rule:

@@ -215,6 +215,27 @@ async def test_only_json_in_utf_8_is_read(
 
 
 @pytest.mark.parametrize(
+    ("query", "field"),
+    [("dry_run=true", "dry_run"), ("limit=1", "limit"), ("x", None), ("&", None)],
+)
+async def test_a_post_takes_no_query(
+    town: Town, wallet: Member, payer: str, payee: str, query: str, field: str | None
+) -> None:
+    """What was signed and means nothing is refused, not ignored; no key is spent."""
+    posts = (
+        ("/v1/payments", payment(payer, payee, 1)),
+        ("/v1/accounts", {"currency": "CNY", "kind": "wallet"}),
+        (f"/v1/accounts/{payer}/freeze", None),
+    )
+    key = uuid4().hex
+    for path, content in posts:
+        reply = await town.send(wallet, "POST", f"{path}?{query}", content=content, key=key)
+        assert (reply.status, reply.problem, reply.is_signed) == (400, "malformed-message", True)
+        assert reply.json.get("field") == field
+    assert (await town.pay(wallet, payer, payee, 1, key=key)).status == 201
+
+
+@pytest.mark.parametrize(
     ("sent", "name"),
     [
         ("", "idempotency-key-missing"),

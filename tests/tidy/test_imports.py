@@ -13,7 +13,7 @@ LINES = (
     "config lifeline message structured components signature signing",
     "log reply",
     "db binaries cluster keeper embedded",
-    "migrate participants ledger reads requests admission service",
+    "migrate participants ledger reads admission requests service",
     "lane",
     "router",
     "authorize accounts lookups",
