@@ -11,6 +11,7 @@ from typing import Any
 from switch import examples, limits
 from switch.admission import Admission, Caller
 from switch.errors import Problem
+from switch.ledger import Disposition
 from switch.message import Account, Entry, Payment, malformed
 from switch.reads import Reads
 from switch.reply import Answer, Page, document
@@ -121,6 +122,11 @@ class Lookups:
             return Problem(
                 name="not-found",
                 detail="not decided so far; only sending the payment again settles it",
+            )
+        if payment is Disposition.KEY_REUSED:
+            return Problem(
+                name="not-found",
+                detail="no payment, and none to come: the key is spent on another operation",
             )
         return document(payment)
 

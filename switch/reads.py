@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import asyncpg
@@ -95,11 +95,15 @@ class Reads:
         rows = await self._fetch("read_payments", participant_no, [payment_id])
         return stored_payment(rows[0]) if rows else None
 
-    async def payment_by_key(self, participant_no: int, key: str) -> Payment | None:
+    async def payment_by_key(
+        self, participant_no: int, key: str
+    ) -> Payment | Literal[Disposition.KEY_REUSED] | None:
         """What the participant's key was decided to, None for not decided so far."""
         claim = (await self._fetch("find_claim", participant_no, key) or [None])[0]
-        if claim is None or claim["operation"] != CLAIM_OF_PAYMENT:
+        if claim is None or claim["operation"] is None:
             return None
+        if claim["operation"] != CLAIM_OF_PAYMENT:
+            return Disposition.KEY_REUSED
         return await self.payment(participant_no, claim["subject"])
 
     async def payments(

@@ -53,6 +53,23 @@ async def test_the_payment_under_a_key(
         assert (reply.status, reply.problem) == (404, "not-found")
 
 
+async def test_a_key_that_is_spent_on_an_account_is_told_from_one_that_is_free(
+    town: Town, wallet: Member
+) -> None:
+    """Waiting for a payment under a key that opened an account would be in vain."""
+    details = []
+    content = {"currency": "CNY", "kind": "wallet"}
+    for key in ("opens-an-account", "free"):
+        if key != "free":
+            opened = await town.send(wallet, "POST", "/v1/accounts", content=content, key=key)
+            assert opened.status == 201
+        reply = await town.send(wallet, "GET", f"/v1/payments?idempotency_key={key}")
+        assert (reply.status, reply.problem, reply.is_signed) == (404, "not-found", True)
+        details.append(reply.json["detail"])
+    assert "spent on another operation" in details[0]
+    assert "not decided so far" in details[1]
+
+
 async def test_payments_are_listed_in_their_order_and_by_their_marks(
     town: Town, wallet: Member, merchant: Member, payer: str, payee: str
 ) -> None:
