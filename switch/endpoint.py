@@ -23,6 +23,7 @@ from switch.errors import Problem
 from switch.message import malformed
 from switch.metrics import WorkerMetrics
 from switch.reply import Answer, refused
+from switch.requests import path_id
 from switch.service import Endpoint
 
 _log = log.logger("endpoint")
@@ -184,12 +185,15 @@ class Dispatch:
         return self._write(raw, answer)
 
     def _find(self, method: str, path: str) -> Endpoint | Answer:
-        methods = self._table.get(path) or self._table.get(_template(path))
+        template = path if path in self._table else _template(path)
+        methods = self._table.get(template)
         if methods is None:
             return refused(NO_ENDPOINT)
         endpoint = methods.get(method)
         if endpoint is not None:
             return endpoint
+        if template != path and path_id(path) is None:
+            return refused(NO_ENDPOINT)  # names nothing, so no method would help
         allowed = ", ".join(sorted(methods))
         problem = Problem(name="method-not-allowed", detail=f"send {allowed}")
         return refused(problem).with_fields({"Allow": allowed})

@@ -217,6 +217,12 @@ async def test_unknown_paths_and_methods() -> None:
         answered = await peer.ask("PUT /seen HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
         assert (answered.status, answered.problem) == (405, "method-not-allowed")
         assert answered.fields["allow"] == "GET, POST"
+        thing = "/v1/things/0190f1a2-3b4c-7d5e-8f60-718293a4b5c6"
+        for method in ("POST", "DELETE"):
+            for path, status in (("/v1/things/batch", 404), (thing, 405), (thing + "/turn", 405)):
+                if (method, path) != ("POST", thing + "/turn"):
+                    sent = f"{method} {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
+                    assert (await peer.ask(sent)).status == status
         peer.send("HEAD /seen HTTP/1.1\r\nHost: a\r\n\r\n")
         assert (await peer.answer(has_body=False)).status == 405
         assert (await peer.ask(get("/seen"))).status == 200, "no body came after the HEAD"
