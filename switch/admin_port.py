@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -26,6 +27,32 @@ from switch.errors import SwitchError
 from switch.supervisor import Child
 
 Answer = Callable[[], Awaitable[web.Response]]
+
+
+def _unnamed(response: web.StreamResponse) -> web.StreamResponse:
+    """The answer without the names and versions of the libraries that serve it."""
+    response.headers["Server"] = "switch"
+    return response
+
+
+class _Connection(RequestHandler):
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The answer to what is not HTTP, and to faults."""
+        return _unnamed(super().handle_error(request, status, exc, message))
+
+
+class _Server(web.Server):
+    def __call__(self) -> RequestHandler:
+        """The protocol of a new connection."""
+        return _Connection(self, loop=self._loop, **self._kwargs)
 
 
 class ProcessCollector(Collector):
@@ -65,7 +92,7 @@ class AdminPort:
         self._registry.register(ProcessCollector(children))
         samples: Callable[..., object] = MultiProcessCollector
         samples(self._registry, path=str(metrics_dir))
-        self._runner = web.ServerRunner(web.Server(self._handle))
+        self._runner = web.ServerRunner(_Server(self._handle, access_log=None))
 
     async def start(self, *, host: str, port: int) -> int:
         """Listen, and return the port (which was chosen by the system when it was given as 0)."""
@@ -86,6 +113,9 @@ class AdminPort:
         await self._runner.cleanup()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        return _unnamed(await self._answer(request))
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         answer = self._answers.get(request.path)
         if answer is None:
             return web.Response(status=404, text="Here are /livez, /readyz and /metrics.\n")

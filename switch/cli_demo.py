@@ -3,8 +3,10 @@
 What they run is imported when they are called for, as in `cli_serve`.
 """
 
+import asyncio
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import msgspec
 import typer
@@ -79,10 +81,11 @@ def pay(
     as_json: AsJson = False,
 ) -> None:
     """Send one signed payment, and check the signed answer."""
-    from switch.client import Client, ClientError
+    from switch.client import Client, ClientError, Unreachable
 
     async def work() -> Payment:
         async with Client(url, key_id=key_id, key=key) as client:
+            await _knock(url)
             try:
                 return await client.pay(
                     type=kind,
@@ -95,6 +98,8 @@ def pay(
                     payee_reference=payee_reference,
                     description=description,
                 )
+            except Unreachable as error:
+                raise _not_sent(str(error)) from error
             except ClientError as error:
                 raise SwitchError(str(error)) from error
 
@@ -103,3 +108,22 @@ def pay(
     terminal.show(msgspec.to_builtins(payment), as_json=as_json, text=text)
     if payment.status == "declined":
         terminal.fail(f"the payment was declined: {payment.reason}")
+
+
+async def _knock(url: str) -> None:
+    """Tell a person at once that nobody is there; the client alone would try for a minute."""
+    where = urlsplit(url)
+    port = where.port or (443 if where.scheme == "https" else 80)
+    try:
+        async with asyncio.timeout(limits.CONNECT_TIMEOUT_S):
+            _, writer = await asyncio.open_connection(where.hostname, port)
+    except (OSError, TimeoutError) as error:
+        raise _not_sent(f"nobody answers at {url} ({error or 'no answer'})") from error
+    writer.close()
+
+
+def _not_sent(why: str) -> SwitchError:
+    return SwitchError(
+        f"the payment was not sent: {why}; start the switch with `switch serve`, or name another"
+        " --url"
+    )

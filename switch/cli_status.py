@@ -1,31 +1,51 @@
 """`switch status`: what an operator looks at first, in the ledger and at the running processes."""
 
+from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 from switch import config, ledger, limits, terminal
 from switch.admin import Operator
 from switch.cli_operator import AdminDatabaseUrl, DataDir, act
-from switch.cli_serve import AdminHost, AdminPort
 from switch.clock import SYSTEM_CLOCK
-from switch.terminal import AsJson
+from switch.terminal import AsJson, option
+
+AdminHost = Annotated[
+    str | None, option("--admin-host", help="Address of the admin port [as the switch says].")
+]
+AdminPort = Annotated[
+    int | None,
+    option("--admin-port", help="The admin port [as the switch says].", min=1, max=65535),
+]
 
 
 def status(
-    admin_host: AdminHost = config.HOST_DEFAULT,
-    admin_port: AdminPort = config.ADMIN_PORT_DEFAULT,
+    admin_host: AdminHost = None,
+    admin_port: AdminPort = None,
     admin_database_url: AdminDatabaseUrl = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """The ledger's backlog, the last check of the books, keys that end soon, the processes."""
+    url = _admin_url(admin_host, admin_port, data_dir or config.default_data_dir())
 
     async def look(operator: Operator) -> dict[str, Any]:
-        return await _ledger(operator) | {"processes": await _processes(admin_host, admin_port)}
+        return await _ledger(operator) | {"processes": await _processes(url)}
 
     document = act(admin_database_url, data_dir, look)
-    rows = [{"what": name, "state": _words(value)} for name, value in document.items()]
+    shown = document | {"processes": document["processes"] or f"no supervisor answers at {url}"}
+    rows = [{"what": name, "state": _words(value)} for name, value in shown.items()]
     terminal.show(document, as_json=as_json, text=terminal.table(rows, columns=("what", "state")))
+
+
+def _admin_url(host: str | None, port: int | None, data_dir: Path) -> str:
+    """As asked for; else where the switch of this data directory says; else the default."""
+    if host is None and port is None:
+        with suppress(OSError, UnicodeDecodeError):
+            return config.admin_url_path(data_dir).read_text().strip()
+    host = config.in_url(host or config.HOST_DEFAULT)
+    return f"http://{host}:{port or config.ADMIN_PORT_DEFAULT}"
 
 
 async def _ledger(operator: Operator) -> dict[str, Any]:
@@ -45,7 +65,7 @@ async def _ledger(operator: Operator) -> dict[str, Any]:
     }
 
 
-async def _processes(host: str, port: int) -> dict[str, Any] | None:
+async def _processes(url: str) -> dict[str, Any] | None:
     """What the supervisor on this machine says of its processes; None when none answers there."""
     import aiohttp  # large, and no other operator's command needs it
 
@@ -53,7 +73,7 @@ async def _processes(host: str, port: int) -> dict[str, Any] | None:
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
-            session.get(f"http://{host}:{port}/readyz") as answer,
+            session.get(f"{url}/readyz") as answer,
         ):
             processes: dict[str, Any] = (await answer.json())["processes"]
             return processes

@@ -130,6 +130,16 @@ def default_data_dir() -> Path:
     return (Path(state_home) if state_home else Path.home() / ".local" / "state") / "switch"
 
 
+def admin_url_path(data_dir: Path) -> Path:
+    """The file in which a running switch says where its admin port is."""
+    return data_dir / "admin.url"
+
+
+def in_url(host: str) -> str:
+    """A host as a URL writes it."""
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
+
+
 def default_worker_count() -> int:
     """As many workers as there are processors, up to a bound."""
     return max(1, min(limits.WORKERS_DEFAULT_MAX, len(os.sched_getaffinity(0))))

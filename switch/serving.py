@@ -13,14 +13,14 @@ import signal
 import socket
 import ssl
 from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from switch import admin, embedded, limits, log, migrate
 from switch.admin_port import AdminPort
-from switch.config import Config, is_loopback, known_authorities
+from switch.config import Config, admin_url_path, in_url, is_loopback, known_authorities
 from switch.errors import SwitchError
 from switch.supervisor import JOBS_COMMAND, WORKER_COMMAND, Child, Supervisor
 
@@ -94,12 +94,14 @@ async def serving(options: ServeOptions, *, messages: Path | None = None) -> Asy
         admin_port = AdminPort(children=children, metrics_dir=metrics_dir)
         admin_number = await admin_port.start(host=options.admin_host, port=options.admin_port)
         stack.push_async_callback(admin_port.stop)
+        admin_url = f"http://{in_url(options.admin_host)}:{admin_number}"
+        stack.enter_context(_announced(admin_url, options.data_dir))
         await supervisor.start()
         stack.push_async_callback(supervisor.drain)
         yield Serving(
             config=config,
-            url=f"{scheme}://{_in_url(options.host)}:{port}",
-            admin_url=f"http://{_in_url(options.admin_host)}:{admin_number}",
+            url=f"{scheme}://{in_url(options.host)}:{port}",
+            admin_url=admin_url,
             databases=databases,
             supervisor=supervisor,
         )
@@ -253,8 +255,17 @@ def _metrics_dir(data_dir: Path, port: int) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _in_url(host: str) -> str:
-    return f"[{host}]" if ":" in host and not host.startswith("[") else host
+@contextmanager
+def _announced(admin_url: str, data_dir: Path) -> Iterator[None]:
+    """Say in the data directory where the admin port is, for `switch status`."""
+    path = admin_url_path(data_dir)
+    path.write_text(f"{admin_url}\n")
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # another switch of this data directory may have had its say since
+            if path.read_text().strip() == admin_url:
+                path.unlink()
 
 
 async def until_asked_to_end(work: Coroutine[Any, Any, Result]) -> Result | None:

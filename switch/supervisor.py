@@ -10,6 +10,7 @@ bound. A child that ends before it ever served stops the start: its own message 
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -120,9 +121,7 @@ class Child:
         try:
             await self._listen(process)
         finally:
-            if process.returncode is None:
-                with suppress(ProcessLookupError):
-                    process.kill()
+            self._signal_process(kill=True)
             await process.wait()
             # What it was holding is gone with it; what it has counted stays.
             mark_process_dead(self.name, path=str(self._metrics_dir))  # type: ignore[no-untyped-call]
@@ -153,11 +152,10 @@ class Child:
         process = self._process
         if process is None or process.returncode is not None:
             return
+        # Not by the process object, which would look for its end first and so reap it: that is
+        # for the loop alone, which otherwise never learns its exit code.
         with suppress(ProcessLookupError):
-            if kill:
-                process.kill()
-            else:
-                process.terminate()
+            os.kill(process.pid, signal.SIGKILL if kill else signal.SIGTERM)
 
 
 class Supervisor:

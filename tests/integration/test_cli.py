@@ -261,7 +261,9 @@ async def test_status_and_version(desk: Desk) -> None:
     assert state["processes"] is None
     assert state["unfolded_credits"] == 0
     assert state["participants"] >= 0
-    assert "fold_lag_s" in (await desk.say("status", "--admin-port", 1)).out.replace(" ", "_")
+    said = await desk.say("status", "--admin-port", 1)
+    assert "fold_lag_s" in said.out
+    assert "no supervisor answers at http://127.0.0.1:1" in said.out
     assert set((await switch("version", "--json")).document) == {"version", "python"}
     assert (await switch("version")).out.startswith("switch ")
 
@@ -331,14 +333,17 @@ async def test_commands_beside_a_running_switch(tmp_path: Path) -> None:
             )
             assert (await switch(*pay, "--amount", 1)).code == 0
             port = server.admin_url.rsplit(":", 1)[1]
-            state = (await switch("status", "--json", "--admin-port", port, *data_dir)).document
-            assert state["processes"]["worker-1"] == "serves"
+            for where in (("--admin-port", port), ()):
+                state = (await switch("status", "--json", *where, *data_dir)).document
+                assert state["processes"]["worker-1"] == "serves"
 
             assert (await switch("key", "revoke", payer.key_id, *data_dir)).code == 0
             refused = await switch(*pay, "--amount", 1)
             assert refused.code == 1
             assert "key-unknown" in refused.complaint or "key-not-valid" in refused.complaint
         assert await server.end() == 0
+        assert "Unknown child process" not in server.messages.read_text()
+        assert not (tmp_path / "data" / "admin.url").exists()
 
 
 async def test_paying_into_the_void(tmp_path: Path) -> None:
@@ -350,6 +355,10 @@ async def test_paying_into_the_void(tmp_path: Path) -> None:
     said = await switch(*pay, "--key", tmp_path / "none.pem", "--url", "http://127.0.0.1:1")
     assert said.code == 1
     assert "switch key generate" in said.complaint
+    said = await switch(*pay, "--key", key, "--url", "http://127.0.0.1:1")
+    assert said.code == 1
+    assert "the payment was not sent" in said.complaint
+    assert "switch serve" in said.complaint
     said = await switch(*pay, "--key", key, "--url", "ftp://127.0.0.1")
     assert said.code == 1
     assert "ftp" in said.complaint

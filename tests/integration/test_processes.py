@@ -163,6 +163,10 @@ async def test_readiness_follows_the_workers(database: Database, tmp_path: Path)
         status, document = await switch.ready()
         assert status == 200
         assert document["ready"] is True
+        async with aiohttp.ClientSession() as session:
+            for path in ("readyz", "metrics", "nothing"):
+                async with session.get(f"{switch.admin_url}/{path}") as answer:
+                    assert answer.headers["Server"] == "switch", "no versions of what serves it"
         assert set(document["processes"]) == {"worker-0", "worker-1", "jobs"}
         stopped = worker_pids(switch.pid)
         for pid in stopped:
