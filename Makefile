@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 SECONDS_ARG := $(if $(SECONDS),--seconds $(SECONDS))
 STAMP  := $(VENV)/.installed
 
-.PHONY: help setup run test check bench load faults lock clean
+.PHONY: help setup run test lint check bench load faults lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -27,11 +27,12 @@ run: setup ## a small city on a fresh embedded database; SECONDS=10 ends by itse
 test: setup ## all tests, on the embedded database
 	$(BIN)/python -m pytest
 
-check: setup ## what CI runs: format, lint, types, tidy, tests
+lint: setup ## format, lint and types, without the tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+
+check: lint test ## what CI runs: format, lint, types, then all tests
 
 faults: setup ## the long version of the kill tests
 	$(BIN)/python -m pytest tests/faults --long
