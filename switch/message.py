@@ -10,7 +10,7 @@ import json
 import re
 from datetime import UTC, datetime
 from enum import IntEnum
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 from uuid import UUID
 
 import msgspec
@@ -19,6 +19,7 @@ from msgspec import Meta, Struct
 from switch import limits
 from switch.currencies import CURRENCIES
 from switch.errors import Problem
+from switch.outcome import Outcome
 
 
 class PaymentType(IntEnum):
@@ -87,34 +88,53 @@ class EmptyRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 # --- what the switch answers; fields in the order of the wire ------------------------
 
+# Described, not checked: what the switch answers is its own, and a reader must bear new values.
+
+
+def _one_of(*names: str) -> Meta:
+    return Meta(extra_json_schema={"enum": list(names)})
+
+
+Id = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
+Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+AnyType = Annotated[str, _one_of(*(kind.wire for kind in PaymentType))]
+AnyKind = Annotated[str, _one_of(*get_args(AccountKind))]
+PaymentStatus = Annotated[str, _one_of("completed", "declined")]
+Reason = Annotated[str, _one_of(*(one.wire for one in Outcome if one is not Outcome.APPROVED))]
+AccountStatus = Annotated[str, _one_of("open", "frozen", "closing", "closed")]
+FrozenBy = Annotated[str, _one_of("participant", "operator")]
+Operation = Annotated[str, _one_of("freeze", "unfreeze", "close")]
+OperationReason = Annotated[str, _one_of("already_closed", "not_empty", "frozen_by_operator")]
+Direction = Annotated[str, _one_of("debit", "credit")]
+
 
 class Payment(Struct, frozen=True, kw_only=True):
     """A decision; in look-ups also what became of it since."""
 
-    id: str
+    id: Id
     idempotency_key: str
     request_digest: str
     participant: str
-    type: str
-    payer: str
-    payee: str
+    type: AnyType
+    payer: Id
+    payee: Id
     amount: int
     currency: str
     capture: bool
     hold_seconds: int | None
-    expires_at: str | None
+    expires_at: Time | None
     reference: str | None
     payee_reference: str | None
     description: str | None
     metadata: dict[str, str] | None
-    status: str
-    reason: str | None
+    status: PaymentStatus
+    reason: Reason | None
     amount_held: int
     amount_captured: int
     amount_voided: int
     amount_refunded: int
-    hold_expires_at: str | None
-    created_at: str
+    hold_expires_at: Time | None
+    created_at: Time
 
 
 class AccountLimits(Struct, frozen=True, kw_only=True):
@@ -129,12 +149,12 @@ class AccountLimits(Struct, frozen=True, kw_only=True):
 class Account(Struct, frozen=True, kw_only=True):
     """An account as its holder sees it; `available` is balance minus held minus floor."""
 
-    id: str
+    id: Id
     participant: str
-    kind: str
+    kind: AnyKind
     currency: str
-    status: str
-    frozen_by: str | None
+    status: AccountStatus
+    frozen_by: FrozenBy | None
     reference: str | None
     tier: str | None
     balance: int
@@ -142,37 +162,37 @@ class Account(Struct, frozen=True, kw_only=True):
     available: int
     floor: int
     limits: AccountLimits
-    created_at: str
+    created_at: Time
 
 
 class AccountOperation(Struct, frozen=True, kw_only=True):
     """What freezing, unfreezing or closing an account came to."""
 
-    account: str
-    operation: str
-    status: str
-    frozen_by: str | None
-    reason: str | None
+    account: Id
+    operation: Operation
+    status: AccountStatus
+    frozen_by: FrozenBy | None
+    reason: OperationReason | None
     idempotency_key: str
-    decided_at: str
+    decided_at: Time
 
 
 class Entry(Struct, frozen=True, kw_only=True):
     """One line of a statement. Credits folded together share a posting, told apart by `item`."""
 
-    account: str
+    account: Id
     posting: int
     item: int
-    direction: str
+    direction: Direction
     amount: int
     currency: str
     balance_after: int
-    payment: str
-    type: str
-    counterparty: str
+    payment: Id
+    type: AnyType
+    counterparty: Id
     reference: str | None
     payee_reference: str | None
-    posted_at: str
+    posted_at: Time
 
 
 # --- decoding ------------------------------------------------------------------------

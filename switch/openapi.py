@@ -52,7 +52,12 @@ signs what it answers.
 * **Money** is an integer in minor units with a code of ISO 4217.
 * **Outcomes** of a payment are answers, not errors: a declined payment is a `201` with a `reason`.
 
-Bodies have at most {limits.BODY_BYTES_MAX} bytes.
+* **Unsigned answers** promise nothing: whatever is refused before the signature is verified. That
+  is every `401` and `421`, `404` and `405` of a path or method that is not here, `413`, and often
+  `400`, `429`, `500` and `503`.
+
+Bodies have at most {limits.BODY_BYTES_MAX} bytes. Where a list of values is given for an answer, a
+later version may add to it.
 """
 
 

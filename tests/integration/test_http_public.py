@@ -3,6 +3,7 @@
 import json
 import re
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 import openapi_spec_validator
@@ -51,6 +52,45 @@ async def test_examples_are_what_they_are_examples_of(town: Town) -> None:
     for kind in (PaymentRequest, AccountRequest, Payment):
         (example,) = schemas[kind.__name__]["examples"]
         msgspec.json.decode(json.dumps(example), type=kind, strict=True)
+
+
+async def test_answers_are_described_by_their_values(
+    town: Town, wallet: Member, payer: str, payee: str
+) -> None:
+    """Ids and times have a format, names an enumeration; real answers are as described."""
+    schemas = (await openapi(town))["components"]["schemas"]
+
+    def described(kind: str, member: str) -> dict[str, Any]:
+        schema: dict[str, Any] = schemas[kind]["properties"][member]
+        return next((one for one in schema.get("anyOf", []) if one["type"] != "null"), schema)
+
+    for kind in ("Payment", "Account", "AccountOperation", "Entry"):
+        for member in schemas[kind]["properties"]:
+            if member.endswith("_at"):
+                assert described(kind, member)["format"] == "date-time"
+            if member in {"id", "payer", "payee", "payment", "account", "counterparty"}:
+                assert described(kind, member)["format"] == "uuid"
+            if member in {"status", "reason", "type", "kind", "operation", "direction"}:
+                assert described(kind, member)["enum"]
+    assert "issue" in described("Payment", "type")["enum"]
+    assert "insufficient_funds" in described("Payment", "reason")["enum"]
+    await town.pay(wallet, payer, payee, 1)
+    await town.pay(wallet, payer, payee, 10**15)
+    answers = [
+        ("Account", (await town.send(wallet, "GET", f"/v1/accounts/{payer}")).json),
+        ("AccountOperation", (await town.send(
+            wallet, "POST", f"/v1/accounts/{payer}/close", key=uuid4().hex)).json),
+    ]  # fmt: skip
+    for kind, target in (
+        ("Payment", f"/v1/payments?account={payer}"),
+        ("Entry", f"/v1/accounts/{payer}/entries"),
+    ):
+        answers += [(kind, one) for one in (await town.send(wallet, "GET", target)).json["data"]]
+    assert {kind for kind, _ in answers} == {"Payment", "Account", "AccountOperation", "Entry"}
+    for kind, answer in answers:
+        for member, value in answer.items():
+            if value is not None and "enum" in described(kind, member):
+                assert value in described(kind, member)["enum"], (kind, member)
 
 
 async def test_a_problem_that_is_answered_is_described(
