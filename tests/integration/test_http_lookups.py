@@ -136,7 +136,9 @@ async def test_accounts_are_ones_own(
              for one in page]  # fmt: skip
     assert found == sorted([payer, *marked])
     target = "/v1/accounts?reference=customer+7%20%26+co&limit=1"
-    assert [one["id"] async for page in pages(town, wallet, target) for one in page] == marked
+    assert [one["id"] async for page in pages(town, wallet, target) for one in page] == sorted(
+        marked
+    )
     for target in (f"/v1/accounts/{payee}", f"/v1/accounts/{payee}/entries"):
         assert (await town.send(wallet, "GET", target)).problem == "not-found"
         assert (await town.send(merchant, "GET", target)).status == 200
