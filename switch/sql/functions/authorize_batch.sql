@@ -43,7 +43,10 @@ DECLARE
     v_payee_at integer[] := array_fill(null::integer, ARRAY[v_count]);
     v_posting  bigint[] := array_fill(null::bigint, ARRAY[v_count]);
     v_after    bigint[] := array_fill(null::bigint, ARRAY[v_count]);
+    -- Accounts to fold before the decisions, how many credits at a time, and how many there were.
     v_short    uuid[];
+    v_fold_max bigint := ledger.fold_items_max();
+    v_folded   bigint;
     v_a        integer;
     v_b        integer;
     v_amount   bigint;
@@ -53,14 +56,21 @@ BEGIN
     SELECT * INTO STRICT v_payees FROM ledger.read_payees(p_shard, p_payee, dispositions);
     SELECT * INTO STRICT v_locked
       FROM ledger.lock_accounts(p_shard, p_participant_no, p_payer, dispositions, v_payees.capped);
-    v_short := ledger.short_accounts(p_payer, p_payee, p_amount, dispositions, v_locked.ids,
-                                     v_locked.balances, v_locked.bounds, v_locked.balance_limits);
-    IF v_short IS NOT NULL THEN
-        PERFORM ledger.fold_accounts(p_shard, v_short);
+    -- Piece by piece, as far as the payers need it: a long backlog is left to the fold. The pieces
+    -- double, because each passes over the index entries of those before it.
+    LOOP
+        v_short := ledger.short_accounts(p_payer, p_payee, p_amount, dispositions, v_locked.ids,
+                                         v_locked.balances, v_locked.bounds,
+                                         v_locked.balance_limits);
+        EXIT WHEN v_short IS NULL;
+        v_folded := ledger.fold_accounts(p_shard, v_short, v_fold_max);
+        EXIT WHEN v_folded = 0;
         SELECT * INTO STRICT v_locked
           FROM ledger.lock_accounts(p_shard, p_participant_no, p_payer, dispositions,
                                     v_payees.capped);
-    END IF;
+        EXIT WHEN v_folded < v_fold_max;
+        v_fold_max := 2 * v_fold_max;
+    END LOOP;
     -- Taken under the locks, so that an account's postings never go back in time.
     decided_at := ledger.decision_time();
     v_day := ledger.local_day(decided_at);

@@ -1,10 +1,10 @@
--- fold_credits(shard, limit) → (credits, accounts, waiting_since)
+-- fold_credits(shard, limit) → (credits, accounts)
 --
--- Purpose     Adds waiting credits to their accounts' balances, one posting an account. Safe to run
---             twice at once: an account that somebody else holds is left for the next time.
--- Parameters  p_shard; p_limit  how many waiting credits to look at, oldest accounts' first in id
---             order
--- Returns     credits and accounts folded
+-- Purpose     Adds waiting credits to their accounts' balances. Safe to run twice at once: an
+--             account that somebody else holds is left for the next time.
+-- Parameters  p_shard; p_limit  how many waiting credits to look at, and to fold at most: a backlog
+--             of any size is folded in calls that each hold their locks for a bounded time
+-- Returns     credits folded, p_limit of them if there may be more; accounts looked at
 -- Locks       accounts in id order (those that are free), then their unfolded credits
 -- Tables      reads and deletes unfolded_credit; updates account; inserts fold
 CREATE OR REPLACE FUNCTION ledger.fold_credits(
@@ -23,6 +23,6 @@ BEGIN
                                             WHERE shard = p_shard LIMIT p_limit) c))
              ORDER BY id
                FOR NO KEY UPDATE SKIP LOCKED) a;
-    credits := ledger.fold_accounts(p_shard, coalesce(v_accounts, '{}'));
+    credits := ledger.fold_accounts(p_shard, coalesce(v_accounts, '{}'), p_limit);
     accounts := coalesce(cardinality(v_accounts), 0);
 END $$;

@@ -1,6 +1,7 @@
 -- read_entries(participant_no, account, after_posting, after_item, limit) → rows
 --
--- Purpose     An account's statement in posting order. What was read once never changes.
+-- Purpose     An account's statement in posting order. What was read once never changes. Of each
+--             fold no more is unpacked than the page may show.
 -- Parameters  p_participant_no  who asks; p_account; p_after_posting, p_after_item  the entry after
 --             which to go on (0, 0 from the start); p_limit  how many
 -- Returns     one row an entry: posting, item (from 1; credits folded together share a posting),
@@ -27,24 +28,31 @@ AS $$
          WHERE y.payer_posting_no > p_after_posting
          ORDER BY y.payer_posting_no LIMIT p_limit
     ), folded AS (
-        SELECT f.* FROM own JOIN ledger.fold f ON f.shard = own.shard AND f.account = own.id
+        SELECT f.posting_no, f.folded_at, f.opening_balance, f.transfer_ids, f.amounts,
+               CASE WHEN f.posting_no > p_after_posting THEN 0
+                    ELSE least(p_after_item, cardinality(f.transfer_ids)) END AS read_before
+          FROM own JOIN ledger.fold f ON f.shard = own.shard AND f.account = own.id
          WHERE f.posting_no >= p_after_posting
          ORDER BY f.posting_no LIMIT p_limit + 1
     ), credit AS (
-        SELECT f.posting_no AS posting, u.item::integer AS item, 'credit' AS direction, u.amount,
-               (f.opening_balance
-                   + sum(u.amount) OVER (PARTITION BY f.posting_no ORDER BY u.item))::bigint
-                   AS balance_after,
+        SELECT f.posting_no AS posting, u.item, 'credit' AS direction, u.amount, u.balance_after,
                u.transfer_id AS payment, f.folded_at AS posted_at
-          FROM folded f,
-               unnest(f.transfer_ids, f.amounts) WITH ORDINALITY AS u (transfer_id, amount, item)
+          FROM folded f
+         CROSS JOIN LATERAL (
+               SELECT f.read_before + i.item::integer AS item, i.transfer_id, i.amount,
+                      (f.opening_balance
+                          + coalesce((SELECT sum(b) FROM unnest(f.amounts[:f.read_before]) AS b), 0)
+                          + sum(i.amount) OVER (ORDER BY i.item))::bigint AS balance_after
+                 FROM unnest(f.transfer_ids[f.read_before + 1:f.read_before + p_limit],
+                             f.amounts[f.read_before + 1:f.read_before + p_limit])
+                      WITH ORDINALITY AS i (transfer_id, amount, item)) u
+         ORDER BY f.posting_no, u.item LIMIT p_limit
     ), entry AS (
         SELECT d.posting, d.item, d.direction, d.amount, d.balance_after, d.payment, d.posted_at
           FROM debit d
          UNION ALL
         SELECT c.posting, c.item, c.direction, c.amount, c.balance_after, c.payment, c.posted_at
           FROM credit c
-         WHERE (c.posting, c.item) > (p_after_posting, p_after_item)
          ORDER BY posting, item LIMIT p_limit
     )
     SELECT e.posting, e.item, e.direction, e.amount, e.balance_after, e.payment, t.name,

@@ -1,0 +1,181 @@
+"""A backlog of waiting credits is folded in bounded steps, and is money from the first moment."""
+
+from collections.abc import AsyncIterator
+from itertools import pairwise
+from uuid import UUID
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from switch import db
+from switch.ledger import Statements, fold_credits
+from switch.limits import BATCH_SIZE_MAX, PAGE_SIZE_MAX
+from switch.message import Entry
+from switch.reads import Reads
+from tests.databases import WORKER, Database
+from tests.ledger.books import assert_books_are_right
+from tests.ledger.city import City, Participant
+
+ITEMS_MAX = "SELECT ledger.fold_items_max()"
+FOLDS = """
+    SELECT cardinality(transfer_ids) AS items, transfer_ids
+      FROM ledger.fold WHERE account = $1 ORDER BY posting_no
+"""
+WAITING = "SELECT count(*) FROM ledger.unfolded_credit WHERE payee = $1"
+BACKLOG_BATCHES = 14  # of 256: three and a half times what one posting may add up
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def reads(database: Database) -> AsyncIterator[Reads]:
+    """What a worker reads with."""
+    async with db.pool(database.url(WORKER), application_name="reads") as pool:
+        yield Reads(pool)
+
+
+async def pay_often(
+    city: City, lane: Statements, holder: Participant, payee: UUID, amount: int = 1
+) -> int:
+    """Leave a backlog of credits of this amount to the payee; how many."""
+    count = BACKLOG_BATCHES * BATCH_SIZE_MAX
+    payer = await city.account(holder, "wallet", balance=count * amount)
+    for _ in range(BACKLOG_BATCHES):
+        orders = [city.order(holder, payer, payee, amount) for _ in range(BATCH_SIZE_MAX)]
+        decisions = await city.decide(lane, orders)
+        assert city.both(decisions, orders, city.decided_at(orders)) is None
+    return count
+
+
+async def statement(reads: Reads, holder: Participant, account: UUID, page: int) -> list[Entry]:
+    """All entries, page by page."""
+    found: list[Entry] = []
+    while True:
+        after = (found[-1].posting, found[-1].item) if found else None
+        read = await reads.entries(holder.no, account, after, page)
+        assert read is not None
+        found += read[:page]
+        if len(read) < page:
+            return found
+
+
+def assert_it_adds_up(entries: list[Entry]) -> None:
+    """Every line once, in order, each with the balance that it led to."""
+    balance = 0
+    for entry in entries:
+        balance += entry.amount if entry.direction == "credit" else -entry.amount
+        assert entry.balance_after == balance, entry
+    places = [(entry.posting, entry.item) for entry in entries]
+    assert all(before < after for before, after in pairwise(places))
+    assert len({(entry.payment, entry.direction) for entry in entries}) == len(entries)
+
+
+async def assert_folds_are_bounded(admin: asyncpg.Connection, account: UUID) -> None:
+    """No posting holds more than its bound, and the older credits were added first."""
+    items_max = await admin.fetchval(ITEMS_MAX)
+    folds = await admin.fetch(FOLDS, account)
+    assert max(fold["items"] for fold in folds) <= items_max
+    for fold in folds:
+        assert fold["transfer_ids"] == sorted(fold["transfer_ids"])
+
+
+async def test_a_backlog_is_folded_in_bounded_steps(
+    city: City, lane: Statements, jobs: asyncpg.Connection, admin: asyncpg.Connection, reads: Reads
+) -> None:
+    """No step takes more than its limit, all together take everything, oldest first."""
+    holder = await city.participant("wallet")
+    payee = await city.account(holder, "wallet")
+    left = await pay_often(city, lane, holder, payee)
+    while left:
+        limit = city.random.choice((700, 1000, 1500))
+        folded = await fold_credits(jobs, limit)
+        assert folded.credits == min(limit, left)
+        left -= folded.credits
+        assert await admin.fetchval(WAITING, payee) == left
+    assert (await fold_credits(jobs, 1000)).credits == 0
+    await assert_folds_are_bounded(admin, payee)
+    folds = await admin.fetch(FOLDS, payee)
+    in_order = [transfer for fold in folds for transfer in fold["transfer_ids"]]
+    assert in_order == sorted(in_order)
+    await assert_books_are_right(admin)
+    for page in (37, PAGE_SIZE_MAX):
+        entries = await statement(reads, holder, payee, page)
+        assert_it_adds_up(entries)
+        assert [UUID(entry.payment) for entry in entries] == in_order
+
+
+async def test_a_page_after_an_item_that_is_not_there_goes_on_with_the_next_posting(
+    city: City, lane: Statements, jobs: asyncpg.Connection, reads: Reads
+) -> None:
+    """A place beyond a posting's last credit is a place like any other."""
+    holder = await city.participant("wallet")
+    payer = await city.account(holder, "wallet", balance=100)
+    payee = await city.account(holder, "wallet")
+    for _ in range(2):
+        await city.decide(lane, [city.order(holder, payer, payee, n) for n in (1, 2, 3)])
+        await fold_credits(jobs, 1000)
+    whole = await reads.entries(holder.no, payee, None, 10)
+    assert whole is not None
+    assert [(entry.posting, entry.item) for entry in whole] == [
+        (posting, item) for posting in (1, 2) for item in (1, 2, 3)
+    ]
+    assert await reads.entries(holder.no, payee, (1, 2**31 - 1), 10) == whole[3:]
+    assert await reads.entries(holder.no, payee, (1, 2), 2) == whole[2:4]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0], ids=["one coin", "a part", "all of it"])
+async def test_a_payer_spends_of_a_backlog_at_once(
+    city: City, lane: Statements, jobs: asyncpg.Connection, admin: asyncpg.Connection, reads: Reads,
+    share: float,
+) -> None:  # fmt: skip
+    """Money received can be spent before any fold came by; one coin more than all is too much."""
+    holder = await city.participant("wallet")
+    payer = await city.account(holder, "wallet")
+    payee = await city.account(holder, "wallet")
+    count = await pay_often(city, lane, holder, payer)
+    orders = [city.order(holder, payer, payee, max(1, int(count * share)))]
+    decisions = await city.decide(lane, orders)
+    assert city.both(decisions, orders, city.decided_at(orders)) is None
+    assert decisions[0].outcome == 0
+    left = await admin.fetchval(WAITING, payer)
+    assert left == 0 if share == 1 else left > 0, "no more is folded than is needed"
+    orders = [city.order(holder, payer, payee, count)]
+    decisions = await city.decide(lane, orders)
+    assert city.both(decisions, orders, city.decided_at(orders)) is None
+    while (await fold_credits(jobs, 1000)).credits:
+        pass
+    await assert_folds_are_bounded(admin, payer)
+    await assert_books_are_right(admin)
+    assert_it_adds_up(await statement(reads, holder, payer, PAGE_SIZE_MAX))
+
+
+async def test_a_cap_counts_all_of_a_backlog(
+    city: City, lane: Statements, admin: asyncpg.Connection
+) -> None:
+    """A payee that is capped while its credits wait takes what is left to the cap, no coin more."""
+    holder = await city.participant("wallet")
+    name = f"capped-{city.random.randrange(16**8):08x}"
+    tier = await city.tier(name)
+    payee = await city.account(holder, "wallet", tier=tier)
+    payer = await city.account(holder, "wallet", balance=100)
+    count = await pay_often(city, lane, holder, payee)
+    await city.tier(name, balance_limit=count + 10)
+    orders = [city.order(holder, payer, payee, amount) for amount in (11, 10, 1)]
+    decisions = await city.decide(lane, orders)
+    assert city.both(decisions, orders, city.decided_at(orders)) is None
+    assert [decision.outcome for decision in decisions] == [120, 0, 120]
+    await assert_folds_are_bounded(admin, payee)
+    await assert_books_are_right(admin)
+
+
+async def test_the_operator_counts_all_of_a_backlog(
+    city: City, lane: Statements, admin: asyncpg.Connection
+) -> None:
+    """The operator's change of a floor folds everything, in bounded postings."""
+    holder = await city.participant("wallet")
+    payee = await city.account(holder, "merchant")
+    count = await pay_often(city, lane, holder, payee)
+    await city.set_floor(payee, 0)
+    assert await admin.fetchval(WAITING, payee) == 0
+    await assert_folds_are_bounded(admin, payee)
+    assert await admin.fetchval("SELECT balance FROM ledger.account WHERE id = $1", payee) == count
+    await assert_books_are_right(admin)
