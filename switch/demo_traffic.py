@@ -192,4 +192,5 @@ class Traffic:
 
     def _wallet(self) -> tuple[Member, str]:
         provider = self._random.choice(self._city.providers)
-        return provider, self._random.choice(provider.accounts)
+        # The first wallet is left alone: it is kept for the payment by hand.
+        return provider, self._random.choice(provider.accounts[1:])
