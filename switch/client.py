@@ -182,7 +182,7 @@ class Client:
         after: str | None = None,
         limit: int | None = None,
     ) -> Page[Payment]:
-        """One piece of the list of payments, in the order they were decided."""
+        """One piece of the list of payments, in the order they arrived."""
         query = {
             "reference": reference,
             "account": account,

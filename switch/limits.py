@@ -20,8 +20,6 @@ METADATA_PAIRS_MAX = 10
 METADATA_KEY_CHARS_MAX = 40
 METADATA_VALUE_CHARS_MAX = 200
 TIER_NAME_CHARS_MAX = 32
-PARTICIPANT_ID_CHARS_MAX = 32
-KEY_NAME_CHARS_MAX = 64
 DETAIL_CHARS_MAX = 300  # what a problem says; it may quote the message, never all of it
 QUERY_PARAMETERS_MAX = 16  # the longest list of them has seven
 YEAR_MIN = 1970  # of a time in a message or a query; what is meant lies within
@@ -35,7 +33,6 @@ SIGNATURE_FIELD_BYTES_MAX = (
 )  # all lines of one structured field; each byte costs about 1 µs
 SIGNATURES_MAX = 8  # on one message: the sender's and those of a few proxies
 COVERED_COMPONENTS_MAX = 32  # of one signature; the common form has five
-KEY_ID_CHARS_MAX = 97  # participant, slash, name
 KEY_FILE_BYTES_MAX = 16 * 1024  # a PEM file has 120 bytes; text around the key is allowed
 PUBLISHED_KEYS_MAX = 1_000  # in one JWK set; ten years of weekly rotation fit
 FAILED_SIGNATURES_BURST = 50  # failures of one peer and key id before the pair is exhausted

@@ -93,7 +93,7 @@ class Lookups:
         return NOT_FOUND if payment is None else document(payment)
 
     async def payments(self, caller: Caller) -> Answer | Problem:
-        """The payment under a key, or the caller's payments, in the order they were decided."""
+        """The payment under a key, or the caller's payments, in the order they arrived."""
         parameters = read_query(caller.request.query, _PAYMENT_READERS)
         if isinstance(parameters, Problem):
             return parameters

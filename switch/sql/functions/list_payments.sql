@@ -5,7 +5,8 @@
 --             account of the participant, null for what the participant sent; p_from_at, p_to_at
 --             decided from (inclusive) to (exclusive), null for open; p_after  only ids after this
 --             one; p_limit  how many
--- Returns     ids in their order, which is that of time
+-- Returns     ids in their order, which is that of arrival: a payment that waited to be decided
+--             can appear behind one that a caller has read already
 -- Locks       none
 -- Tables      reads payment, account
 CREATE OR REPLACE FUNCTION ledger.list_payments(
