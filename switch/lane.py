@@ -195,12 +195,23 @@ class Lane:
                 await self._idle
                 self._idle = None
                 continue  # the link may have gone while nothing was to do
+            await self._gather()
             count = min(len(self._queue), limits.BATCH_SIZE_MAX)
             self._in_flight = [self._queue.popleft() for _ in range(count)]
             is_usable = await self._decide(link, self._in_flight)
             self._in_flight = []
             if not is_usable:
                 return
+
+    async def _gather(self) -> None:
+        """Let what has reached this process already come along: until the loop brings no more."""
+        quiet_turns = 0
+        for _ in range(limits.GATHER_TURNS_MAX):
+            count = len(self._queue)
+            if count >= limits.BATCH_SIZE_MAX or quiet_turns == limits.GATHER_QUIET_TURNS:
+                return
+            await asyncio.sleep(0)
+            quiet_turns = 0 if len(self._queue) > count else quiet_turns + 1
 
     async def _decide(self, link: Link, batch: Sequence[Waiting]) -> bool:
         """Decide a batch and answer all of it; false when the link is not to be used again."""

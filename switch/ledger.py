@@ -16,6 +16,7 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
+from msgspec import Struct
 
 from switch import limits
 from switch.clock import rfc3339
@@ -54,8 +55,7 @@ class Disposition(IntEnum):
 # --- deciding payments ---------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class Order(Struct, frozen=True, kw_only=True):
     """A verified, valid message on its way to a decision."""
 
     participant_no: int
@@ -66,8 +66,7 @@ class Order:
     request: PaymentRequest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(Struct, frozen=True, kw_only=True):
     """The answer to an order; without a payment when its key was spent on another message."""
 
     disposition: Disposition
@@ -284,6 +283,9 @@ def stored_payment(row: Mapping[str, Any]) -> Payment:
     )
 
 
+_text: Callable[[UUID], str] = msgspec.to_builtins  # as str(id), in a quarter of the time
+
+
 def _payment(
     *,
     payment_id: UUID,
@@ -305,13 +307,13 @@ def _payment(
 ) -> Payment:
     approved = outcome is Outcome.APPROVED
     return Payment(
-        id=str(payment_id),
+        id=_text(payment_id),
         idempotency_key=key,
         request_digest=f"sha-256=:{base64.b64encode(digest).decode()}:",
         participant=participant,
         type=type_name,
-        payer=str(payer),
-        payee=str(payee),
+        payer=_text(payer),
+        payee=_text(payee),
         amount=amount,
         currency=currency,
         capture=True,

@@ -33,6 +33,7 @@ SIGNATURE_FIELD_BYTES_MAX = (
 )  # all lines of one structured field; each byte costs about 1 µs
 SIGNATURES_MAX = 8  # on one message: the sender's and those of a few proxies
 COVERED_COMPONENTS_MAX = 32  # of one signature; the common form has five
+COMMON_FORMS_MAX = 256  # lists of covered components that are remembered; a client has one or two
 KEY_FILE_BYTES_MAX = 16 * 1024  # a PEM file has 120 bytes; text around the key is allowed
 PUBLISHED_KEYS_MAX = 1_000  # in one JWK set; ten years of weekly rotation fit
 FAILED_SIGNATURES_BURST = 50  # failures of one peer and key id before the pair is exhausted
@@ -53,6 +54,7 @@ PARTICIPANTS_RECONNECT_S = 0.2  # pause between two attempts to connect
 # The way to the ledger.
 LANE_COUNT = 1  # connections of one worker that decide payments; one makes larger batches
 LANE_COUNT_MAX = 16
+GC_NEW_OBJECTS = 10_000  # before a search for cycles among them; Python's own choice is 700
 LANE_QUEUE_MAX = 2048  # messages waiting for one lane; eight full batches
 PARTICIPANT_IN_FLIGHT_MAX = 1024  # accepted and unanswered messages of one participant, per worker
 QUEUE_LOOK_S = 0.25  # how often a queue is searched for what waited too long
@@ -106,7 +108,7 @@ DEMO_LOOK_S = 0.25  # between two pictures of the table
 DEMO_LOOKS_PER_BALANCE = 4  # balances are asked for once a second
 
 # Jobs.
-FOLD_INTERVAL_S = 0.1  # a payee sees its money at most this late on an idle switch
+FOLD_INTERVAL_S = 1.0  # a payee sees its money at most this late on an idle switch
 FOLD_SIZE_MAX = 20_000  # credits in one transaction; keeps the database's horizon moving
 CLOSING_INTERVAL_S = 1.0  # how soon a closing account is looked at again
 BOOKS_CHECK_INTERVAL_S = 600.0  # it reads everything once; an alarm after ten minutes is enough
@@ -120,6 +122,8 @@ JOB_PAUSE_S_MAX = 5.0
 
 # The ledger.
 BATCH_SIZE_MAX = 256  # one call of the deciding function; a commit is amortised by then
+GATHER_QUIET_TURNS = 2  # of the event loop: from bytes on a socket to a message in the queue
+GATHER_TURNS_MAX = 64  # before a batch leaves all the same
 AUTHORIZE_RETRIES_MAX = 5  # deadlocks and serialisation failures of one batch
 STATEMENT_TIMEOUT_S = 5.0  # the server gives a statement up, and its locks
 STATEMENT_WAIT_S = 8.0  # the client gives the server up: outcome unknown

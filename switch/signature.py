@@ -21,6 +21,7 @@ import re
 from base64 import b64encode
 from binascii import a2b_base64
 from collections.abc import Callable
+from functools import lru_cache
 
 import msgspec
 from nacl import bindings
@@ -34,7 +35,7 @@ from switch.components import (
     signature_base,
 )
 from switch.errors import Problem
-from switch.limits import IDEMPOTENCY_KEY_CHARS_MAX, SIGNATURES_MAX
+from switch.limits import COMMON_FORMS_MAX, IDEMPOTENCY_KEY_CHARS_MAX, SIGNATURES_MAX
 from switch.structured import (
     Dictionary,
     Fault,
@@ -56,6 +57,7 @@ _COMMON_INPUT = re.compile(
     r'([a-z*][a-z0-9_.*-]{0,63})=(\("([a-z@-]+(?:" "[a-z@-]+)*)"\)'
     r';created=([1-9][0-9]{0,14});keyid="([A-Za-z0-9._/-]{1,128})"(?:;alg="ed25519")?)'
 )
+_PARAMETERS = "PARAMETERS"  # in a skeleton; no component has capitals
 _COMMON_SIGNATURE = re.compile(r"([a-z*][a-z0-9_.*-]{0,63})=:([A-Za-z0-9+/]{86}==):")
 _COMMON_DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):")
 _PLAIN_KEY_ID = re.compile(r"[A-Za-z0-9._/-]{1,128}")
@@ -221,7 +223,9 @@ def parse_idempotency_key(idempotency_key: str | None) -> str | Problem:
     if not idempotency_key:
         return Problem(name="idempotency-key-missing", detail="a POST needs one Idempotency-Key")
     quoted = _QUOTED_KEY.fullmatch(idempotency_key)
-    key = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else idempotency_key
+    key = quoted[1] if quoted else idempotency_key
+    if quoted and "\\" in key:
+        key = re.sub(r"\\(.)", r"\1", key)
     if (quoted or _BARE_KEY.fullmatch(key)) and len(key) <= IDEMPOTENCY_KEY_CHARS_MAX:
         return key
     return Problem(
@@ -303,32 +307,49 @@ def read_common(
     label, parameters, components, created, key_id = named.groups()
     if signed[1] != label or not is_known_key(key_id):
         return None
-    names = components.split('" "')
+    form = _common_form(components)
+    if form is None:
+        return None
+    skeleton, covered = form
     values = {
         "@method": parts.method,
         "@authority": parts.authority,
         "@path": bound.path,
         "@query": f"?{parts.query or ''}",
-        "content-digest": bound.content_digest,
-        "idempotency-key": bound.idempotency_key,
+        _PARAMETERS: parameters,
     }
-    lines = []
-    for name in names:
-        value = values.pop(name, None)
-        if value is None:  # twice, not there, or not of the common form
-            return None
-        lines.append(f'"{name}": {value}')
-    lines.append(f'"@signature-params": {parameters}')
+    if bound.content_digest is not None:
+        values["content-digest"] = bound.content_digest
+    if bound.idempotency_key is not None:
+        values["idempotency-key"] = bound.idempotency_key
+    try:
+        base = skeleton % values
+    except KeyError:  # something that is not there, or not of the common form
+        return None
     candidate = Candidate(
         key_id=key_id,
         label=label,
-        base="\n".join(lines).encode("ascii"),
+        base=base.encode("ascii"),
         signature=a2b_base64(signed[2]),
         created=int(created),
         expires=None,
         bound=bound,
     )
-    return candidate, frozenset(names)
+    return candidate, covered
+
+
+@lru_cache(maxsize=COMMON_FORMS_MAX)
+def _common_form(components: str) -> tuple[str, frozenset[str]] | None:
+    """The skeleton of a signature base, with `%(name)s` for values; None if a name stands twice.
+
+    Clients sign in a form of their own, always the same, so there are few.
+    """
+    names = components.split('" "')
+    covered = frozenset(names)
+    if len(covered) < len(names):
+        return None
+    lines = "".join(f'"{name}": %({name})s\n' for name in names)
+    return f'{lines}"@signature-params": %({_PARAMETERS})s', covered
 
 
 def read_general(

@@ -5,7 +5,6 @@ header lines to one value (RFC 9110 §5.3, RFC 9421 §2.1), and the promise that
 reading a field raise or take long. Nothing here knows what a field means.
 """
 
-import re
 from collections.abc import Callable
 from typing import Any, NoReturn, Protocol
 
@@ -19,9 +18,6 @@ Parameters = dict[str, Any]
 Item = tuple[Any, Parameters]
 InnerList = tuple[list[Item], Parameters]
 Dictionary = dict[str, Item | InnerList]
-
-# A field line that is its own value: printable ASCII without space around it.
-_PLAIN = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -52,8 +48,10 @@ def field_value(headers: FieldLines, name: str) -> str | Fault | None:
     lines = headers.getall(name, [])
     if not lines:
         return None
-    if len(lines) == 1 and _PLAIN.fullmatch(lines[0]):
-        return lines[0]
+    if len(lines) == 1:
+        line = lines[0]
+        if line.isascii() and line.isprintable() and line and line == line.strip(" "):
+            return line
     value = ", ".join(map(_unfolded, lines))
     if not value.isascii() or not value.replace("\t", " ").isprintable():
         return Fault(f"{name} holds bytes that are not printable ASCII")

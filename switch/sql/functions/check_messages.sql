@@ -18,7 +18,7 @@ CREATE OR REPLACE FUNCTION ledger.check_messages(
     p_ids uuid[], p_holders integer[], p_kinds text[], p_currencies text[], p_blocks smallint[],
     p_payment_limits bigint[],
     OUT verdicts smallint[], OUT counted boolean[], OUT payers_at integer[])
-LANGUAGE plpgsql SET search_path = ledger, pg_temp SET plan_cache_mode = force_generic_plan
+LANGUAGE plpgsql
 AS $$
 BEGIN
     SELECT array_agg(c.verdict), array_agg(c.counted), array_agg(c.payer_at)

@@ -12,7 +12,7 @@
 CREATE OR REPLACE FUNCTION ledger.claim_keys(
     p_participant_no integer[], p_key text[], p_digest bytea[], p_payment_id uuid[],
     OUT dispositions smallint[], OUT payment_ids uuid[])
-LANGUAGE plpgsql SET search_path = ledger, pg_temp SET plan_cache_mode = force_generic_plan
+LANGUAGE plpgsql
 AS $$
 DECLARE
     v_claimed uuid[];

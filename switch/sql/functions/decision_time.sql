@@ -6,5 +6,5 @@
 -- Locks     none
 -- Tables    none
 CREATE OR REPLACE FUNCTION ledger.decision_time() RETURNS timestamptz
-LANGUAGE sql VOLATILE PARALLEL SAFE SET search_path = ledger, pg_temp
+LANGUAGE sql VOLATILE PARALLEL SAFE
 AS $$ SELECT clock_timestamp() $$;

@@ -6,5 +6,5 @@
 -- Locks       none
 -- Tables      reads setting
 CREATE OR REPLACE FUNCTION ledger.local_day(p_at timestamptz) RETURNS date
-LANGUAGE sql STABLE SET search_path = ledger, pg_temp
+LANGUAGE sql STABLE
 AS $$ SELECT (p_at AT TIME ZONE value)::date FROM ledger.setting WHERE name = 'time_zone' $$;

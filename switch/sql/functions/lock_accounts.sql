@@ -19,7 +19,7 @@ CREATE OR REPLACE FUNCTION ledger.lock_accounts(
     OUT blocks smallint[], OUT balances bigint[], OUT bounds bigint[], OUT postings bigint[],
     OUT spent bigint[], OUT spent_days date[], OUT payment_limits bigint[],
     OUT daily_limits bigint[], OUT balance_limits bigint[])
-LANGUAGE plpgsql SET search_path = ledger, pg_temp SET plan_cache_mode = force_generic_plan
+LANGUAGE plpgsql
 AS $$
 DECLARE
     v_wanted constant uuid[] :=

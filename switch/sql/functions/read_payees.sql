@@ -10,7 +10,7 @@
 CREATE OR REPLACE FUNCTION ledger.read_payees(
     p_shard smallint, p_payee uuid[], p_dispositions smallint[],
     OUT kinds text[], OUT currencies text[], OUT closed boolean[], OUT capped uuid[])
-LANGUAGE plpgsql SET search_path = ledger, pg_temp SET plan_cache_mode = force_generic_plan
+LANGUAGE plpgsql
 AS $$
 BEGIN
     SELECT array_agg(p.kind), array_agg(p.currency), array_agg(p.lifecycle <> 'open'),
