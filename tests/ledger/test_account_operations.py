@@ -1,13 +1,14 @@
 """Accounts as their holders handle them: opened, frozen, closed, each once a key."""
 
 import asyncio
+import dataclasses
 import hashlib
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from uuid import UUID
 
 import asyncpg
 import pytest_asyncio
+from msgspec.structs import replace
 
 from switch import db
 from switch.ledger import Disposition, Statements, finish_closing, fold_credits
@@ -99,7 +100,7 @@ async def test_a_key_is_spent_over_all_operations(
     [answer] = await city.decide(lane, [city.order(provider, payer, payee, 4, key="opened")])
     assert answer.disposition is REUSED
     assert (await change(reads, provider, payee, "close", "opened")).disposition is REUSED
-    alike = replace(opening(city, provider, "paid"), digest=paid.digest)
+    alike = dataclasses.replace(opening(city, provider, "paid"), digest=paid.digest)
     assert (await reads.open_account(alike)).disposition is REUSED, "bytes alone are no operation"
     alike = replace(paid, key="opened", digest=opening(city, provider, "opened").digest)
     [answer] = await city.decide(lane, [alike])

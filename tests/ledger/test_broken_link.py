@@ -1,13 +1,13 @@
 """When the link to the ledger breaks: outcome unknown, and the truth when asked again (P3, P6)."""
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
 import asyncpg
 import pytest
+from msgspec.structs import replace
 
 from switch import db
 from switch.errors import OutcomeUnknown

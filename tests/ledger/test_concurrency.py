@@ -3,12 +3,12 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from itertools import pairwise
 from uuid import UUID
 
 import asyncpg
 import pytest_asyncio
+from msgspec.structs import replace
 
 from switch.ledger import Disposition, Order, Statements, fold_credits
 from switch.outcome import Outcome

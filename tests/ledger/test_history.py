@@ -1,10 +1,10 @@
 """The search for a serial order itself: it accepts what can be explained and nothing else."""
 
 import hashlib
-from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
+from msgspec.structs import replace
 
 from switch.ledger import Disposition, Order
 from switch.message import PaymentRequest

@@ -1,11 +1,13 @@
 """Random messages for a small city: mostly sensible, aimed at the edges of every rule."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from switch.ledger import Order
 from tests.ledger.city import CURRENCY, City, Participant

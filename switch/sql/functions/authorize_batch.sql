@@ -39,12 +39,18 @@ DECLARE
     v_balance  bigint[];
     v_postings bigint[];
     v_spent    bigint[];
-    -- Of each message: where its payee stands if it is locked, and how the debit was posted.
-    v_payee_at integer[] := array_fill(null::integer, ARRAY[v_count]);
-    v_posting  bigint[] := array_fill(null::bigint, ARRAY[v_count]);
-    v_after    bigint[] := array_fill(null::bigint, ARRAY[v_count]);
-    -- Accounts to fold before the decisions, how many credits at a time, and how many there were.
+    v_spent_on date[];
+    -- Of each message: number and balance of the debit, and of the credit if the payee is locked.
+    v_nothing  constant bigint[] := array_fill(null::bigint, ARRAY[v_count]);
+    v_debit    bigint[];
+    v_after    bigint[];
+    v_credit   bigint[];
+    v_before   bigint[];
+    v_direct   boolean;
+    -- Accounts whose waiting credits matter, those whose credits are all added up, and how many
+    -- are added at a time.
     v_short    uuid[];
+    v_complete uuid[] := '{}';
     v_fold_max bigint := ledger.fold_items_max();
     v_folded   bigint;
     v_a        integer;
@@ -56,21 +62,6 @@ BEGIN
     SELECT * INTO STRICT v_payees FROM ledger.read_payees(p_shard, p_payee, dispositions);
     SELECT * INTO STRICT v_locked
       FROM ledger.lock_accounts(p_shard, p_participant_no, p_payer, dispositions, v_payees.capped);
-    -- Piece by piece, as far as the payers need it: a long backlog is left to the fold. The pieces
-    -- double, because each passes over the index entries of those before it.
-    LOOP
-        v_short := ledger.short_accounts(p_payer, p_payee, p_amount, dispositions, v_locked.ids,
-                                         v_locked.balances, v_locked.bounds,
-                                         v_locked.balance_limits);
-        EXIT WHEN v_short IS NULL;
-        v_folded := ledger.fold_accounts(p_shard, v_short, v_fold_max);
-        EXIT WHEN v_folded = 0;
-        SELECT * INTO STRICT v_locked
-          FROM ledger.lock_accounts(p_shard, p_participant_no, p_payer, dispositions,
-                                    v_payees.capped);
-        EXIT WHEN v_folded < v_fold_max;
-        v_fold_max := 2 * v_fold_max;
-    END LOOP;
     -- Taken under the locks, so that an account's postings never go back in time.
     decided_at := ledger.decision_time();
     v_day := ledger.local_day(decided_at);
@@ -80,50 +71,75 @@ BEGIN
                                  v_payees.currencies, v_payees.closed, v_locked.ids,
                                  v_locked.holders, v_locked.kinds, v_locked.currencies,
                                  v_locked.blocks, v_locked.payment_limits);
-    outcomes := v_check.verdicts;
-    v_balance := v_locked.balances;
-    v_postings := v_locked.postings;
-    v_spent := v_locked.spent;
 
-    FOR i IN 1 .. v_count LOOP
-        CONTINUE WHEN outcomes[i] IS DISTINCT FROM 0;
-        v_a := v_check.payers_at[i];
-        v_b := array_position(v_locked.ids, p_payee[i]);
-        v_payee_at[i] := v_b;
-        v_amount := p_amount[i];
-        IF v_locked.spent_days[v_a] < v_day THEN
-            v_spent[v_a] := 0;
-            v_locked.spent_days[v_a] := v_day;
+    -- Decided as if no credit waited, and again when that made somebody short: his credits are
+    -- added up piece by piece, as far as he needs it, because a long backlog is the fold's. The
+    -- pieces double, because each passes over the index entries of those before it. What a cap is
+    -- held against is always complete.
+    LOOP
+        outcomes := v_check.verdicts;
+        v_balance := v_locked.balances;
+        v_postings := v_locked.postings;
+        v_spent := v_locked.spent;
+        v_spent_on := v_locked.spent_days;
+        v_debit := v_nothing;
+        v_after := v_nothing;
+        v_credit := v_nothing;
+        v_before := v_nothing;
+        v_direct := false;
+        v_short := CASE WHEN v_payees.capped <@ v_complete THEN '{}' ELSE v_payees.capped END;
+        FOR i IN 1 .. v_count LOOP
+            CONTINUE WHEN outcomes[i] IS DISTINCT FROM 0;
+            v_a := v_check.payers_at[i];
+            v_b := array_position(v_locked.ids, p_payee[i]);
+            v_amount := p_amount[i];
+            IF v_spent_on[v_a] < v_day THEN
+                v_spent[v_a] := 0;
+                v_spent_on[v_a] := v_day;
+            END IF;
+            outcomes[i] := CASE
+                WHEN v_check.counted[i] AND v_spent[v_a] + v_amount > v_locked.daily_limits[v_a]
+                    THEN 110
+                WHEN v_balance[v_b] + v_amount > v_locked.balance_limits[v_b] THEN 120
+                WHEN v_balance[v_a] - v_amount < v_locked.bounds[v_a] THEN 130
+                ELSE 0
+            END;
+            IF outcomes[i] = 130 AND v_locked.ids[v_a] <> ALL (v_complete) THEN
+                v_short := v_short || v_locked.ids[v_a];
+            END IF;
+            CONTINUE WHEN outcomes[i] <> 0;
+            v_balance[v_a] := v_balance[v_a] - v_amount;
+            v_postings[v_a] := v_postings[v_a] + 1;
+            v_debit[i] := v_postings[v_a];
+            v_after[i] := v_balance[v_a];
+            IF v_check.counted[i] THEN
+                v_spent[v_a] := v_spent[v_a] + v_amount;
+            END IF;
+            IF v_b IS NOT NULL THEN  -- the payee is locked too: its credit is a posting at once
+                v_postings[v_b] := v_postings[v_b] + 1;
+                v_credit[i] := v_postings[v_b];
+                v_before[i] := v_balance[v_b];
+                v_balance[v_b] := v_balance[v_b] + v_amount;
+                v_direct := true;
+            END IF;
+        END LOOP;
+        EXIT WHEN v_short = '{}';
+        v_folded := ledger.fold_accounts(p_shard, v_short, v_fold_max, decided_at);
+        IF v_folded < v_fold_max THEN
+            v_complete := v_complete || v_short;
         END IF;
-        outcomes[i] := CASE
-            WHEN v_check.counted[i] AND v_spent[v_a] + v_amount > v_locked.daily_limits[v_a]
-                THEN 110
-            WHEN v_balance[v_b] + v_amount > v_locked.balance_limits[v_b] THEN 120
-            WHEN v_balance[v_a] - v_amount < v_locked.bounds[v_a] THEN 130
-            ELSE 0
-        END;
-        CONTINUE WHEN outcomes[i] <> 0;
-        v_balance[v_a] := v_balance[v_a] - v_amount;
-        v_postings[v_a] := v_postings[v_a] + 1;
-        v_posting[i] := v_postings[v_a];
-        v_after[i] := v_balance[v_a];
-        IF v_check.counted[i] THEN
-            v_spent[v_a] := v_spent[v_a] + v_amount;
-        END IF;
-        IF v_b IS NOT NULL THEN  -- the payee is locked too: its credit is a posting at once
-            v_postings[v_b] := v_postings[v_b] + 1;
-            INSERT INTO ledger.fold (shard, account, posting_no, opening_balance, folded_at,
-                                     transfer_ids, amounts)
-            VALUES (p_shard, v_locked.ids[v_b], v_postings[v_b], v_balance[v_b], decided_at,
-                    ARRAY[p_payment_id[i]], ARRAY[v_amount]);
-            v_balance[v_b] := v_balance[v_b] + v_amount;
+        v_fold_max := 2 * v_fold_max;
+        IF v_folded > 0 THEN
+            SELECT * INTO STRICT v_locked
+              FROM ledger.lock_accounts(p_shard, p_participant_no, p_payer, dispositions,
+                                        v_payees.capped);
         END IF;
     END LOOP;
 
     UPDATE ledger.account a
        SET balance = u.balance, posting_count = u.postings, spent_today = u.spent,
            spent_day = u.spent_day
-      FROM unnest(v_locked.rows, v_balance, v_postings, v_spent, v_locked.spent_days)
+      FROM unnest(v_locked.rows, v_balance, v_postings, v_spent, v_spent_on)
            AS u (ctid, balance, postings, spent, spent_day)
      WHERE a.shard = p_shard AND a.ctid = u.ctid AND a.posting_count <> u.postings;
 
@@ -136,14 +152,22 @@ BEGIN
            m.payee_reference, m.description, m.metadata
       FROM unnest(p_payment_id, p_participant_no, p_key, p_type, p_payer, p_payee, p_amount,
                   p_currency, p_expires_at, p_reference, p_payee_reference, p_description,
-                  p_metadata, outcomes, v_posting, v_after)
+                  p_metadata, outcomes, v_debit, v_after)
            AS m (id, participant_no, key, type, payer, payee, amount, currency, expires_at,
                  reference, payee_reference, description, metadata, outcome, posting, after)
      WHERE m.outcome IS NOT NULL;
 
     INSERT INTO ledger.unfolded_credit (shard, payee, transfer_id, amount)
     SELECT p_shard, m.payee, m.id, m.amount
-      FROM unnest(p_payment_id, p_payee, p_amount, outcomes, v_payee_at)
-           AS m (id, payee, amount, outcome, payee_at)
-     WHERE m.outcome = 0 AND m.payee_at IS NULL;
+      FROM unnest(p_payment_id, p_payee, p_amount, outcomes, v_credit)
+           AS m (id, payee, amount, outcome, credit)
+     WHERE m.outcome = 0 AND m.credit IS NULL;
+    IF v_direct THEN
+        INSERT INTO ledger.fold (shard, account, posting_no, opening_balance, folded_at,
+                                 transfer_ids, amounts)
+        SELECT p_shard, m.payee, m.credit, m.before, decided_at, ARRAY[m.id], ARRAY[m.amount]
+          FROM unnest(p_payment_id, p_payee, p_amount, v_credit, v_before)
+               AS m (id, payee, amount, credit, before)
+         WHERE m.credit IS NOT NULL;
+    END IF;
 END $$;

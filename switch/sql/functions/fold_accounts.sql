@@ -1,21 +1,23 @@
--- fold_accounts(shard, accounts[], limit) → number of credits
+-- fold_accounts(shard, accounts[], limit, at) → number of credits
 --
 -- Purpose     Adds waiting credits of accounts that the caller has locked to their balances, in
 --             postings of at most fold_items_max() credits.
 -- Parameters  p_shard, p_accounts  accounts locked by this transaction; p_limit  how many credits
 --             at most in all: the first account's first, each account's in id order, which is that
---             of their age; null for all of them
+--             of their age; null for all of them; p_at  the time of the postings, taken since the
+--             accounts are locked; null for now
 -- Returns     how many credits were added; fewer than p_limit only if none are left
 -- Locks       the unfolded credits it adds (only whoever holds the account's lock takes them)
 -- Tables      deletes unfolded_credit; updates account; inserts fold
 CREATE OR REPLACE FUNCTION ledger.fold_accounts(
-    p_shard smallint, p_accounts uuid[], p_limit bigint DEFAULT NULL) RETURNS bigint
+    p_shard smallint, p_accounts uuid[], p_limit bigint DEFAULT NULL,
+    p_at timestamptz DEFAULT NULL) RETURNS bigint
 LANGUAGE sql
 SET enable_seqscan = off  -- the queue's statistics are those of an empty table, it is not always
 SET enable_bitmapscan = off  -- nor may all credits be sorted where the index has them in order
 AS $$
     WITH present AS MATERIALIZED (
-        SELECT ledger.decision_time() AS at
+        SELECT coalesce(p_at, ledger.decision_time()) AS at
     ), taken AS (
         DELETE FROM ledger.unfolded_credit
          WHERE shard = p_shard AND ctid = ANY (ARRAY(

@@ -14,7 +14,8 @@ LANGUAGE plpgsql
 AS $$
 BEGIN
     SELECT array_agg(p.kind), array_agg(p.currency), array_agg(p.lifecycle <> 'open'),
-           array_agg(p.payee) FILTER (WHERE p.balance_limit IS NOT NULL AND p.disposition = 0)
+           coalesce(array_agg(p.payee)
+                        FILTER (WHERE p.balance_limit IS NOT NULL AND p.disposition = 0), '{}')
       INTO STRICT kinds, currencies, closed, capped
       FROM (SELECT m.payee, m.disposition, a.kind, a.currency, a.lifecycle, t.balance_limit
               FROM unnest(p_payee, p_dispositions) WITH ORDINALITY AS m (payee, disposition,
