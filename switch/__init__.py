@@ -1,8 +1,9 @@
 """An asyncio payment switch. Its modules, in the order to read them.
 
-The way of one payment: `endpoint` (HTTP), `authorize` (the page to begin with), `admission` (who
-asks), `signature`, `components` and `structured` (RFC 9421), `participants` (whose keys), `message`
-(what may be said), `router`, `lane`, `ledger` and `sql/` (the decision), `outcome`, `reply`.
+The way of one payment: `connection` and `endpoint` (HTTP), `authorize` (the page to begin with),
+`admission` (who asks), `signature`, `components` and `structured` (RFC 9421), `participants` (whose
+keys), `message` (what may be said), `router`, `lane`, `ledger` and `sql/` (the decision),
+`outcome`, `reply`.
 
 Beside it: `accounts`, `lookups` and `reads` (what participants ask), `requests` (what endpoints
 share), `public` (what needs no signature), `openapi` and `examples`, `budget` (how much one sender

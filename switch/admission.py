@@ -27,6 +27,10 @@ from switch.reply import Answer, refused, signed
 from switch.signature import Candidate, check_age, check_digest, find_candidate, verify
 from switch.structured import FieldLines
 
+BODY_TOO_LARGE = Problem(
+    name="body-too-large", detail=f"a body has at most {limits.BODY_BYTES_MAX} bytes"
+)
+
 
 class Request:
     """A request as it stands on the wire. The body is read when it is asked for, and bounded."""
@@ -35,6 +39,7 @@ class Request:
         "authority",
         "has_body",
         "headers",
+        "is_too_large",
         "method",
         "path",
         "peer",
@@ -52,6 +57,7 @@ class Request:
         headers: FieldLines,
         peer: str,
         has_body: bool,
+        is_too_large: bool,
         read_body: Callable[[], Awaitable[bytes | Problem]],
     ) -> None:
         self.method = method
@@ -61,6 +67,7 @@ class Request:
         self.headers = headers
         self.peer = peer
         self.has_body = has_body
+        self.is_too_large = is_too_large  # by its own account; known before a byte is read
         self.read_body = read_body
 
 
@@ -108,25 +115,19 @@ class Admission:
 
     async def admit(self, request: Request) -> Caller | Problem:
         """The verified caller, or the first thing that is wrong."""
-        caller = await self._admit(request)
-        if isinstance(caller, Problem):
-            self._metrics.signature_failures.add((caller.name,))
-        return caller
-
-    async def _admit(self, request: Request) -> Caller | Problem:
         candidate = self._candidate(request)
         if isinstance(candidate, Problem):
-            return candidate
+            return self._counted(candidate)
         body = await request.read_body()
         if isinstance(body, Problem):
-            return body
+            return self._counted(body)
         digest = check_digest(candidate.bound.content_digest, body)
         if isinstance(digest, Problem):
             self._budget.charge(request.peer, candidate.key_id)
-            return digest
+            return self._counted(digest)
         participant = self._sender(candidate, request.peer)
         if isinstance(participant, Problem):
-            return participant
+            return self._counted(participant)
         return Caller(
             participant=participant,
             bound=candidate.bound,
@@ -134,6 +135,10 @@ class Admission:
             body=body,
             digest=digest,
         )
+
+    def _counted(self, problem: Problem) -> Problem:
+        self._metrics.signature_failures.add((problem.name,))
+        return problem
 
     def _candidate(self, request: Request) -> Candidate | Problem:
         """The signature to verify, by all that the headers alone can tell."""

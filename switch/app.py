@@ -15,7 +15,8 @@ from switch.authorize import Authorize
 from switch.budget import FailureBudget, InFlight
 from switch.clock import SYSTEM_CLOCK, Clock
 from switch.config import Config
-from switch.endpoint import Dispatch, Server
+from switch.connection import Server
+from switch.endpoint import Dispatch
 from switch.errors import SwitchError
 from switch.lane import Lane, LedgerLink
 from switch.lookups import Lookups
@@ -80,9 +81,9 @@ class App:
         self._read_pool = db.pool(
             config.database_url, application_name="switch reads", size=config.read_connections_max
         )
+        self.dispatch: Dispatch | None = None
         self._server: Server | None = None
         self._listener: asyncio.Server | None = None
-        self.dispatch: Dispatch | None = None
         self._public = Public(participants=self.participants, waiting_for=self.waiting_for)
         self._is_serving = False
         self._reporting: asyncio.Task[None] | None = None
@@ -109,8 +110,10 @@ class App:
         await self._read_pool
         for lane in self._lanes:
             lane.start()
-        self.dispatch = Dispatch(self._endpoints(), clock=self._clock, metrics=self.metrics)
-        self._server = Server(self.dispatch.serve, connections_max=self._config.connections_max)
+        self.dispatch = Dispatch(self._endpoints(), metrics=self.metrics)
+        self._server = Server(
+            self.dispatch.serve, connections_max=self._config.connections_max, clock=self._clock
+        )
         self._listener = await self._listen(self._server)
         self._reporting = asyncio.create_task(self._report(self._server), name="metrics")
         self._is_serving = True
@@ -118,14 +121,13 @@ class App:
     async def drain(self) -> None:
         """Answer what was accepted, refuse what is new, and end."""
         self._is_serving = False
-        if self._server is not None and self.dispatch is not None:
+        if self._server is not None:
             assert self._listener is not None, "they start together"
             self._listener.close()
-            self.dispatch.drain()
+            self._server.drain()
             self._admission.drain()
             self._router.drain()
             await self._answer_accepted()
-            self._server.pre_shutdown()
             await self._server.shutdown(limits.SHUTDOWN_S_MAX)
         for lane in self._lanes:
             await lane.stop()
@@ -202,7 +204,7 @@ class App:
         while True:
             metrics.queue_messages.set(self._router.waiting_count)
             metrics.in_flight_messages.set(self.payments_in_flight)
-            metrics.connections.set(server.connection_count)
+            metrics.connections.set(len(server.connections))
             metrics.snapshot_age_seconds.set(self.participants.age_s)
             metrics.flush()
             await asyncio.sleep(limits.METRICS_FLUSH_S)
@@ -219,7 +221,9 @@ def listening_socket(host: str, port: int) -> socket.socket:
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            # Its connections inherit this: the kernel ends those that take no byte for so long.
+            # Its connections inherit this: the kernel ends those whose caller's machine is gone, or
+            # takes no byte for so long.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             unread_ms = int(limits.UNREAD_S_MAX * 1000)
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, unread_ms)
             listener.bind(address)

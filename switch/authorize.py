@@ -56,12 +56,13 @@ class Authorize:
         key = parse_idempotency_key(caller.bound.idempotency_key)
         if isinstance(key, Problem):
             return key
-        try:
-            refusal = await standing(self._reads, caller.participant, key)
-        except LedgerUnavailable:
-            return ledger_unavailable()
-        if refusal is not None:
-            return refusal
+        if caller.participant.is_suspended:
+            try:
+                refusal = await standing(self._reads, caller.participant, key)
+            except LedgerUnavailable:
+                return ledger_unavailable()
+            if refusal is not None:
+                return refusal
         refusal = query_refusal(caller) or media_type_refusal(caller.request.headers)
         if refusal is not None:
             return refusal

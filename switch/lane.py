@@ -1,8 +1,9 @@
 """A lane: one connection to Postgres, one batch in flight, the next one gathering behind it.
 
-Nothing waits for a timer: a message that finds its lane idle leaves at once, alone; while a
-batch is being decided, what arrives becomes the next. So an idle switch answers in one round
-trip, and a busy one shares each commit among everything that came meanwhile.
+Nothing waits for a timer: a message that finds its lane idle leaves as soon as the event loop has
+brought in what else had reached this process; while a batch is being decided, what arrives becomes
+the next. So an idle switch answers in one round trip, and a busy one shares each commit among
+everything that came meanwhile.
 
 What a broken link means for a message depends on how far it had come:
 

@@ -9,6 +9,10 @@ LINGERING_S = 2.0  # reading on after a refusal, so that the caller reads it
 HEADER_LINE_BYTES_MAX = 8 * 1024  # one signature is under 1 KiB; proxies add theirs
 AUTHORITY_CHARS_MAX = 260  # a host name and a port
 HEADERS_MAX = 64  # the common form has eight
+HEAD_READ_TIMEOUT_S = 10.0  # from the first byte of a request to the end of its head
+PIPELINED_REQUESTS_MAX = 16  # read and not served, of one connection; the rest waits in the kernel
+READ_BUFFER_BYTES = 64 * 1024  # of a body that nobody takes yet, before reading stops
+CONNECTIONS_LOOK_S = 1.0  # how often connections are searched for those that wait too long
 KEEPALIVE_TIMEOUT_S = 75.0  # longer than the 60 s of usual proxies, so that they close first
 AMOUNT_MIN = 1  # minor units
 AMOUNT_MAX = 10**15  # minor units; a thousand such amounts still fit a bigint
@@ -70,6 +74,7 @@ READ_TIMEOUT_S = 3.0  # one look-up, waiting for a connection included
 RETRY_AFTER_S = 1  # what a refusal for overload asks for
 DRAIN_S = 10.0  # from SIGTERM to exit
 SHUTDOWN_S_MAX = 0.3  # for connections to end once all is answered
+SHUTDOWN_LOOK_S = 0.02  # how often they are looked at then
 LISTEN_BACKLOG = 1024  # connections the kernel keeps until a worker takes them
 METRICS_FLUSH_S = 0.25  # how often what was counted in memory is handed over
 DRAIN_ANSWERS_S_MAX = 9.0  # of which: for answering what was accepted
@@ -108,7 +113,7 @@ DEMO_LOOK_S = 0.25  # between two pictures of the table
 DEMO_LOOKS_PER_BALANCE = 4  # balances are asked for once a second
 
 # Jobs.
-FOLD_INTERVAL_S = 1.0  # a payee sees its money at most this late on an idle switch
+FOLD_INTERVAL_S = 1.0  # a payee's statement is at most this late; its balance never is
 FOLD_SIZE_MAX = 20_000  # credits in one transaction; keeps the database's horizon moving
 CLOSING_INTERVAL_S = 1.0  # how soon a closing account is looked at again
 BOOKS_CHECK_INTERVAL_S = 600.0  # it reads everything once; an alarm after ten minutes is enough

@@ -53,28 +53,23 @@ class Router:
         refusal = self._in_flight.enter(order.participant_no)
         if refusal is not None:
             return refusal
-        try:
-            return await self._decide(order)
-        finally:
-            self._in_flight.leave(order.participant_no)
-
-    async def _decide(self, order: Order) -> Verdict | Problem:
         name = (order.participant_no, order.key)
-        first = self._first.get(name)
-        if first is not None:
-            joined = await self._join(name, first, order)
-            if joined is not None:
-                return joined
-        lane = self._lanes[order.request.payer.int % len(self._lanes)]
-        if lane.is_full:
-            return overloaded()
-        waiting = lane.put(order)
-        self._first[name] = waiting
+        waiting = None
         try:
+            first = self._first.get(name)
+            if first is not None:
+                joined = await self._join(name, first, order)
+                if joined is not None:
+                    return joined
+            lane = self._lanes[order.request.payer.int % len(self._lanes)]
+            if lane.is_full:
+                return overloaded()
+            waiting = self._first[name] = lane.put(order)
             return await waiting.decision
         finally:
-            if self._first.get(name) is waiting:
+            if waiting is not None and self._first.get(name) is waiting:
                 del self._first[name]
+            self._in_flight.leave(order.participant_no)
 
     async def _join(
         self, name: tuple[int, str], first: Waiting, order: Order

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 import pytest
-from aiohttp import web
+from aiohttp.http import RawRequestMessage
 from hypothesis import HealthCheck, given, settings
 from hypothesis import seed as seeded
 from hypothesis import strategies as st
@@ -22,7 +22,8 @@ from multidict import CIMultiDict
 from switch import limits, lookups
 from switch.admission import media_type_refusal
 from switch.config import normal_authority
-from switch.endpoint import _target, _template
+from switch.connection import target
+from switch.endpoint import _template
 from switch.errors import Problem
 from switch.message import decode_account, decode_empty, decode_payment, is_text
 from switch.reply import refused
@@ -217,9 +218,9 @@ def test_targets_are_read_or_refused(holds: Callable[..., None]) -> None:
     """Any target is a path and a query of known values, or a problem."""
     readers = {**lookups._PAYMENT_READERS, "position": read_position}
 
-    def claim(target: str, query: str, host: str) -> None:
-        raw = SimpleNamespace(raw_path=target, headers=CIMultiDict(Host=host))
-        _, path, _ = _target(cast(web.BaseRequest, raw))
+    def claim(text: str, query: str, host: str) -> None:
+        raw = SimpleNamespace(path=text, headers=CIMultiDict(Host=host))
+        _, path, _ = target(cast(RawRequestMessage, raw))
         if _template(path) != path:
             assert isinstance(path_id(path), UUID | None)
         values = read_query(query, readers)

@@ -18,7 +18,7 @@ LINES = (
     "router",
     "authorize accounts lookups",
     "openapi public",
-    "endpoint",
+    "endpoint connection",
     "services",
     "exchange client",
     "admin",

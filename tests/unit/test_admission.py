@@ -91,6 +91,7 @@ class Door:
             headers=message.headers() if headers is None else headers,
             peer="10.0.0.1",
             has_body=bool(message.body),
+            is_too_large=False,
             read_body=read_body,
         )
         return asyncio.run(self.admission.admit(request))
