@@ -14,20 +14,11 @@ RETURNS void
 LANGUAGE plpgsql SET search_path = ledger, pg_temp
 AS $$
 DECLARE
-    v_account ledger.account_now;
-    v_outcome smallint;
+    v_currency constant text := ledger.money_account(p_account, p_amount);
+    v_outcome  smallint;
 BEGIN
-    SELECT * INTO STRICT v_account FROM ledger.operator_read_account(p_account);
-    IF p_amount NOT BETWEEN 1 AND 1000000000000000 THEN
-        PERFORM ledger.refuse(format('%s is no amount', p_amount),
-                              'give minor units from 1 to 10^15');
-    ELSIF v_account.kind NOT IN ('position', 'wallet', 'merchant', 'government', 'fee') THEN
-        PERFORM ledger.refuse(format('an account of kind %s cannot take part in this',
-                                     v_account.kind),
-                              'name a position, wallet, merchant, government or fee account');
-    END IF;
     v_outcome := ledger.post_payment(p_payment_id, 102::smallint, p_account,
-                                     ledger.issuance_account(v_account.currency), p_amount,
+                                     ledger.issuance_account(v_currency), p_amount,
                                      p_reason, null);
     IF v_outcome IN (80, 90) THEN
         PERFORM ledger.refuse('the account is closed', 'open another one');
