@@ -18,14 +18,15 @@ leaves its message in the batch: it was accepted and will be decided.
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Protocol
+from uuid import UUID
 
 from switch import limits, log
 from switch.budget import OUTCOME_UNKNOWN, ledger_unavailable
 from switch.clock import Clock
 from switch.errors import LedgerUnavailable, OutcomeUnknown, Problem
-from switch.ledger import Order, Statements, Verdict, authorize_batch
+from switch.ledger import Backlog, Order, Statements, Verdict, authorize_batch, fold_backlog
 from switch.metrics import WorkerMetrics
 
 _log = log.logger("lane")
@@ -43,7 +44,11 @@ class Link(Protocol):
         ...
 
     async def decide(self, orders: Sequence[Order]) -> Sequence[Verdict]:
-        """One verdict an order. Raises LedgerUnavailable (undone) or OutcomeUnknown."""
+        """One verdict an order. Raises LedgerUnavailable or Backlog (undone) or OutcomeUnknown."""
+        ...
+
+    async def fold(self, accounts: Collection[UUID]) -> None:
+        """Add up some of the credits that wait for accounts. Raises as decide."""
         ...
 
     def close(self) -> None:
@@ -64,6 +69,10 @@ class LedgerLink:
     async def decide(self, orders: Sequence[Order]) -> Sequence[Verdict]:
         """One call of the deciding function."""
         return await authorize_batch(self._statements, orders)
+
+    async def fold(self, accounts: Collection[UUID]) -> None:
+        """One call of the folding function."""
+        await fold_backlog(self._statements, accounts)
 
     def close(self) -> None:
         """Drop the connection without waiting."""
@@ -86,6 +95,11 @@ class Waiting:
         """Tell whoever waits, if anybody still does."""
         if not self.decision.done():
             self.decision.set_result(result)
+
+
+def concerns(order: Order, accounts: Collection[UUID]) -> bool:
+    """Whether one of these accounts pays or is paid."""
+    return order.request.payer in accounts or order.request.payee in accounts
 
 
 class Lane:
@@ -197,6 +211,8 @@ class Lane:
                 self._idle = None
                 continue  # the link may have gone while nothing was to do
             await self._gather()
+            if not self._queue:
+                continue  # what was there has waited too long and was refused meanwhile
             count = min(len(self._queue), limits.BATCH_SIZE_MAX)
             self._in_flight = [self._queue.popleft() for _ in range(count)]
             is_usable = await self._decide(link, self._in_flight)
@@ -227,6 +243,8 @@ class Lane:
         except OutcomeUnknown as error:
             self._failed("unknown", link, batch, OUTCOME_UNKNOWN, error)
             return False
+        except Backlog as backlog:
+            return await self._put_off(link, batch, backlog.accounts)
         except Exception as error:
             if link.is_closed():
                 return self._failed("unknown", link, batch, OUTCOME_UNKNOWN, error)
@@ -236,6 +254,27 @@ class Lane:
         self._metrics.working_seconds.observe(self._clock.monotonic_s() - started_s)
         for waiting, verdict in zip(batch, verdicts, strict=True):
             waiting.answer(verdict)
+        return True
+
+    async def _put_off(
+        self, link: Link, batch: Sequence[Waiting], accounts: Collection[UUID]
+    ) -> bool:
+        """Too many credits wait for some accounts: decide for the others, add some of them up.
+
+        Whom they concern goes back to the head of the queue, and is refused there when all of them
+        cannot be added up in time.
+        """
+        late = [waiting for waiting in batch if concerns(waiting.order, accounts)]
+        self._in_flight = [waiting for waiting in batch if not concerns(waiting.order, accounts)]
+        assert late, "the ledger names accounts of the batch"
+        self._queue.extendleft(reversed(late))
+        if self._in_flight and not await self._decide(link, self._in_flight):
+            return False
+        self._in_flight = []
+        try:
+            await link.fold(accounts)
+        except (LedgerUnavailable, OutcomeUnknown) as error:
+            return self._failed("unavailable", link, [], ledger_unavailable(), error)
         return True
 
     async def _decide_one_by_one(self, link: Link, batch: Sequence[Waiting]) -> bool:

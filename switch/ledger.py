@@ -6,7 +6,7 @@ jobs ask for. No rule lives here; the rules are SQL. Look-ups and accounts are i
 
 import base64
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -52,6 +52,16 @@ class Disposition(IntEnum):
     NOT_FOUND = 4  # likewise
 
 
+class Backlog(Exception):  # noqa: N818  a state, not a mistake
+    """Accounts for whom more credits wait than one call adds up; nothing was decided."""
+
+    def __init__(self, accounts: frozenset[UUID]) -> None:
+        super().__init__(f"too many credits wait for {len(accounts)} accounts")
+        self.accounts = accounts
+
+
+BACKLOG_STATE = "SW003"
+
 # --- deciding payments ---------------------------------------------------------------
 
 
@@ -94,8 +104,9 @@ async def authorize_batch(statements: Statements, orders: Sequence[Order]) -> li
     """Decide a batch in one call and one commit; one verdict an order, in their order.
 
     Raises LedgerUnavailable when surely nothing was decided, OutcomeUnknown when the link broke or
-    the server gave up after the statement was sent, asyncpg.PostgresError when the batch is refused
-    as a whole.
+    the server gave up after the statement was sent, Backlog when an account needs more waiting
+    credits than one call adds up (nothing was decided), asyncpg.PostgresError when the batch is
+    refused as a whole.
     """
     assert 0 < len(orders) <= limits.BATCH_SIZE_MAX, "a lane sends between one message and a batch"
     arguments = _columns(orders)
@@ -105,7 +116,12 @@ async def authorize_batch(statements: Statements, orders: Sequence[Order]) -> li
         assert row is not None, "the deciding function returns one row"
         return row
 
-    decided = await surely(statements.connection, decide)
+    try:
+        decided = await surely(statements.connection, decide)
+    except asyncpg.PostgresError as error:
+        if error.sqlstate == BACKLOG_STATE:
+            raise Backlog(_accounts(error)) from None
+        raise
     repeated = [
         payment_id
         for payment_id, disposition in zip(
@@ -127,6 +143,23 @@ async def authorize_batch(statements: Statements, orders: Sequence[Order]) -> li
         else:
             verdicts.append(Verdict(disposition=Disposition(disposition), payment=None))
     return verdicts
+
+
+async def fold_backlog(statements: Statements, accounts: Collection[UUID]) -> None:
+    """Add up waiting credits of these accounts, one call of them. Raises as authorize_batch."""
+
+    async def fold() -> None:
+        await statements.connection.execute(
+            QUERIES["fold_backlog"], SHARD, sorted(accounts), timeout=limits.STATEMENT_WAIT_S
+        )
+
+    await surely(statements.connection, fold)
+
+
+def _accounts(error: asyncpg.PostgresError) -> frozenset[UUID]:
+    """The accounts that the ledger names in an error's detail, an array of Postgres."""
+    listed = (error.detail or "{}").strip("{}")
+    return frozenset(UUID(text) for text in listed.split(",") if text)
 
 
 def _columns(orders: Sequence[Order]) -> tuple[Any, ...]:

@@ -13,9 +13,10 @@ GRANT SELECT ON ledger.schema_version TO switch_worker, switch_jobs;
 
 -- The workers: decide, and answer questions.
 GRANT EXECUTE ON FUNCTION
-    ledger.authorize_batch, ledger.open_account, ledger.change_account, ledger.find_claim,
-    ledger.read_accounts, ledger.read_entries, ledger.read_payments, ledger.list_payments,
-    ledger.participants_version, ledger.read_participants, ledger.read_switch_keys
+    ledger.authorize_batch, ledger.fold_backlog, ledger.open_account, ledger.change_account,
+    ledger.find_claim, ledger.read_accounts, ledger.read_entries, ledger.read_payments,
+    ledger.list_payments, ledger.participants_version, ledger.read_participants,
+    ledger.read_switch_keys
 TO switch_worker;
 
 -- The jobs: fold, finish, check.

@@ -9,6 +9,9 @@ SELECT decided_at, dispositions, outcomes, payment_ids
                                   $12::text[],
                               $13::text[], $14::text[], $15::text[]);
 
+-- name: fold_backlog
+SELECT ledger.fold_backlog($1::smallint, $2::uuid[]);
+
 -- name: open_account
 SELECT disposition, (operation).*
   FROM ledger.open_account($1::integer, $2::text, $3::bytea, $4::uuid, $5::text, $6::text, $7::text,

@@ -1,5 +1,6 @@
 """A backlog of waiting credits is folded in bounded steps, and is money from the first moment."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from itertools import pairwise
 from uuid import UUID
@@ -7,15 +8,21 @@ from uuid import UUID
 import asyncpg
 import pytest
 import pytest_asyncio
+from prometheus_client import CollectorRegistry
 
 from switch import db
-from switch.ledger import Statements, fold_credits
+from switch.clock import SYSTEM_CLOCK
+from switch.errors import Problem
+from switch.lane import Lane, LedgerLink
+from switch.ledger import Backlog, Statements, authorize_batch, fold_credits
 from switch.limits import BATCH_SIZE_MAX, PAGE_SIZE_MAX
 from switch.message import Entry
+from switch.metrics import WorkerMetrics
 from switch.reads import Reads
 from tests.databases import WORKER, Database
 from tests.ledger.books import assert_books_are_right
 from tests.ledger.city import City, Participant
+from tests.ledger.conftest import OpenLane
 
 ITEMS_MAX = "SELECT ledger.fold_items_max()"
 FOLDS = """
@@ -165,6 +172,90 @@ async def test_a_cap_counts_all_of_a_backlog(
     assert [decision.outcome for decision in decisions] == [120, 0, 120]
     await assert_folds_are_bounded(admin, payee)
     await assert_books_are_right(admin)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def small_calls(admin: asyncpg.Connection) -> AsyncIterator[None]:
+    """One call adds up a thousand credits at most."""
+    whole = await admin.fetchval("SELECT pg_get_functiondef('ledger.fold_call_max'::regproc)")
+    await admin.execute(whole.replace("30000", "1000"))
+    yield
+    await admin.execute(whole)
+
+
+@pytest.mark.usefixtures("small_calls")
+async def test_more_than_one_call_adds_up_delays_only_whom_it_concerns(
+    city: City, open_lane: OpenLane, lane: Statements, admin: asyncpg.Connection
+) -> None:
+    """Each call is progress that is kept; the others of the batch do not wait for the last one."""
+    holder = await city.participant("wallet")
+    rich = await city.account(holder, "wallet")
+    payee = await city.account(holder, "wallet")
+    neighbour = await city.account(holder, "wallet", balance=1)
+    count = await pay_often(city, lane, holder, rich)
+    orders = [city.order(holder, rich, payee, count), city.order(holder, neighbour, payee, 1)]
+    with pytest.raises(Backlog) as refused:
+        await authorize_batch(lane, orders)
+    assert refused.value.accounts == {rich}
+    assert await admin.fetchval(WAITING, rich) == count, "nothing was done"
+
+    async def open_link() -> LedgerLink:
+        return LedgerLink(await open_lane())
+
+    metrics = WorkerMetrics(CollectorRegistry())
+    working = Lane(open_link=open_link, queue_max=10, clock=SYSTEM_CLOCK, metrics=metrics)
+    late, early = (working.put(order) for order in orders)
+    working.start()
+    try:
+        async with asyncio.timeout(60):
+            verdict = await early.decision
+            assert not late.decision.done()
+            assert not isinstance(verdict, Problem)
+            assert verdict.payment is not None
+            assert verdict.payment.status == "completed"
+            verdict = await late.decision
+    finally:
+        await working.stop()
+    assert not isinstance(verdict, Problem)
+    assert verdict.payment is not None
+    assert verdict.payment.status == "completed"
+    await assert_folds_are_bounded(admin, rich)
+    await assert_books_are_right(admin)
+
+
+@pytest.mark.usefixtures("small_calls")
+async def test_the_operator_is_told_of_a_backlog_that_is_too_large(
+    city: City, lane: Statements
+) -> None:
+    """A floor is not set on a balance that cannot be added up in time; nothing is changed."""
+    holder = await city.participant("wallet")
+    payee = await city.account(holder, "merchant")
+    await pay_often(city, lane, holder, payee)
+    with pytest.raises(asyncpg.PostgresError, match="more credits wait"):
+        await city.set_floor(payee, 0)
+
+
+async def test_one_locked_payee_does_not_hold_up_the_fold(
+    city: City, lane: Statements, jobs: asyncpg.Connection, admin: asyncpg.Connection,
+    database: Database,
+) -> None:  # fmt: skip
+    """Behind more credits of a locked account than a fold looks at, others' are folded."""
+    holder = await city.participant("wallet")
+    held, free = [await city.account(holder, "wallet") for _ in range(2)]
+    payer = await city.account(holder, "wallet", balance=3)
+    while (await fold_credits(jobs, 1000)).credits:
+        pass
+    count = await pay_often(city, lane, holder, held)
+    await city.decide(lane, [city.order(holder, payer, free, 3)])
+    other = await database.connect()
+    try:
+        async with other.transaction():
+            await other.execute("SELECT FROM ledger.account WHERE id = $1 FOR UPDATE", held)
+            assert (await fold_credits(jobs, 1000)).credits == 1
+    finally:
+        await other.close()
+    assert await admin.fetchval(WAITING, free) == 0
+    assert await admin.fetchval(WAITING, held) == count
 
 
 async def test_the_operator_counts_all_of_a_backlog(

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
@@ -187,3 +188,32 @@ def _renumbered(statement: str) -> str:
     for n, old in enumerate([f"${n}" for n in (1, 2, 3) if f"${n}" in statement], 1):
         statement = statement.replace(old, f"${n}")
     return statement
+
+
+@pytest.mark.parametrize("at", ["2026-11-02T15:30:00+00:00", "2026-11-02T18:00:00+00:00"])
+async def test_another_time_zone_counts_the_day_anew(
+    at: str, city: City, lane: Statements, admin: asyncpg.Connection
+) -> None:
+    """What was spent on the new zone's day counts for it, and the books stay right.
+
+    Half an hour before midnight in Shanghai, and two hours after, when London has the day before.
+    """
+    await city.own_the_clock()
+    provider = await city.participant("wallet")
+    payer = await city.account(provider, "wallet", balance=100)
+    payee = await city.account(provider, "wallet")
+    midnight = datetime(2026, 11, 2, 16, tzinfo=UTC)
+    try:
+        for moment in (midnight - timedelta(hours=1), datetime.fromisoformat(at)):
+            await city.set_time(moment)
+            await city.decide(lane, [city.order(provider, payer, payee, 10)])
+        await admin.execute("SELECT ledger.set_time_zone('Europe/London')")
+        await assert_books_are_right(admin)
+        row = await admin.fetchrow(
+            "SELECT spent_today, spent_day FROM ledger.account WHERE id = $1", payer
+        )
+        assert (row["spent_today"], str(row["spent_day"])) == (20, "2026-11-02")
+    finally:
+        await admin.execute("SELECT ledger.set_time_zone('Asia/Shanghai')")
+        await city.set_ahead(timedelta())
+    await assert_books_are_right(admin)

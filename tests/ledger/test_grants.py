@@ -10,6 +10,15 @@ from tests.databases import JOBS, WORKER, Database
 from tests.ledger.city import City
 
 LOGINS = (WORKER, JOBS)
+AS_A_MESSAGE = """
+    SELECT ledger.authorize_batch(0::smallint, ARRAY[$1::integer], ARRAY['k'], ARRAY[sha256('')],
+        ARRAY[gen_random_uuid()], ARRAY[$2::smallint], ARRAY[gen_random_uuid()],
+        ARRAY[gen_random_uuid()], ARRAY[1::bigint], ARRAY['CNY'], NULL, NULL, NULL, NULL, NULL)
+"""
+OPENS = """
+    SELECT ledger.open_account($1::integer, gen_random_uuid()::text, sha256(''),
+        gen_random_uuid(), $2::text, 'USD', NULL, NULL)
+"""
 REFUSED = asyncpg.InsufficientPrivilegeError
 
 TABLES = (
@@ -97,6 +106,29 @@ async def test_the_operators_actions_are_refused(login: str, database: Database)
     ):
         with pytest.raises(REFUSED):
             await connection.execute(f"SELECT {call}")
+    await connection.close()
+
+
+@pytest.mark.parametrize(("participant_no", "payment_type"), [(0, 1), (0, 101), (1, 101), (1, 103)])
+async def test_a_worker_decides_nothing_in_the_operators_name(
+    participant_no: int, payment_type: int, database: Database
+) -> None:
+    """What the operator alone may do is no message, whoever has the worker's login."""
+    connection = await database.connect(WORKER)
+    with pytest.raises(REFUSED):
+        await connection.execute(AS_A_MESSAGE, participant_no, payment_type)
+    await connection.close()
+
+
+@pytest.mark.parametrize("kind", ["position", "issuance", "fee", "government", "merchant"])
+async def test_a_worker_opens_only_what_a_participant_may(
+    kind: str, city: City, database: Database
+) -> None:
+    """An account that makes or holds the city's money is the operator's to open."""
+    connection = await database.connect(WORKER)
+    for participant_no in (0, (await city.participant("wallet")).no):
+        with pytest.raises(REFUSED):
+            await connection.execute(OPENS, participant_no, kind)
     await connection.close()
 
 

@@ -5,11 +5,12 @@ the real one.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID, uuid4
 
 import pytest
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 
 from switch import limits
@@ -17,7 +18,7 @@ from switch.budget import InFlight
 from switch.clock import SYSTEM_CLOCK
 from switch.errors import LedgerUnavailable, OutcomeUnknown, Problem
 from switch.lane import Lane, Link
-from switch.ledger import Disposition, Order, Verdict, decided_payment
+from switch.ledger import Backlog, Disposition, Order, Verdict, decided_payment
 from switch.message import PaymentRequest
 from switch.metrics import WorkerMetrics
 from switch.outcome import Outcome
@@ -50,6 +51,7 @@ class StagedLink:
 
     def __init__(self) -> None:
         self.batches: list[list[Order]] = []
+        self.folded: list[frozenset[UUID]] = []
         self.gate = asyncio.Event()
         self.failure: Callable[[Sequence[Order]], Exception | None] = lambda orders: None
         self.verdicts: Callable[[Sequence[Order]], Sequence[Verdict]] = lambda orders: [
@@ -64,6 +66,10 @@ class StagedLink:
     def close(self) -> None:
         """What a lane does when it is done with a link."""
         self.closed = True
+
+    async def fold(self, accounts: Collection[UUID]) -> None:
+        """Note for whom."""
+        self.folded.append(frozenset(accounts))
 
     async def decide(self, orders: Sequence[Order]) -> Sequence[Verdict]:
         """Wait for the gate, then fail or approve everything."""
@@ -434,3 +440,29 @@ async def test_a_lane_that_is_stopped_by_force_tells_the_truth() -> None:
         await made.lane.stop()
         assert name(await sent) == "outcome-unknown"
         assert name(await waits) == "ledger-unavailable"
+
+
+async def test_whom_a_backlog_concerns_waits_at_the_head_of_the_queue() -> None:
+    """The others are decided at once; the fold comes between, and a piece more each time."""
+    async with stage() as made:
+        refusals = [Backlog(frozenset({PAYER})), None, Backlog(frozenset({PAYER})), None]
+        made.link.failure = lambda orders: refusals.pop(0)
+        made.link.gate.set()
+        other = order("other")
+        other = replace(other, request=replace(other.request, payer=uuid4()))
+        late, early = made.send(order("late")), made.send(other)
+        assert [name(await task) for task in (early, late)] == ["DECIDED", "DECIDED"]
+        sent = [[one.key for one in batch] for batch in made.link.batches]
+        assert sent == [["late", "other"], ["other"], ["late"], ["late"]]
+        assert made.link.folded == [frozenset({PAYER})] * 2
+
+
+async def test_a_queue_that_empties_while_it_gathers_is_no_batch() -> None:
+    """What was refused at the last moment because it had waited too long is not sent."""
+    async with stage() as made:
+        waiting = made.lane.put(order())
+        await asyncio.sleep(0)
+        made.lane._queue.clear()
+        await settle()
+        assert made.link.batches == []
+        waiting.answer(Problem(name="overloaded", detail="not decided"))

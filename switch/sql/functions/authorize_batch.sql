@@ -9,7 +9,9 @@
 --             p_key, p_digest   its idempotency key and the SHA-256 of its payload
 --             p_payment_id      the id the payment gets if this message decides the key
 --             p_type … p_metadata  the message, validated; amounts in minor units
--- Returns     decided_at    the time of the decisions
+-- Returns     SW003, and nothing decided, when an account that needs its waiting credits has more
+--             than fold_call_max(); the detail names such accounts, for fold_backlog. Otherwise:
+--             decided_at    the time of the decisions
 --             dispositions  0 decided now, 1 decided before by the same message, 2 the key was
 --                           spent on something else
 --             outcomes      ledger.outcome.code where disposition is 0
@@ -57,6 +59,11 @@ DECLARE
     v_b        integer;
     v_amount   bigint;
 BEGIN
+    -- The operator's types and number are for his own functions; this one serves the workers.
+    IF 100 < ANY (p_type) OR 0 = ANY (p_participant_no) THEN
+        RAISE EXCEPTION 'only the operator issues, redeems and reverses'
+            USING ERRCODE = 'insufficient_privilege';
+    END IF;
     SELECT * INTO STRICT dispositions, payment_ids
       FROM ledger.claim_keys(p_participant_no, p_key, p_digest, p_payment_id);
     SELECT * INTO STRICT v_payees FROM ledger.read_payees(p_shard, p_payee, dispositions);
@@ -124,6 +131,10 @@ BEGIN
             END IF;
         END LOOP;
         EXIT WHEN v_short = '{}';
+        IF ledger.has_backlog(p_shard, v_short) THEN
+            RAISE EXCEPTION 'more credits wait than one call adds up'
+                USING ERRCODE = 'SW003', DETAIL = v_short::text;
+        END IF;
         v_folded := ledger.fold_accounts(p_shard, v_short, v_fold_max, decided_at);
         IF v_folded < v_fold_max THEN
             v_complete := v_complete || v_short;

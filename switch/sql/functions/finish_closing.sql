@@ -34,9 +34,11 @@ BEGIN
     IF v_ready IS NULL THEN
         RETURN 0;
     END IF;
-    PERFORM ledger.fold_accounts(0::smallint, v_ready);
+    PERFORM ledger.fold_accounts(0::smallint, v_ready, ledger.fold_call_max());
     UPDATE ledger.account SET lifecycle = 'closed'
-     WHERE shard = 0 AND id = ANY (v_ready) AND balance = 0 AND held = 0;
+     WHERE shard = 0 AND id = ANY (v_ready) AND balance = 0 AND held = 0
+       AND NOT EXISTS (SELECT FROM ledger.unfolded_credit c
+                        WHERE c.shard = account.shard AND c.payee = account.id);
     GET DIAGNOSTICS v_closed = ROW_COUNT;
     RETURN v_closed;
 END $$;

@@ -13,16 +13,24 @@ CREATE OR REPLACE FUNCTION ledger.fold_credits(
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp
 AS $$
 DECLARE
+    v_seen     uuid[] := '{}';
+    v_payees   uuid[];
     v_accounts uuid[];
 BEGIN
-    SELECT array_agg(a.id) INTO v_accounts
-      FROM (SELECT id FROM ledger.account
-             WHERE shard = p_shard
-               AND id = ANY (ARRAY(SELECT DISTINCT c.payee
-                                     FROM (SELECT payee FROM ledger.unfolded_credit
-                                            WHERE shard = p_shard LIMIT p_limit) c))
-             ORDER BY id
-               FOR NO KEY UPDATE SKIP LOCKED) a;
+    -- If all the credits looked at are of locked accounts, those behind them have their turn.
+    LOOP
+        v_payees := ARRAY(SELECT DISTINCT c.payee
+                            FROM (SELECT payee FROM ledger.unfolded_credit
+                                   WHERE shard = p_shard AND payee <> ALL (v_seen)
+                                   LIMIT p_limit) c);
+        SELECT array_agg(a.id) INTO v_accounts
+          FROM (SELECT id FROM ledger.account
+                 WHERE shard = p_shard AND id = ANY (v_payees)
+                 ORDER BY id
+                   FOR NO KEY UPDATE SKIP LOCKED) a;
+        EXIT WHEN v_accounts IS NOT NULL OR v_payees = '{}' OR cardinality(v_seen) >= p_limit;
+        v_seen := v_seen || v_payees;
+    END LOOP;
     credits := ledger.fold_accounts(p_shard, coalesce(v_accounts, '{}'), p_limit);
     accounts := coalesce(cardinality(v_accounts), 0);
 END $$;

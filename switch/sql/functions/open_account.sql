@@ -21,6 +21,14 @@ DECLARE
     v_tier  ledger.tier;
     v_claim record;
 BEGIN
+    -- Every other account is the operator's to open; this function serves the workers.
+    IF NOT EXISTS (SELECT FROM ledger.participant p
+                    WHERE p.participant_no = p_participant_no AND p_participant_no <> 0
+                      AND (p.kind, p_kind) IN (('wallet', 'wallet'), ('merchant', 'merchant'),
+                                               ('bank', 'external'))) THEN
+        RAISE EXCEPTION 'a participant of this kind opens no account of kind %', p_kind
+            USING ERRCODE = 'insufficient_privilege';
+    END IF;
     SELECT t.* INTO v_tier FROM ledger.tier t
      WHERE t.currency = p_currency
        AND CASE WHEN p_tier IS NOT NULL THEN t.name = p_tier AND t.choosable

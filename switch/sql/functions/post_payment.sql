@@ -38,7 +38,7 @@ BEGIN
     END IF;
     PERFORM FROM ledger.account WHERE shard = 0 AND id IN (p_payer, p_payee)
         ORDER BY id FOR NO KEY UPDATE;
-    PERFORM ledger.fold_accounts(0::smallint, ARRAY[p_payer, p_payee]);
+    PERFORM ledger.fold_or_refuse(ARRAY[p_payer, p_payee]);
     SELECT * INTO STRICT v_payer FROM ledger.account WHERE shard = 0 AND id = p_payer;
     SELECT * INTO STRICT v_payee FROM ledger.account WHERE shard = 0 AND id = p_payee;
     v_at := ledger.decision_time();

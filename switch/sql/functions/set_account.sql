@@ -2,8 +2,8 @@
 --
 -- Purpose     Changes an account's floor or tier; counts from the next decision on.
 -- Parameters  p_account; p_floor  null for unchanged; p_tier  null for unchanged, '' for none
--- Returns     nothing; SW001 when there is no such account or tier, or the balance is below the new
---             floor
+-- Returns     nothing; SW001 when there is no such account or tier, the balance is below the new
+--             floor, or too many credits wait
 -- Locks       the account
 -- Tables      updates account; reads tier
 CREATE OR REPLACE FUNCTION ledger.set_account(p_account uuid, p_floor bigint, p_tier text)
@@ -15,7 +15,7 @@ DECLARE
 BEGIN
     PERFORM ledger.operator_read_account(p_account);
     PERFORM FROM ledger.account WHERE shard = 0 AND id = p_account FOR NO KEY UPDATE;
-    PERFORM ledger.fold_accounts(0::smallint, ARRAY[p_account]);
+    PERFORM ledger.fold_or_refuse(ARRAY[p_account]);
     SELECT * INTO STRICT v_account FROM ledger.account WHERE shard = 0 AND id = p_account;
     PERFORM ledger.check_floor(coalesce(p_floor, v_account.floor));
     PERFORM ledger.check_tier(nullif(p_tier, ''), v_account.currency);
