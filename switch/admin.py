@@ -21,7 +21,7 @@ from switch import db, embedded, keyfile, ledger, limits, migrate
 from switch.clock import SYSTEM_CLOCK, Clock
 from switch.errors import SwitchError
 from switch.keeper import Home
-from switch.message import Account
+from switch.message import Account, is_text
 from switch.queries import QUERIES
 from switch.reads import stored_account
 
@@ -174,6 +174,8 @@ class Operator:
         reference: str | None = None,
     ) -> UUID:
         """Open an account of any kind for a participant; its id."""
+        if reference is not None:
+            _check_text("--reference", reference, limits.REFERENCE_CHARS_MAX)
         account = ledger.new_id(self._clock.now_us())
         await self._do(
             "operator_open_account", account, participant, kind, currency, floor, tier, reference
@@ -202,6 +204,7 @@ class Operator:
         self, account: UUID, amount: int, *, reason: str, payment_id: UUID | None = None
     ) -> UUID:
         """Put money into circulation; the id of the payment."""
+        _check_text("--reason", reason, limits.DESCRIPTION_CHARS_MAX)
         made, _ = await self._move("issue_money", payment_id, account, amount, reason)
         return made
 
@@ -209,6 +212,7 @@ class Operator:
         self, account: UUID, amount: int, *, reason: str, payment_id: UUID | None = None
     ) -> UUID:
         """Take money out of circulation; the id of the payment."""
+        _check_text("--reason", reason, limits.DESCRIPTION_CHARS_MAX)
         made, _ = await self._move("redeem_money", payment_id, account, amount, reason)
         return made
 
@@ -216,6 +220,7 @@ class Operator:
         self, payment: UUID, *, reason: str, payment_id: UUID | None = None
     ) -> tuple[UUID, str]:
         """Undo a mistake by a new transfer the other way; its id and its outcome."""
+        _check_text("--reason", reason, limits.DESCRIPTION_CHARS_MAX)
         made, row = await self._move("reverse_payment", payment_id, payment, reason)
         return made, str(row["outcome"])
 
@@ -327,6 +332,15 @@ def split_key_id(key_id: str) -> tuple[str, str]:
     if not (participant and slash and name) or "/" in name:
         raise SwitchError(f"a key id is PARTICIPANT/NAME, for example bank/2026-11, not {key_id!r}")
     return participant, name
+
+
+def _check_text(option: str, text: str, chars_max: int) -> None:
+    """The rule of a participant's message for a text that the operator gives."""
+    if not (1 <= len(text) <= chars_max and is_text(text)):
+        raise SwitchError(
+            f"{option} must have 1 to {chars_max} characters of text, none of them a control"
+            " character: write it shorter, or on one line"
+        )
 
 
 def switch_key_path(key_dir: Path, name: str) -> Path:

@@ -191,3 +191,52 @@ async def test_a_floor_is_never_set_above_the_balance(
     assert decision.outcome is Outcome.APPROVED
     await city.set_floor(position, 0)
     await assert_books_are_right(admin)
+
+
+async def test_the_switch_is_no_participant_to_change(admin: asyncpg.Connection) -> None:
+    """Its row, number 0, and its key ids are its own: the refusal says how it gets keys."""
+    operator = Operator(admin)
+    before = await admin.fetch("SELECT * FROM ledger.participant WHERE participant_no = 0")
+    with pytest.raises(SwitchError, match="switch key rotate"):
+        await operator.add_key("switch/mine", bytes(range(32)))
+    with pytest.raises(SwitchError, match="the switch itself"):
+        await operator.set_participant("switch", bank_url="https://bank.example/")
+    for status in ("suspended", "active"):
+        with pytest.raises(SwitchError, match="the switch itself"):
+            await operator.set_participant_status("switch", status=status)
+    after = await admin.fetch("SELECT * FROM ledger.participant WHERE participant_no = 0")
+    assert after == before
+
+
+@pytest.mark.parametrize("reason", ["", "x" * 141, "a\tb", "\udc80", "\x00"])
+async def test_a_reason_that_is_no_description(
+    city: City, lane: Statements, admin: asyncpg.Connection, reason: str
+) -> None:
+    """What a participant may not write as a description, the operator may not give as a reason."""
+    _, _, payment = await paid(city, lane, 40)
+    position = await city.account(await city.participant("bank"), "position")
+    operator = Operator(admin)
+    with pytest.raises(SwitchError, match=r"--reason .* 140 characters"):
+        await operator.issue(position, 1, reason=reason)
+    with pytest.raises(SwitchError, match=r"--reason .* 140 characters"):
+        await operator.redeem(position, 1, reason=reason)
+    with pytest.raises(SwitchError, match=r"--reason .* 140 characters"):
+        await operator.reverse(payment, reason=reason)
+    await operator.issue(position, 1, reason="\u9752" * 140)
+    assert await admin.fetchval(BALANCE, position) == 1
+
+
+@pytest.mark.parametrize("reference", ["", "x" * 65, "a\nb", "\udc80"])
+async def test_a_reference_that_is_none(
+    city: City, admin: asyncpg.Connection, reference: str
+) -> None:
+    """An account's reference has the same rule whoever opens the account."""
+    bank = await city.participant("bank")
+    operator = Operator(admin)
+    with pytest.raises(SwitchError, match=r"--reference .* 64 characters"):
+        await operator.open_account(
+            participant=bank.id, kind="position", currency="CNY", reference=reference
+        )
+    assert await operator.open_account(
+        participant=bank.id, kind="position", currency="CNY", reference="\u9752" * 64
+    )

@@ -3,8 +3,8 @@
 -- Purpose     Registers a participant's public key.
 -- Parameters  p_participant, p_name  the two halves of the key id; p_public_key  32 bytes
 --             (Ed25519); the validity
--- Returns     nothing; SW001 when the participant is unknown, or the name or the key itself is
---             taken
+-- Returns     nothing; SW001 when the participant is unknown or the switch itself, or the name or
+--             the key itself is taken
 -- Locks       the participant, participants_version
 -- Tables      inserts participant_key
 CREATE OR REPLACE FUNCTION ledger.add_key(
@@ -16,7 +16,10 @@ AS $$
 DECLARE
     v_no constant integer := ledger.participant_number(p_participant);
 BEGIN
-    IF p_name !~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$' THEN
+    IF v_no = 0 THEN
+        PERFORM ledger.refuse('key ids of "switch" are the switch''s own',
+                              'make its keys with `switch key rotate`');
+    ELSIF p_name !~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$' THEN
         PERFORM ledger.refuse(format('"%s" is no key name', p_name),
                               'use up to 64 letters, digits, ".", "_" and "-"');
     ELSIF p_not_after <= p_not_before THEN

@@ -2,17 +2,24 @@
 --
 -- Purpose     Changes a participant's addresses.
 -- Parameters  p_id; the URLs, null for unchanged, '' for none
--- Returns     nothing; SW001 when there is no such participant
+-- Returns     nothing; SW001 when there is no such participant, or it is the switch itself
 -- Locks       the participant, participants_version
 -- Tables      updates participant
 CREATE OR REPLACE FUNCTION ledger.set_participant(p_id text, p_callback_url text, p_bank_url text)
     RETURNS void
 LANGUAGE plpgsql SET search_path = ledger, pg_temp
 AS $$
+DECLARE
+    v_no constant integer := ledger.participant_number(p_id);
 BEGIN
+    IF v_no = 0 THEN
+        PERFORM ledger.refuse('"switch" is the switch itself, no participant to change',
+                              'name one of `switch participant list`; `switch key rotate`'
+                              ' changes the keys of the switch');
+    END IF;
     UPDATE ledger.participant
        SET callback_url = nullif(coalesce(p_callback_url, callback_url), ''),
            bank_url = nullif(coalesce(p_bank_url, bank_url), '')
-     WHERE participant_no = ledger.participant_number(p_id);
+     WHERE participant_no = v_no;
     PERFORM ledger.touch_participants();
 END $$;
