@@ -240,7 +240,11 @@ class Admission:
 
 
 def media_type_refusal(headers: FieldLines) -> Problem | None:
-    """Why the body is not read as JSON, if so: its type must say that it is."""
+    """Why the body is not read as JSON, if so: its type must say that it is, and nothing else."""
+    if headers.getall("Content-Encoding", []) not in ([], ["identity"]):
+        return Problem(
+            name="media-type-unsupported", detail="send the body as it is, without an encoding"
+        )
     kinds = headers.getall("Content-Type", [])
     if kinds == ["application/json"]:
         return None

@@ -161,7 +161,7 @@ class Connection(BaseProtocol):
         try:
             while await self._has_request():
                 request = self._requests.popleft()
-                if request is None or request[0].version < HttpVersion10:
+                if request is None or request[0].version not in (HttpVersion10, HttpVersion11):
                     self._write(refused(NOT_HTTP), has_body=True, keep_alive=False)
                     break
                 self._make_room()

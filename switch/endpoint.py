@@ -59,9 +59,9 @@ class Dispatch:
         methods = self._table.get(template)
         if methods is None:
             return refused(NO_ENDPOINT)
-        endpoint = methods.get(method)
-        if endpoint is not None:
-            return endpoint
+        endpoint = methods.get("GET" if method == "HEAD" else method)
+        if endpoint is not None and (method != "HEAD" or not endpoint.is_signed):
+            return endpoint  # a signature covers its method, so HEAD is for what needs none
         if template != path and path_id(path) is None:
             return refused(NO_ENDPOINT)  # names nothing, so no method would help
         allowed = ", ".join(sorted(methods))

@@ -214,6 +214,22 @@ async def test_only_json_in_utf_8_is_read(
     assert reply.is_signed
 
 
+@pytest.mark.parametrize(("encoding", "status"), [("gzip", 415), ("identity", 201)])
+async def test_an_encoded_body_is_not_read(
+    town: Town, wallet: Member, payer: str, payee: str, encoding: str, status: int
+) -> None:
+    """Nothing is unpacked, and nothing that says it is packed is taken for plain."""
+    reply = await town.send(
+        wallet,
+        "POST",
+        "/v1/payments",
+        content=payment(payer, payee, 1),
+        key=uuid4().hex,
+        changed={"Content-Encoding": encoding},
+    )
+    assert reply.status == status
+
+
 @pytest.mark.parametrize(
     ("query", "field"),
     [("dry_run=true", "dry_run"), ("limit=1", "limit"), ("x", None), ("&", None)],

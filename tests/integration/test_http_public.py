@@ -139,4 +139,6 @@ async def test_anyone_may_ask_under_any_name(town: Town, target: str) -> None:
     """Health checks come by address, not by name."""
     reply = await town.raw("GET", target, headers={"Host": "10.0.0.1"})
     assert (reply.status, reply.is_signed) == (200, False)
+    head = await town.raw("HEAD", target, headers={"Host": "10.0.0.1"})
+    assert (head.status, head.body) == (200, b"")
     assert (await town.raw("POST", target)).status == 405

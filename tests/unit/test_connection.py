@@ -305,6 +305,7 @@ async def test_a_refusal_before_the_body_leaves_the_connection_usable() -> None:
         "\r\n\r\n\r\nnonsense\r\n\r\n",
         "GET /seen\r\n\r\n",
         "GET /seen HTTP/9.9\r\nHost: a\r\n\r\n",
+        "GET /seen HTTP/2.0\r\nHost: a\r\n\r\n",
         "GET /se\x01en HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET /seen HTTP/1.1\r\nHost : a\r\n\r\n",
         "GET /seen HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n",
@@ -325,7 +326,7 @@ async def test_a_refusal_before_the_body_leaves_the_connection_usable() -> None:
         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     ],
-    ids=range(21),
+    ids=range(22),
 )
 async def test_what_is_not_http_is_refused_below_500(
     sent: str, capfd: pytest.CaptureFixture[str]
