@@ -18,6 +18,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 import msgspec
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -31,9 +32,9 @@ EXIT_FAILED = 1
 
 
 def option(*names: str, help: str, **more: Any) -> Any:  # noqa: A002  typer's own word
-    """A typer option that can also come from `SWITCH_<NAME>`."""
+    """A typer option that can also come from `SWITCH_<NAME>`; its help is text, no markup."""
     variable = "SWITCH_" + names[0].removeprefix("--").replace("-", "_").upper()
-    return typer.Option(*names, help=help, envvar=variable, show_envvar=False, **more)
+    return typer.Option(*names, help=escape(help), envvar=variable, show_envvar=False, **more)
 
 
 AsJson = Annotated[bool, option("--json", help="One JSON document on standard output.")]
