@@ -7,6 +7,7 @@ let go. Every refusal is a SwitchError: one line that says what to do.
 """
 
 import asyncio
+import fcntl
 import os
 import shutil
 import signal
@@ -22,6 +23,7 @@ from switch import admin, embedded, limits, log, migrate
 from switch.admin_port import AdminPort
 from switch.config import Config, admin_url_path, in_url, is_loopback, known_authorities
 from switch.errors import SwitchError
+from switch.keeper import open_lock, try_lock
 from switch.supervisor import JOBS_COMMAND, WORKER_COMMAND, Child, Supervisor
 
 Result = TypeVar("Result")
@@ -85,6 +87,7 @@ async def serving(options: ServeOptions, *, messages: Path | None = None) -> Asy
             options.authorities, host=options.host, port=port, scheme=scheme
         )
         databases = await stack.enter_async_context(_databases(options))
+        stack.enter_context(_alone(options.data_dir))
         await _prepare_database(options, databases)
         config = _config(options, port=port, authorities=authorities, url=databases.workers)
         metrics_dir = stack.enter_context(_metrics_dir(options.data_dir, port))
@@ -244,6 +247,27 @@ def _children(
 
 
 @contextmanager
+def _alone(data_dir: Path) -> Iterator[None]:
+    """Be the only switch that serves from this data directory.
+
+    The system lets go of the lock with this process, however it ends; children do not inherit it.
+    It lies with the metrics, in a folder that an embedded database bears beside it.
+    """
+    path = data_dir / "metrics" / "serving.lock"
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = open_lock(path)
+    try:
+        if not try_lock(lock, fcntl.LOCK_EX):
+            raise SwitchError(
+                f"{data_dir} is in use by another switch: stop that one, or give --data-dir"
+                " another folder"
+            )
+        yield
+    finally:
+        os.close(lock)
+
+
+@contextmanager
 def _metrics_dir(data_dir: Path, port: int) -> Iterator[Path]:
     """An empty folder where the processes keep their samples; one for each port of this machine."""
     folder = data_dir / "metrics" / str(port)
@@ -263,9 +287,8 @@ def _announced(admin_url: str, data_dir: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(OSError):  # another switch of this data directory may have had its say since
-            if path.read_text().strip() == admin_url:
-                path.unlink()
+        with suppress(OSError):  # the data directory may be gone by now
+            path.unlink()
 
 
 async def until_asked_to_end(work: Coroutine[Any, Any, Result]) -> Result | None:

@@ -1,5 +1,7 @@
 """`switch serve` refuses what cannot work: one line that says what to do, exit code 1."""
 
+import os
+import signal
 import socket
 from pathlib import Path
 
@@ -36,6 +38,27 @@ async def test_the_port_of_a_running_switch(database: Database, tmp_path: Path) 
         complaint = await _refusal("--port", port, *options)
         assert f"127.0.0.1:{port}" in complaint
         assert await first.end() == 0
+
+
+async def test_the_data_directory_of_a_running_switch(database: Database, tmp_path: Path) -> None:
+    """A second switch is refused on other ports too, until the first has ended or was killed."""
+    options = running.external(database, tmp_path)
+    data_dir = tmp_path / "data"
+    async with serving(tmp_path, *options, "--workers", 1) as first:
+        complaint = await _refusal("--port", 0, *options)
+        assert f"{data_dir} is in use" in complaint
+        assert "stop that one, or give --data-dir another folder" in complaint
+        assert (data_dir / "admin.url").read_text().strip() == first.admin_url
+        assert not [name for pid in running.children(first.pid) for name in _locks(pid)]
+        await first.end(signal.SIGKILL)
+    async with serving(tmp_path, *options, "--workers", 1) as second:
+        assert await second.end() == 0
+
+
+def _locks(pid: int) -> list[str]:
+    """The lock files that a process has open."""
+    names = [os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir()]
+    return [name for name in names if name.endswith(".lock")]
 
 
 async def test_an_admin_port_in_use(database: Database, tmp_path: Path) -> None:
