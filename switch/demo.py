@@ -75,7 +75,8 @@ async def run_demo(options: DemoOptions) -> bool:
         figures = await _let_it_live(city, options, seed)
         summary = _summary(figures, switch, city, seed)
         if options.seconds is None:
-            _invite(summary, as_json=options.as_json)
+            pay = pay_command(switch.url, city)
+            _invite(summary | {"pay": pay}, as_json=options.as_json)
             await _until_asked_to_end()
         await switch.supervisor.drain()
         audit = await _audit(operator)
@@ -231,7 +232,6 @@ def _summary(figures: Figures, switch: Serving, city: City, seed: int) -> dict[s
         "latency_ms": {
             f"p{share * 100:g}": round(figures.latency_ms(share), 3) for share in (0.5, 0.95, 0.99)
         },
-        "pay": pay_command(switch.url, city),
     }
 
 

@@ -30,6 +30,7 @@ async def test_a_timed_demo_ends_with_right_books(tmp_path: Path) -> None:
     assert {"approved", "payment_limit_exceeded", "not_permitted"} <= set(summary["outcomes"])
     assert summary["repeats"] > 0
     assert 0 < summary["latency_ms"]["p50"] <= summary["latency_ms"]["p99"]
+    assert "pay" not in summary, "nobody is left to pay at"
     assert os.listdir(tmp_path) == [], "its temporary folder is gone"
 
 
