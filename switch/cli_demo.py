@@ -5,8 +5,9 @@ What they run is imported when they are called for, as in `cli_serve`.
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import msgspec
 import typer
@@ -14,7 +15,7 @@ import typer
 from switch import config, limits, terminal
 from switch.cli_operator import Currency, DataDir
 from switch.cli_serve import AdminPort, Port, Workers
-from switch.errors import SwitchError
+from switch.errors import Problem, SwitchError
 from switch.message import Payment
 from switch.terminal import AsJson, option
 
@@ -63,12 +64,16 @@ def pay(
     key: Annotated[Path, option("--key", help="PEM file of the participant's private key.")],
     key_id: Annotated[str, option("--keyid", help="Its id: PARTICIPANT/NAME.")],
     url: Annotated[str, option("--url", help="Where the switch is.")],
-    payer: Annotated[str, option("--payer", help="Account that pays.")],
-    payee: Annotated[str, option("--payee", help="Account that is paid.")],
-    amount: Annotated[int, option("--amount", help="In minor units (fen).", min=1)],
+    payer: Annotated[UUID, option("--payer", help="Account that pays.")],
+    payee: Annotated[UUID, option("--payee", help="Account that is paid.")],
+    amount: Annotated[
+        int,
+        option("--amount", help="In minor units (fen).", min=1, max=limits.AMOUNT_MAX),
+    ],
     currency: Currency,
     kind: Annotated[
-        str, option("--type", help="purchase, transfer, top_up or withdrawal.")
+        Literal["purchase", "transfer", "top_up", "withdrawal"],
+        option("--type", help="What kind of payment."),
     ] = "purchase",
     idempotency_key: Annotated[
         str | None, option("--idempotency-key", help="The same key is decided once [a new one].")
@@ -81,7 +86,7 @@ def pay(
     as_json: AsJson = False,
 ) -> None:
     """Send one signed payment, and check the signed answer."""
-    from switch.client import Client, ClientError, Unreachable
+    from switch.client import Client, ClientError, ProblemError, Unreachable
 
     async def work() -> Payment:
         async with Client(url, key_id=key_id, key=key) as client:
@@ -89,8 +94,8 @@ def pay(
             try:
                 return await client.pay(
                     type=kind,
-                    payer=payer,
-                    payee=payee,
+                    payer=str(payer),
+                    payee=str(payee),
                     amount=amount,
                     currency=currency,
                     idempotency_key=idempotency_key,
@@ -100,6 +105,8 @@ def pay(
                 )
             except Unreachable as error:
                 raise _not_sent(str(error)) from error
+            except ProblemError as error:
+                raise SwitchError(f"{error} — {_advice(error.problem)}") from error
             except ClientError as error:
                 raise SwitchError(str(error)) from error
 
@@ -108,6 +115,22 @@ def pay(
     terminal.show(msgspec.to_builtins(payment), as_json=as_json, text=text)
     if payment.status == "declined":
         terminal.fail(f"the payment was declined: {payment.reason}")
+
+
+# What a person can do about a signed refusal, by its HTTP status.
+ADVICE = {
+    401: "look at --key, --keyid and this machine's clock",
+    403: "ask the operator, who can `switch participant resume` it",
+    421: "give a --url with a name that `switch serve --authority` was given",
+    422: "give another --idempotency-key for another payment",
+}
+
+
+def _advice(problem: Problem) -> str:
+    """What to do about a refusal; nothing was decided."""
+    if problem.status == 400 and problem.field:
+        return f"correct --{problem.field.lower().replace('_', '-')}"
+    return ADVICE.get(problem.status, "nothing was decided: try again in a moment")
 
 
 async def _knock(url: str) -> None:

@@ -1,5 +1,6 @@
 """The commands about who takes part: `switch participant …` and `switch key …`."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,7 @@ import typer
 from switch import admin, config, keyfile, terminal
 from switch.admin import Operator
 from switch.cli_operator import AdminDatabaseUrl, DataDir, KeyDir, act, key_folder
+from switch.clock import SYSTEM_CLOCK, rfc3339
 from switch.errors import SwitchError
 from switch.terminal import AsJson, option
 
@@ -82,6 +84,8 @@ def participant_set(
     as_json: AsJson = False,
 ) -> None:
     """Change where a participant is called."""
+    if callback_url is None and bank_url is None:
+        raise typer.BadParameter("nothing to change: give --callback-url or --bank-url")
     act(
         admin_database_url,
         data_dir,
@@ -228,8 +232,13 @@ def key_rotate(
     terminal.show(
         {"key_id": f"switch/{name}", "file": str(file)},
         as_json=as_json,
-        text=f"switch/{name} signs from now on; its private half is {file}",
+        text=f"switch/{name} signs from {_in_words(begin)} on; its private half is {file}",
     )
+
+
+def _in_words(begins_at: datetime | None) -> str:
+    """When a validity that was asked for begins."""
+    return "now" if begins_at is None or begins_at <= SYSTEM_CLOCK.now() else rfc3339(begins_at)
 
 
 def _read_public_key(path: Path) -> bytes:

@@ -84,7 +84,8 @@ class ProblemError(ClientError):
     """The switch refused, in a signed answer; `problem` says why. Nothing was decided."""
 
     def __init__(self, problem: Problem) -> None:
-        super().__init__(f"{problem.name}: {problem.detail}")
+        where = f" (field {problem.field})" if problem.field else ""
+        super().__init__(f"{problem.name}: {problem.detail}{where}")
         self.problem = problem
 
 

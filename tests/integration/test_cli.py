@@ -93,6 +93,13 @@ async def test_a_participant_is_called_over_https(desk: Desk, option: str) -> No
         await desk("participant", "set", name, option, url)
 
 
+async def test_nothing_to_change_about_a_participant(desk: Desk) -> None:
+    """Without an option there is nothing to do; the line names those there are."""
+    said = await desk.refused("participant", "set", await desk.participant("bank"), code=2)
+    assert "--callback-url" in said
+    assert "--bank-url" in said
+
+
 @pytest.mark.parametrize("code", ["cny", "CNYX", "XXX", "¥", ""])
 async def test_a_currency_that_does_not_exist(desk: Desk, code: str) -> None:
     """Only codes of ISO 4217 in capitals are taken; the line says so."""
@@ -165,6 +172,11 @@ async def test_the_switch_rotates_its_own_key(desk: Desk, tmp_path: Path) -> Non
     for rotated in made:
         seed = keyfile.read_private_key(Path(rotated["file"]))
         assert published[rotated["key_id"]] == keyfile.public_pem(keyfile.public_key(seed))
+    rotate = ("key", "rotate", "--key-dir", tmp_path)
+    assert "signs from now on" in (await desk.say(*rotate)).out
+    assert "signs from now on" in (await desk.say(*rotate, "--not-before", "2020-01-01")).out
+    later = await desk.say(*rotate, "--not-before", "2099-01-01")
+    assert "signs from 2099-01-01T00:00:00.000000Z on" in later.out
 
 
 async def test_tiers(desk: Desk) -> None:
@@ -321,6 +333,12 @@ async def test_commands_beside_a_running_switch(tmp_path: Path) -> None:
             assert declined.code == 1
             assert declined.document["reason"] == "insufficient_funds"
             assert "insufficient_funds" in declined.complaint
+            for again in (("--payee-reference", "x" * 35), ("--idempotency-key", "x" * 65)):
+                refused = await switch(*pay, "--amount", 1, *again)
+                assert refused.code == 1
+                assert f"correct {again[0]}" in refused.complaint
+            reused = await switch(*pay, "--amount", 2, "--idempotency-key", "once")
+            assert "another --idempotency-key" in reused.complaint
 
             payment = said.document["id"]
             reverse = ("reverse", payment, "--reason", "mistake", "--json", *data_dir)
@@ -362,6 +380,19 @@ async def test_paying_into_the_void(tmp_path: Path) -> None:
     said = await switch(*pay, "--key", key, "--url", "ftp://127.0.0.1")
     assert said.code == 1
     assert "ftp" in said.complaint
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--type", "gift"), ("--payer", "nope"), ("--payee", "nope"), ("--amount", 10**15 + 1)],
+)
+async def test_a_payment_that_cannot_be(option: str, value: object) -> None:
+    """What no switch would take is wrong usage, and the option is named."""
+    pay = ("pay", "--keyid", "a/b", "--key", "none.pem", "--url", "http://127.0.0.1:1")
+    pay += ("--payer", NOBODY, "--payee", NOBODY, "--amount", "1", "--currency", CURRENCY)
+    said = await switch(*pay, option, value)
+    assert said.code == 2
+    assert option in said.complaint
 
 
 async def _is_published(url: str, key_id: str) -> bool:
