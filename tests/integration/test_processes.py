@@ -183,10 +183,10 @@ async def test_two_switches_share_one_database(database: Database, tmp_path: Pat
     folders = [tmp_path / "one", tmp_path / "two"]
     for folder in folders:
         folder.mkdir()
-    options = running.external(database, tmp_path)
+    options = [(*running.external(database, folder), "--workers", 1) for folder in folders]
     async with (
-        serving(folders[0], *options, "--workers", 1) as first,
-        serving(folders[1], *options, "--workers", 1) as second,
+        serving(folders[0], *options[0]) as first,
+        serving(folders[1], *options[1]) as second,
         paying(first.url, database.url(ADMIN), folders[0]) as payer,
     ):
         await payer.pay()
