@@ -92,6 +92,7 @@ REPORT_INTERVAL_S = 1.0  # how often a child says that it is alive
 REPORT_LOOK_S = 0.1  # how soon a change of its readiness is reported
 DRAIN_KILL_S = 9.5  # from SIGTERM until the supervisor ends by force what is left
 SILENCE_S_MAX = 3.0  # a child that said nothing for this long does not count as ready
+HUNG_LAST_LOOK_S = 2.0  # for what a child has said while its supervisor stood still
 HUNG_S_MAX = 30.0  # and after this long it is ended and replaced
 
 # The operator.

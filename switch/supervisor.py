@@ -133,7 +133,7 @@ class Child:
             process.stdin.write(self._config.to_json() + b"\n")
             await process.stdin.drain()
         try:
-            while line := await asyncio.wait_for(process.stdout.readline(), limits.HUNG_S_MAX):
+            while line := await next_line(process.stdout):
                 self._hear(line)
         except TimeoutError:
             _log.error("a process is hung and is ended", name=self.name, silent_s=limits.HUNG_S_MAX)
@@ -156,6 +156,23 @@ class Child:
         # for the loop alone, which otherwise never learns its exit code.
         with suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGKILL if kill else signal.SIGTERM)
+
+
+async def next_line(reports: asyncio.StreamReader) -> bytes:
+    """The next line of a child that is not hung; empty at its end, TimeoutError when it is.
+
+    This process may itself have stood still, with the machine: what the child has said
+    meanwhile is read before its silence is judged.
+    """
+    reading = asyncio.ensure_future(reports.readline())
+    try:
+        for patience_s in (limits.HUNG_S_MAX, limits.HUNG_LAST_LOOK_S):
+            done, _ = await asyncio.wait({reading}, timeout=patience_s)
+            if done:
+                return reading.result()
+        raise TimeoutError
+    finally:
+        reading.cancel()
 
 
 class Supervisor:

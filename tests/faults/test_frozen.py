@@ -79,3 +79,16 @@ async def test_one_frozen_backend_keeps_nobody_waiting(load: Load, long_run: boo
         await load.decides(DECISIONS_BEFORE)
     assert journal.details[SILENCE] == silences, "somebody was left without a word"
     await audit(load)
+
+
+async def test_a_frozen_supervisor_takes_nobody_for_hung(load: Load, long_run: bool) -> None:
+    """After a pause of its own, or of the machine, it hears first, then judges."""
+    switch = load.switch
+    async with load.running():
+        await load.decides(DECISIONS_BEFORE)
+        workers = switch.workers()
+        with Frozen([switch.pid]):
+            await asyncio.sleep(limits.HUNG_S_MAX + FROZEN_SHORT_S if long_run else FROZEN_SHORT_S)
+        await load.decides(DECISIONS_MEANWHILE)
+        assert switch.workers() == workers, "the same are still there"
+    await audit(load)

@@ -142,6 +142,13 @@ def _explore(target: Target, auth: ParticipantAuth, seed: int, long_run: bool) -
             "checks": {
                 # What the schema allows and a rule beyond it refuses is refused rightly.
                 "positive_data_acceptance": {"enabled": False},
+                # Beside the usual ones: a Host that is no name of the switch, a body too large.
+                "negative_data_rejection": {
+                    "expected-statuses": [
+                        *("400", "401", "403", "404", "405", "406", "409", "413", "415", "421"),
+                        *("422", "428", "429", "5xx"),
+                    ]
+                },
                 # On a busy machine; that they say so as described is checked with the signature.
                 "not_a_server_error": {"expected-statuses": ["2xx", "3xx", "4xx", "503", "504"]},
             },
