@@ -204,24 +204,21 @@ class Operator:
         self, account: UUID, amount: int, *, reason: str, payment_id: UUID | None = None
     ) -> UUID:
         """Put money into circulation; the id of the payment."""
-        _check_text("--reason", reason, limits.DESCRIPTION_CHARS_MAX)
-        made, _ = await self._move("issue_money", payment_id, account, amount, reason)
+        made, _ = await self._move("issue_money", payment_id, account, amount, reason=reason)
         return made
 
     async def redeem(
         self, account: UUID, amount: int, *, reason: str, payment_id: UUID | None = None
     ) -> UUID:
         """Take money out of circulation; the id of the payment."""
-        _check_text("--reason", reason, limits.DESCRIPTION_CHARS_MAX)
-        made, _ = await self._move("redeem_money", payment_id, account, amount, reason)
+        made, _ = await self._move("redeem_money", payment_id, account, amount, reason=reason)
         return made
 
     async def reverse(
         self, payment: UUID, *, reason: str, payment_id: UUID | None = None
     ) -> tuple[UUID, str]:
         """Undo a mistake by a new transfer the other way; its id and its outcome."""
-        _check_text("--reason", reason, limits.DESCRIPTION_CHARS_MAX)
-        made, row = await self._move("reverse_payment", payment_id, payment, reason)
+        made, row = await self._move("reverse_payment", payment_id, payment, reason=reason)
         return made, str(row["outcome"])
 
     async def fold_credits(self) -> int:
@@ -235,14 +232,15 @@ class Operator:
         return found
 
     async def _move(
-        self, query: str, payment_id: UUID | None, *arguments: Any
+        self, query: str, payment_id: UUID | None, *arguments: Any, reason: str
     ) -> tuple[UUID, dict[str, Any]]:
+        _check_text("--reason", reason, limits.DESCRIPTION_CHARS_MAX)
         made = payment_id or ledger.new_id(self._clock.now_us())
         settle = (
             f"payment {made} may have been made or not; repeat the command with --id {made},"
             " which does it once"
         )
-        rows = await self._rows(query, made, *arguments, settle=settle)
+        rows = await self._rows(query, made, *arguments, reason, settle=settle)
         return made, rows[0]
 
     async def _do(self, query: str, *arguments: Any) -> None:

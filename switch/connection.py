@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
+from functools import partial
 from http import HTTPStatus
 
 import aiohttp
@@ -29,7 +30,7 @@ NOT_HTTP = malformed("This is not a request of HTTP/1.1 within its bounds.")
 _STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus
 }
-EXPECTED = "100-continue"
+_EXPECTED = "100-continue"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 # What reading a body ends with when its framing is wrong.
@@ -217,13 +218,6 @@ class Connection(BaseProtocol):
     def _request(self, message: RawRequestMessage, body: StreamReader) -> Request:
         authority, path, query = target(message)
         length = message.headers.get("Content-Length")
-
-        async def read_body() -> bytes | Problem:
-            if body.is_eof():
-                read = body.read_nowait()
-                return read if len(read) <= limits.BODY_BYTES_MAX else BODY_TOO_LARGE
-            return await self._read_body(message, body)
-
         return Request(
             method=message.method,
             authority=authority,
@@ -233,15 +227,17 @@ class Connection(BaseProtocol):
             peer=self._peer,
             has_body=body is not EMPTY_PAYLOAD and length != "0",
             is_too_large=length is not None and int(length) > limits.BODY_BYTES_MAX,
-            read_body=read_body,
+            read_body=partial(self._read_body, message, body),
         )
 
     async def _read_body(self, message: RawRequestMessage, body: StreamReader) -> bytes | Problem:
-        """All of a body that has not arrived yet, bounded in size and time."""
-        if self.transport is not None and message.headers.get("Expect", "").lower() == EXPECTED:
-            self.transport.write(_CONTINUE)
+        """All of a body, bounded in size and time."""
         pieces = bytearray()
         try:
+            if body.is_eof():  # all of it came with the head
+                read = body.read_nowait()
+                return read if len(read) <= limits.BODY_BYTES_MAX else BODY_TOO_LARGE
+            self._invite(message)
             async with asyncio.timeout(limits.BODY_READ_TIMEOUT_S):
                 while not body.at_eof():
                     pieces += await body.readany()
@@ -254,6 +250,13 @@ class Connection(BaseProtocol):
             return malformed("The body is not framed as HTTP/1.1 asks.")
         except ConnectionError:
             return malformed("The connection ended within the body.")
+
+    def _invite(self, message: RawRequestMessage) -> None:
+        """Tell a caller that waits with its body to go on; HTTP/1.0 does not know that."""
+        if message.headers.get("Expect", "").lower() != _EXPECTED:
+            return
+        if self.transport is not None and message.version >= HttpVersion11:
+            self.transport.write(_CONTINUE)
 
     def _write(self, answer: Answer, *, has_body: bool, keep_alive: bool) -> None:
         """Write everything at once."""

@@ -265,12 +265,12 @@ class Lane:
         cannot be added up in time.
         """
         late = [waiting for waiting in batch if concerns(waiting.order, accounts)]
-        self._in_flight = [waiting for waiting in batch if not concerns(waiting.order, accounts)]
+        others = [waiting for waiting in batch if waiting not in late]
         assert late, "the ledger names accounts of the batch"
+        self._in_flight = [waiting for waiting in self._in_flight if waiting not in late]
         self._queue.extendleft(reversed(late))
-        if self._in_flight and not await self._decide(link, self._in_flight):
+        if others and not await self._decide(link, others):
             return False
-        self._in_flight = []
         try:
             await link.fold(accounts)
         except (LedgerUnavailable, OutcomeUnknown) as error:

@@ -292,6 +292,14 @@ async def test_expect_continue_is_answered_when_the_body_is_wanted() -> None:
         assert (await peer.ask(head.format("/refused"))).problem == "signature-missing"
 
 
+async def test_http_1_0_is_not_told_to_continue() -> None:
+    """It would take the word for the answer."""
+    async with edge() as made, made.peer() as peer:
+        peer.send("POST /seen HTTP/1.0\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
+        await asyncio.sleep(0.05)
+        assert (await peer.ask("abc")).json["body"] == "abc"
+
+
 async def test_a_refusal_before_the_body_leaves_the_connection_usable() -> None:
     """The rest of a refused request is skipped; the next request is read from its start."""
     async with edge() as made, made.peer() as peer:
