@@ -448,6 +448,21 @@ async def test_who_sends_no_whole_request_is_not_waited_for(
         assert await peer.is_closed()
 
 
+async def test_the_time_of_a_head_begins_with_its_first_byte(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A connection that was long idle has as much time for a head as any other."""
+    monkeypatch.setattr(limits, "CONNECTIONS_LOOK_S", 0.01)
+    async with edge() as made, made.peer() as peer:
+        assert (await peer.ask(get("/seen"))).status == 200
+        (connection,) = made.server.connections
+        connection._since_s -= limits.HEAD_READ_TIMEOUT_S + 1.0
+        whole = get("/seen")
+        peer.send(whole[:9])
+        await asyncio.sleep(0.1)
+        assert (await peer.ask(whole[9:])).status == 200
+
+
 async def test_a_served_connection_is_not_taken_for_idle(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who waits for a slow answer is not cut off."""
     monkeypatch.setattr(limits, "CONNECTIONS_LOOK_S", 0.02)
@@ -467,8 +482,10 @@ async def test_a_caller_that_leaves_within_a_body_is_let_go(
         async with made.peer() as peer:
             peer.send("POST /seen HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")
             await asyncio.sleep(0.05)
-            assert made.server.connections
-        async with asyncio.timeout(5):
-            while made.server.connections:  # noqa: ASYNC110  what is waited for tells nobody
+            (connection,) = made.server.connections
+            assert connection.is_served
+        async with asyncio.timeout(limits.BODY_READ_TIMEOUT_S / 2):
+            while connection.is_served:  # noqa: ASYNC110  what is waited for tells nobody
                 await asyncio.sleep(0.01)
+        assert not made.server.connections
     assert "Traceback" not in capfd.readouterr().err

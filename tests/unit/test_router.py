@@ -447,13 +447,15 @@ async def test_whom_a_backlog_concerns_waits_at_the_head_of_the_queue() -> None:
     async with stage() as made:
         refusals = [Backlog(frozenset({PAYER})), None, Backlog(frozenset({PAYER})), None]
         made.link.failure = lambda orders: refusals.pop(0)
-        made.link.gate.set()
         other = order("other")
         other = replace(other, request=replace(other.request, payer=uuid4()))
-        late, early = made.send(order("late")), made.send(other)
-        assert [name(await task) for task in (early, late)] == ["DECIDED", "DECIDED"]
+        tasks = [made.send(order("late")), made.send(other)]
+        await settle()
+        tasks.append(made.send(order("after it")))
+        made.link.gate.set()
+        assert [name(await task) for task in tasks] == ["DECIDED"] * 3
         sent = [[one.key for one in batch] for batch in made.link.batches]
-        assert sent == [["late", "other"], ["other"], ["late"], ["late"]]
+        assert sent == [["late", "other"], ["other"], ["late", "after it"], ["late", "after it"]]
         assert made.link.folded == [frozenset({PAYER})] * 2
 
 
