@@ -72,8 +72,11 @@ class Function:
         seconds = stage.size.seconds / 2
         rates: dict[int, float] = {}
         async with stage.switch():
+            await with_enough(
+                partial(rate, stage, CONNECTIONS[0], stage.size.warm_up_s), RATE_GUESS
+            )
             for count in CONNECTIONS:
-                await stage.settle()
+                await stage.folded()
                 guess = self._rates.get(count, RATE_GUESS * min(count, 2))
                 rates[count] = await with_enough(partial(rate, stage, count, seconds), guess)
                 self._rates[count] = rates[count]

@@ -34,7 +34,6 @@ class Tpcb:
     async def measure(self, stage: Stage) -> Measurement:
         """One turn, after a short one that does not count."""
         await self._run(stage, stage.size.warm_up_s)
-        await stage.settle()
         output = await self._run(stage, stage.size.seconds)
         rate, latency, failed = (pattern.search(output) for pattern in (RATE, LATENCY, FAILED))
         if rate is None or latency is None or failed is None or int(failed[1]):

@@ -72,7 +72,6 @@ async def measure(stage: Stage, payees: Sequence[UUID]) -> Measurement:
         warm = await burst(
             stage, switch, payees, seconds=stage.size.warm_up_s, rate_guess=RATE_GUESS
         )
-        await stage.settle()
         return await burst(
             stage, switch, payees, seconds=stage.size.seconds, rate_guess=warm.per_second
         )

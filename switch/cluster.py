@@ -43,7 +43,6 @@ SETTINGS: Mapping[str, str] = {
     "shared_buffers": "256MB",
     "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",
-    "wal_compression": "on",  # the one method that every build has
     # Short statements in a known order of locks: a wait this long is a deadlock.
     "deadlock_timeout": "200ms",
     "jit": "off",
