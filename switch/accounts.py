@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from switch import examples
-from switch.admission import Admission, Caller, media_type_refusal
+from switch.admission import Admission, Caller
 from switch.clock import Clock
 from switch.errors import Problem
 from switch.ledger import Disposition, new_id
@@ -26,9 +26,8 @@ from switch.message import (
 from switch.metrics import WorkerMetrics
 from switch.reads import AccountChange, AccountOrder, AccountVerdict, Reads
 from switch.reply import Answer, document, repeated
-from switch.requests import KEY_REUSED, NOT_FOUND, path_id, query_refusal, standing
+from switch.requests import KEY_REUSED, NOT_FOUND, accepted_key, path_id
 from switch.service import Endpoint
-from switch.signature import parse_idempotency_key
 
 # Which kind of account a participant opens over HTTP; all others are the operator's to open.
 OPENED_BY = {"wallet": "wallet", "merchant": "merchant", "bank": "external"}
@@ -48,12 +47,9 @@ class Accounts:
 
     async def open(self, caller: Caller) -> Answer | Problem:
         """Open an account of the caller."""
-        key = await self._key(caller)
+        key = await accepted_key(self._reads, caller)
         if isinstance(key, Problem):
             return key
-        refusal = query_refusal(caller) or media_type_refusal(caller.request.headers)
-        if refusal is not None:
-            return refusal
         request = decode_account(caller.body)
         if isinstance(request, Problem):
             return request
@@ -77,14 +73,9 @@ class Accounts:
 
     async def change(self, action: str, caller: Caller) -> Answer | Problem:
         """Freeze, unfreeze or close an account of the caller."""
-        key = await self._key(caller)
+        key = await accepted_key(self._reads, caller)
         if isinstance(key, Problem):
             return key
-        refusal = query_refusal(caller)
-        if refusal is None and caller.body:
-            refusal = media_type_refusal(caller.request.headers)
-        if refusal is not None:
-            return refusal
         request = decode_empty(caller.body)
         if isinstance(request, Problem):
             return request
@@ -102,12 +93,6 @@ class Accounts:
         )
         return self._answer(verdict)
 
-    async def _key(self, caller: Caller) -> str | Problem:
-        key = parse_idempotency_key(caller.bound.idempotency_key)
-        if isinstance(key, Problem):
-            return key
-        return await standing(self._reads, caller.participant, key) or key
-
     def _answer(self, verdict: AccountVerdict) -> Answer | Problem:
         match verdict.disposition:
             case Disposition.KEY_REUSED:
@@ -117,7 +102,7 @@ class Accounts:
             case Disposition.TIER_NOT_OFFERED:
                 return malformed("No such tier is offered in this currency.", "tier")
         assert verdict.answer is not None, "what was decided has an answer"
-        if verdict.disposition is Disposition.REPEATED:
+        if verdict.disposition is not Disposition.DECIDED:
             self._metrics.replays.add(("account",))
             return repeated(verdict.answer)
         return document(verdict.answer, status=201)

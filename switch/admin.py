@@ -17,7 +17,7 @@ from uuid import UUID
 
 import asyncpg
 
-from switch import db, embedded, keyfile, ledger, limits, migrate
+from switch import db, embedded, keyfile, ledger, limits, migrate, upkeep
 from switch.clock import SYSTEM_CLOCK, Clock
 from switch.errors import SwitchError
 from switch.keeper import Home
@@ -223,7 +223,7 @@ class Operator:
 
     async def fold_credits(self) -> int:
         """Add waiting credits up on their accounts, as the jobs process does; how many."""
-        return (await ledger.fold_credits(self.connection, limits.FOLD_SIZE_MAX)).credits
+        return (await upkeep.fold_credits(self.connection, limits.FOLD_SIZE_MAX)).credits
 
     async def check_books(self) -> list[dict[str, Any]]:
         """Every deviation from what must hold, in one snapshot; empty when the books are right."""

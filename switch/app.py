@@ -18,7 +18,7 @@ from switch.config import Config
 from switch.connection import Server
 from switch.endpoint import Dispatch
 from switch.errors import SwitchError
-from switch.lane import Lane, LedgerLink
+from switch.lane import Decide, Lane, LedgerLink
 from switch.lookups import Lookups
 from switch.metrics import WorkerMetrics
 from switch.participants import Participants
@@ -27,6 +27,7 @@ from switch.reads import Reads
 from switch.router import Router
 from switch.service import Endpoint
 from switch.services import SERVICES
+from switch.steps import Steps
 
 _log = log.logger("app")
 
@@ -50,15 +51,8 @@ class App:
             clock=clock,
             metrics=self.metrics,
         )
-        self._lanes = [
-            Lane(
-                open_link=self._open_link,
-                queue_max=config.lane_queue_max,
-                clock=clock,
-                metrics=self.metrics,
-            )
-            for _ in range(config.lane_count)
-        ]
+        self._lanes = [self._lane(ledger.authorize_batch) for _ in range(config.lane_count)]
+        self._step_lane = self._lane(ledger.decide_steps)
         self._payments = InFlight(
             total_max=config.lane_count * config.lane_queue_max,
             each_max=limits.PARTICIPANT_IN_FLIGHT_MAX,
@@ -66,7 +60,7 @@ class App:
         self._others = InFlight(
             total_max=limits.READS_IN_FLIGHT_MAX, each_max=limits.PARTICIPANT_READS_IN_FLIGHT_MAX
         )
-        self._router = Router(self._lanes, self._payments)
+        self._router = Router(self._lanes, steps=self._step_lane, in_flight=self._payments)
         self._admission = Admission(
             participants=self.participants,
             budget=FailureBudget(clock),
@@ -108,7 +102,7 @@ class App:
         await self._check_database()
         await self.participants.start()
         await self._read_pool
-        for lane in self._lanes:
+        for lane in (*self._lanes, self._step_lane):
             lane.start()
         self.dispatch = Dispatch(self._endpoints(), metrics=self.metrics)
         self._server = Server(
@@ -129,7 +123,7 @@ class App:
             self._router.drain()
             await self._answer_accepted()
             await self._server.shutdown(limits.SHUTDOWN_S_MAX)
-        for lane in self._lanes:
+        for lane in (*self._lanes, self._step_lane):
             await lane.stop()
         await self.participants.stop()
         self._read_pool.terminate()
@@ -157,10 +151,18 @@ class App:
     async def _connect(self, application_name: str) -> asyncpg.Connection:
         return await db.connect(self._config.database_url, application_name=application_name)
 
-    async def _open_link(self) -> LedgerLink:
+    def _lane(self, decide: Decide) -> Lane:
+        return Lane(
+            open_link=partial(self._open_link, decide),
+            queue_max=self._config.lane_queue_max,
+            clock=self._clock,
+            metrics=self.metrics,
+        )
+
+    async def _open_link(self, decide: Decide) -> LedgerLink:
         connection = await self._connect("switch lane")
         try:
-            return LedgerLink(await ledger.prepare(connection))
+            return LedgerLink(await ledger.prepare(connection), decide)
         except BaseException:
             connection.terminate()
             raise
@@ -173,9 +175,13 @@ class App:
             admission=admission, router=self._router, reads=reads, clock=clock, metrics=metrics
         )
         accounts = Accounts(admission=admission, reads=reads, clock=clock, metrics=metrics)
+        steps = Steps(
+            admission=admission, router=self._router, reads=reads, clock=clock, metrics=metrics
+        )
         lookups = Lookups(admission=admission, reads=reads)
         endpoints = (
             *authorize.endpoints(),
+            *steps.endpoints(),
             *lookups.endpoints(),
             *accounts.endpoints(),
             *self._public.endpoints(),

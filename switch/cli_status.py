@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
-from switch import config, ledger, limits, terminal
+from switch import config, limits, terminal, upkeep
 from switch.admin import Operator
 from switch.cli_operator import AdminDatabaseUrl, DataDir, act
 from switch.clock import SYSTEM_CLOCK
@@ -49,7 +49,7 @@ def _admin_url(host: str | None, port: int | None, data_dir: Path) -> str:
 
 
 async def _ledger(operator: Operator) -> dict[str, Any]:
-    state = await ledger.ledger_status(operator.connection)
+    state = await upkeep.ledger_status(operator.connection)
     soon = SYSTEM_CLOCK.now() + timedelta(days=limits.KEY_ENDS_SOON_D)
     keys = [key for key in await operator.keys() if key["revoked_at"] is None]
     return {

@@ -15,10 +15,11 @@ Amounts are integers in minor units, ids and times are strings as on the wire.
 
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -36,7 +37,7 @@ from switch.exchange import (
 )
 from switch.keyfile import PublicKey, read_private_key
 from switch.limits import CLIENT_CONNECTIONS_MAX, CLIENT_DEADLINE_S, PAGE_SIZE_MAX
-from switch.message import Account, AccountOperation, Entry, Payment
+from switch.message import Account, AccountOperation, Entry, Payment, Step
 from switch.signature import signing_key
 
 __all__ = [
@@ -50,11 +51,13 @@ __all__ = [
     "Payment",
     "Problem",
     "ProblemError",
+    "Step",
     "Unreachable",
 ]
 
 Row = TypeVar("Row")
 Result = TypeVar("Result")
+Made = TypeVar("Made", covariant=True)
 
 
 class Page(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
@@ -65,10 +68,46 @@ class Page(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
     next_after: str | None
 
 
+class _Decoder(Protocol[Made]):
+    """Reads what the switch answered."""
+
+    def decode(self, body: bytes, /) -> Made:
+        """Raises msgspec.DecodeError when it is something else."""
+        ...
+
+
+class _AnyOf(Generic[Result]):
+    """The first of several shapes that fits; no two of them share all their members."""
+
+    def __init__(self, *shapes: type[Result]) -> None:
+        self._decoders = [msgspec.json.Decoder(shape) for shape in shapes]
+
+    def decode(self, body: bytes, /) -> Result:
+        for decoder in self._decoders[:-1]:
+            with suppress(msgspec.ValidationError):
+                return decoder.decode(body)
+        return self._decoders[-1].decode(body)
+
+
+class _Decisions:
+    """A page of payments and steps."""
+
+    _raw = msgspec.json.Decoder(Page[msgspec.Raw])
+
+    def decode(self, body: bytes, /) -> Page[Payment | Step]:
+        page = self._raw.decode(body)
+        rows = [_DECISION.decode(bytes(row)) for row in page.data]
+        return Page(data=rows, has_more=page.has_more, next_after=page.next_after)
+
+
 _PAYMENT = msgspec.json.Decoder(Payment)
+_DECISION: _AnyOf[Payment | Step] = _AnyOf(Payment, Step)
+_ANYTHING: _AnyOf[Payment | Step | Account | AccountOperation] = _AnyOf(
+    Payment, Step, Account, AccountOperation
+)
 _ACCOUNT = msgspec.json.Decoder(Account)
 _OPERATION = msgspec.json.Decoder(AccountOperation)
-_PAYMENTS = msgspec.json.Decoder(Page[Payment])
+_PAYMENTS = _Decisions()
 _ACCOUNTS = msgspec.json.Decoder(Page[Account])
 _ENTRIES = msgspec.json.Decoder(Page[Entry])
 
@@ -124,6 +163,8 @@ class Client:
         payee: str,
         amount: int,
         currency: str,
+        capture: bool = True,
+        hold_seconds: int | None = None,
         expires_at: datetime | None = None,
         reference: str | None = None,
         payee_reference: str | None = None,
@@ -132,7 +173,9 @@ class Client:
         idempotency_key: str | None = None,
         deadline_s: float | None = None,
     ) -> Payment:
-        """Have a payment decided; `status` says `completed` or `declined`, `reason` why.
+        """Have a payment decided; `status` says `completed`, `held` or `declined`, `reason` why.
+
+        With `capture` false the money is held, for `hold_seconds`, until it is captured or voided.
 
         Without an idempotency key a random one is used. To survive a crash of the caller, choose
         the key, store it, and after a restart call again with the same key and arguments.
@@ -143,6 +186,8 @@ class Client:
             "payee": payee,
             "amount": amount,
             "currency": currency,
+            "capture": None if capture else False,
+            "hold_seconds": hold_seconds,
             "expires_at": None if expires_at is None else rfc3339(expires_at),
             "reference": reference,
             "payee_reference": payee_reference,
@@ -158,15 +203,42 @@ class Client:
         """As `pay`, with the body ready-made: a repeat must be the same bytes."""
         return await self._post("/v1/payments", body, _PAYMENT, idempotency_key, deadline_s)
 
-    async def payment(self, payment_id: str) -> Payment:
-        """One payment and what became of it since; ProblemError `not-found` when it is not ours."""
-        return await self._get(f"/v1/payments/{_segment(payment_id)}", {}, _PAYMENT)
+    async def capture(
+        self,
+        payment_id: str,
+        *,
+        amount: int | None = None,
+        final: bool = False,
+        idempotency_key: str | None = None,
+    ) -> Payment | Step:
+        """Capture all that is held, or an amount of it; `final` releases the rest."""
+        body = _body({"amount": amount, "final": True if final else None})
+        return await self._step(payment_id, "capture", body, idempotency_key)
 
-    async def payment_by_key(self, idempotency_key: str) -> Payment | None:
-        """The payment decided under a key. None: not decided so far, which is no promise."""
+    async def void(self, payment_id: str, *, idempotency_key: str | None = None) -> Payment | Step:
+        """Release all that is still held."""
+        return await self._step(payment_id, "void", None, idempotency_key)
+
+    async def refund(
+        self, payment_id: str, *, amount: int | None = None, idempotency_key: str | None = None
+    ) -> Payment | Step:
+        """Pay back all that was captured, or an amount of it."""
+        return await self._step(payment_id, "refund", _body({"amount": amount}), idempotency_key)
+
+    async def bar(self, idempotency_key: str) -> Payment | Step | Account | AccountOperation:
+        """See to it that a key is never decided (`reason` is `barred`), or learn its decision."""
+        body = _body({"idempotency_key": idempotency_key})
+        return await self._post("/v1/payments/bar", body, _ANYTHING, idempotency_key, None)
+
+    async def payment(self, payment_id: str) -> Payment | Step:
+        """One payment and what became of it since; ProblemError `not-found` when it is not ours."""
+        return await self._get(f"/v1/payments/{_segment(payment_id)}", {}, _DECISION)
+
+    async def payment_by_key(self, idempotency_key: str) -> Payment | Step | None:
+        """What was decided under a key. None: nothing so far, which is no promise."""
         try:
             query = {"idempotency_key": idempotency_key}
-            return await self._get("/v1/payments", query, _PAYMENT)
+            return await self._get("/v1/payments", query, _DECISION)
         except ProblemError as error:
             if error.problem.name == "not-found":
                 return None
@@ -181,7 +253,7 @@ class Client:
         to_at: datetime | None = None,
         after: str | None = None,
         limit: int | None = None,
-    ) -> Page[Payment]:
+    ) -> Page[Payment | Step]:
         """One piece of the list of payments, in the order they arrived."""
         query = {
             "reference": reference,
@@ -200,10 +272,10 @@ class Client:
         account: str | None = None,
         from_at: datetime | None = None,
         to_at: datetime | None = None,
-    ) -> AsyncIterator[Payment]:
+    ) -> AsyncIterator[Payment | Step]:
         """All payments that fit, piece by piece."""
 
-        async def page(after: str | None) -> Page[Payment]:
+        async def page(after: str | None) -> Page[Payment | Step]:
             return await self.payments_page(
                 reference=reference,
                 account=account,
@@ -288,6 +360,12 @@ class Client:
 
     # --- the way to the switch
 
+    async def _step(
+        self, payment_id: str, kind: str, body: bytes | None, idempotency_key: str | None
+    ) -> Payment | Step:
+        path = f"/v1/payments/{_segment(payment_id)}/{kind}"
+        return await self._post(path, body, _DECISION, idempotency_key, None)
+
     async def _change(
         self, account_id: str, operation: str, idempotency_key: str | None
     ) -> AccountOperation:
@@ -298,7 +376,7 @@ class Client:
         self,
         path: str,
         body: bytes | None,
-        decoder: msgspec.json.Decoder[Result],
+        decoder: _Decoder[Result],
         idempotency_key: str | None,
         deadline_s: float | None,
     ) -> Result:
@@ -310,7 +388,7 @@ class Client:
         self,
         path: str,
         query: Mapping[str, str | int | None],
-        decoder: msgspec.json.Decoder[Result],
+        decoder: _Decoder[Result],
     ) -> Result:
         given = {name: value for name, value in query.items() if value is not None}
         encoded = urlencode(given, quote_via=quote, safe="") if given else None
@@ -340,7 +418,7 @@ def _segment(identifier: str) -> str:
     return quote(identifier, safe="")
 
 
-def _decoded(decoder: msgspec.json.Decoder[Result], answer: Answer) -> Result:
+def _decoded(decoder: _Decoder[Result], answer: Answer) -> Result:
     try:
         return decoder.decode(answer.body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

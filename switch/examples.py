@@ -44,6 +44,35 @@ PAYMENT: dict[str, Any] = {
     "created_at": "2026-11-01T08:00:00.000000Z",
 }
 
+BARRED: dict[str, Any] = {
+    **dict.fromkeys(PAYMENT),
+    **{name: PAYMENT[name] for name in ("id", "idempotency_key", "request_digest", "participant")},
+    "status": "declined",
+    "reason": "barred",
+    "amount_held": 0,
+    "amount_captured": 0,
+    "amount_voided": 0,
+    "amount_refunded": 0,
+    "created_at": "2026-11-01T08:00:05.000000Z",
+}
+
+STEP: dict[str, Any] = {
+    "id": "0192f0c3-9d11-7a52-8c5e-2b7a6d1f4c04",
+    "parent": _PAYMENT_ID,
+    "idempotency_key": "order-4711-2",
+    "request_digest": "sha-256=:RBNvo1WzZ4oRRq0W9+hknpT7T8If536DEMBg9hyq/4o=:",
+    "participant": "corner-shop",
+    "type": "capture",
+    "payer": _WALLET,
+    "payee": _SHOP,
+    "amount": 1250,
+    "currency": "CNY",
+    "final": False,
+    "status": "completed",
+    "reason": None,
+    "created_at": "2026-11-01T08:05:00.000000Z",
+}
+
 ACCOUNT_REQUEST: dict[str, Any] = {"currency": "CNY", "kind": "wallet", "reference": "customer-17"}
 
 ACCOUNT: dict[str, Any] = {

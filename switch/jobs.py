@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import asyncpg
 import uvloop
 
-from switch import db, ledger, limits, log
+from switch import db, limits, log, upkeep
 from switch.clock import SYSTEM_CLOCK, Clock
 from switch.config import Config
 from switch.errors import SwitchError
@@ -58,6 +58,7 @@ class Jobs:
             Job(name="closing", lock=2, turn_s_max=short, turn=self._finish_closing),
             Job(name="books", lock=3, turn_s_max=long, turn=self._check_books),
             Job(name="backlog", lock=4, turn_s_max=short, turn=self._measure_backlog),
+            Job(name="expiry", lock=5, turn_s_max=short, turn=self._expire_holds),
         )
 
     def waiting_for(self) -> str | None:
@@ -114,30 +115,34 @@ class Jobs:
             await asyncio.sleep(limits.JOB_LOCK_LOOK_S)
 
     async def _fold(self, connection: asyncpg.Connection) -> float:
-        folded = await ledger.fold_credits(connection, limits.FOLD_SIZE_MAX)
+        folded = await upkeep.fold_credits(connection, limits.FOLD_SIZE_MAX)
         self._metrics.folded_credits.inc(folded.credits)
         return 0.0 if folded.credits >= limits.FOLD_SIZE_MAX else self._config.fold_interval_s
 
+    async def _expire_holds(self, connection: asyncpg.Connection) -> float:
+        expired = await upkeep.expire_holds(connection, limits.EXPIRY_SIZE_MAX)
+        return 0.0 if expired >= limits.EXPIRY_SIZE_MAX else limits.EXPIRY_INTERVAL_S
+
     async def _finish_closing(self, connection: asyncpg.Connection) -> float:
-        await ledger.finish_closing(connection)
+        await upkeep.finish_closing(connection)
         return limits.CLOSING_INTERVAL_S
 
     async def _measure_backlog(self, connection: asyncpg.Connection) -> float:
-        status = await ledger.ledger_status(connection)
+        status = await upkeep.ledger_status(connection)
         self._metrics.unfolded_credits.set(status.unfolded_credits)
         self._metrics.fold_lag_seconds.set(status.fold_lag_s)
         return limits.BACKLOG_INTERVAL_S
 
     async def _check_books(self, connection: asyncpg.Connection) -> float:
         """Check when the last check, whoever made it, is old enough."""
-        status = await ledger.ledger_status(connection)
+        status = await upkeep.ledger_status(connection)
         if status.books_checked_at is not None:
             age_s = (self._clock.now() - status.books_checked_at).total_seconds()
             self._show_books(status.books_deviations or 0, status.books_checked_at.timestamp())
             if age_s < self._config.books_check_interval_s:
                 return min(limits.BOOKS_LOOK_S, self._config.books_check_interval_s - age_s)
-        deviations = await ledger.check_books(connection)
-        await ledger.record_books_check(connection, len(deviations))
+        deviations = await upkeep.check_books(connection)
+        await upkeep.record_books_check(connection, len(deviations))
         for deviation in deviations[: limits.DEVIATIONS_LOGGED_MAX]:
             self._log.error("the books are wrong", check=deviation.check, subject=deviation.subject,
                             detail=deviation.detail)  # fmt: skip

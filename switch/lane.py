@@ -19,14 +19,14 @@ leaves its message in the batch: it was accepted and will be decided.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from switch import limits, log
 from switch.budget import OUTCOME_UNKNOWN, ledger_unavailable
 from switch.clock import Clock
 from switch.errors import LedgerUnavailable, OutcomeUnknown, Problem
-from switch.ledger import Backlog, Order, Statements, Verdict, authorize_batch, fold_backlog
+from switch.ledger import Backlog, Message, Statements, StepOrder, Verdict, fold_backlog
 from switch.metrics import WorkerMetrics
 
 _log = log.logger("lane")
@@ -43,7 +43,7 @@ class Link(Protocol):
         """Whether the connection is known to be gone."""
         ...
 
-    async def decide(self, orders: Sequence[Order]) -> Sequence[Verdict]:
+    async def decide(self, orders: Sequence[Message]) -> Sequence[Verdict]:
         """One verdict an order. Raises LedgerUnavailable or Backlog (undone) or OutcomeUnknown."""
         ...
 
@@ -56,19 +56,24 @@ class Link(Protocol):
         ...
 
 
+# One call of a deciding function: of payments, or of their steps.
+Decide = Callable[[Statements, Sequence[Any]], Awaitable[Sequence[Verdict]]]
+
+
 class LedgerLink:
     """A link to the real ledger."""
 
-    def __init__(self, statements: Statements) -> None:
+    def __init__(self, statements: Statements, decide: Decide) -> None:
         self._statements = statements
+        self._decide = decide
 
     def is_closed(self) -> bool:
         """Whether the connection is known to be gone."""
         return bool(self._statements.connection.is_closed())
 
-    async def decide(self, orders: Sequence[Order]) -> Sequence[Verdict]:
+    async def decide(self, orders: Sequence[Message]) -> Sequence[Verdict]:
         """One call of the deciding function."""
-        return await authorize_batch(self._statements, orders)
+        return await self._decide(self._statements, orders)
 
     async def fold(self, accounts: Collection[UUID]) -> None:
         """One call of the folding function."""
@@ -85,7 +90,7 @@ class Waiting:
     __slots__ = ("decision", "order", "since_s")
 
     def __init__(
-        self, order: Order, since_s: float, decision: "asyncio.Future[Verdict | Problem]"
+        self, order: Message, since_s: float, decision: "asyncio.Future[Verdict | Problem]"
     ) -> None:
         self.order = order
         self.since_s = since_s
@@ -97,8 +102,10 @@ class Waiting:
             self.decision.set_result(result)
 
 
-def concerns(order: Order, accounts: Collection[UUID]) -> bool:
-    """Whether one of these accounts pays or is paid."""
+def concerns(order: Message, accounts: Collection[UUID]) -> bool:
+    """Whether one of these accounts pays or is paid; a step does not say which it moves."""
+    if isinstance(order, StepOrder):
+        return True
     return order.request.payer in accounts or order.request.payee in accounts
 
 
@@ -159,7 +166,7 @@ class Lane:
         self._in_flight = []
         self._queue.clear()
 
-    def put(self, order: Order) -> Waiting:
+    def put(self, order: Message) -> Waiting:
         """Put a message into the queue; its `decision` comes when it is decided."""
         assert not self.is_full, "whoever puts has asked before"
         decision = asyncio.get_running_loop().create_future()

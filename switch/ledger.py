@@ -1,7 +1,8 @@
 """The ledger as the switch sees it: typed calls of the functions in sql/, and what errors mean.
 
-Money is decided by one call, `authorize_batch`. The rest is what a payment looks like and what the
-jobs ask for. No rule lives here; the rules are SQL. Look-ups and accounts are in reads.py.
+Payments are decided by one call, `authorize_batch`, their later steps by another, `decide_steps`.
+The rest is what a payment looks like. No rule lives here; the rules are SQL. Look-ups and accounts
+are in reads.py, what the jobs ask for in upkeep.py.
 """
 
 import base64
@@ -9,9 +10,9 @@ import os
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -25,10 +26,13 @@ from switch.message import (
     Payment,
     PaymentRequest,
     PaymentType,
+    Step,
+    hold_seconds,
 )
 from switch.outcome import Outcome
 from switch.queries import QUERIES
 from switch.reply import ANSWER_VERSION
+from switch.state import payment_status
 
 SHARD = 0  # of all accounts, while the ledger has one
 
@@ -50,6 +54,7 @@ class Disposition(IntEnum):
     KEY_REUSED = 2  # spent on something else
     TIER_NOT_OFFERED = 3  # an account operation that spent no key
     NOT_FOUND = 4  # likewise
+    BARRED = 5  # so that it can never be decided
 
 
 class Backlog(Exception):  # noqa: N818  a state, not a mistake
@@ -76,11 +81,28 @@ class Order(Struct, frozen=True, kw_only=True):
     request: PaymentRequest
 
 
+class StepOrder(Struct, frozen=True, kw_only=True):
+    """The same for a capture, a void or a refund of a payment."""
+
+    participant_no: int
+    participant: str
+    key: str
+    digest: bytes
+    payment_id: UUID  # what the step is called if this message decides the key
+    type: Literal["capture", "void", "refund"]
+    parent: UUID
+    amount: int | None = None  # all that is left
+    final: bool | None = None  # of a capture: whether it releases the rest
+
+
+Message = Order | StepOrder
+
+
 class Verdict(Struct, frozen=True, kw_only=True):
     """The answer to an order; without a payment when its key was spent on another message."""
 
     disposition: Disposition
-    payment: Payment | None
+    payment: Payment | Step | None
     answer_version: int = ANSWER_VERSION  # names the renderer of its first answer
 
 
@@ -90,6 +112,7 @@ class Statements:
 
     connection: asyncpg.Connection
     authorize_batch: "asyncpg.prepared_stmt.PreparedStatement[asyncpg.Record]"
+    decide_steps: "asyncpg.prepared_stmt.PreparedStatement[asyncpg.Record]"
 
 
 async def prepare(connection: asyncpg.Connection) -> Statements:
@@ -97,6 +120,7 @@ async def prepare(connection: asyncpg.Connection) -> Statements:
     return Statements(
         connection=connection,
         authorize_batch=await connection.prepare(QUERIES["authorize_batch"]),
+        decide_steps=await connection.prepare(QUERIES["decide_steps"]),
     )
 
 
@@ -109,19 +133,7 @@ async def authorize_batch(statements: Statements, orders: Sequence[Order]) -> li
     refused as a whole.
     """
     assert 0 < len(orders) <= limits.BATCH_SIZE_MAX, "a lane sends between one message and a batch"
-    arguments = _columns(orders)
-
-    async def decide() -> asyncpg.Record:
-        row = await statements.authorize_batch.fetchrow(*arguments, timeout=limits.STATEMENT_WAIT_S)
-        assert row is not None, "the deciding function returns one row"
-        return row
-
-    try:
-        decided = await surely(statements.connection, decide)
-    except asyncpg.PostgresError as error:
-        if error.sqlstate == BACKLOG_STATE:
-            raise Backlog(_accounts(error)) from None
-        raise
+    decided = await _decide(statements.connection, statements.authorize_batch, _columns(orders))
     repeated = [
         payment_id
         for payment_id, disposition in zip(
@@ -130,19 +142,63 @@ async def authorize_batch(statements: Statements, orders: Sequence[Order]) -> li
         if disposition == Disposition.REPEATED
     ]
     stored = await _stored(statements.connection, repeated) if repeated else {}
-    created_at = rfc3339(decided["decided_at"])
+    decided_at = decided["decided_at"]
+    created_at = rfc3339(decided_at)
     verdicts = []
     for order, disposition, outcome, payment_id in zip(
         orders, decided["dispositions"], decided["outcomes"], decided["payment_ids"], strict=True
     ):
         if disposition == Disposition.DECIDED:
-            payment = decided_payment(order, Outcome(outcome), created_at)
+            payment = decided_payment(order, Outcome(outcome), decided_at, created_at)
             verdicts.append(Verdict(disposition=Disposition.DECIDED, payment=payment))
         elif disposition == Disposition.REPEATED and payment_id in stored:
             verdicts.append(stored[payment_id])
         else:
             verdicts.append(Verdict(disposition=Disposition(disposition), payment=None))
     return verdicts
+
+
+async def decide_steps(statements: Statements, orders: Sequence[StepOrder]) -> list[Verdict]:
+    """Decide steps in one call and one commit; one verdict an order. Raises as authorize_batch."""
+    assert 0 < len(orders) <= limits.BATCH_SIZE_MAX, "a lane sends between one message and a batch"
+    arguments = (
+        SHARD,
+        [order.participant_no for order in orders],
+        [order.key for order in orders],
+        [order.digest for order in orders],
+        [order.payment_id for order in orders],
+        [_TYPE_CODES[order.type] for order in orders],
+        [order.parent for order in orders],
+        [order.amount for order in orders],
+        [order.final for order in orders],
+    )
+    decided = await _decide(statements.connection, statements.decide_steps, arguments)
+    dispositions, ids = decided["dispositions"], decided["payment_ids"]
+    stored = await _stored(statements.connection, [found for found in ids if found is not None])
+    return [
+        Verdict(disposition=Disposition(disposition), payment=None)
+        if payment_id not in stored
+        else msgspec.structs.replace(stored[payment_id], disposition=Disposition(disposition))
+        for disposition, payment_id in zip(dispositions, ids, strict=True)
+    ]
+
+
+async def _decide(
+    connection: asyncpg.Connection,
+    statement: "asyncpg.prepared_stmt.PreparedStatement[asyncpg.Record]",
+    arguments: Sequence[Any],
+) -> asyncpg.Record:
+    async def decide() -> asyncpg.Record:
+        row = await statement.fetchrow(*arguments, timeout=limits.STATEMENT_WAIT_S)
+        assert row is not None, "a deciding function returns one row"
+        return row
+
+    try:
+        return await surely(connection, decide)
+    except asyncpg.PostgresError as error:
+        if error.sqlstate == BACKLOG_STATE:
+            raise Backlog(_accounts(error)) from None
+        raise
 
 
 async def fold_backlog(statements: Statements, accounts: Collection[UUID]) -> None:
@@ -181,6 +237,7 @@ def _columns(orders: Sequence[Order]) -> tuple[Any, ...]:
         _sparse([request.payee_reference for request in requests]),
         _sparse([request.description for request in requests]),
         _sparse([_metadata_text(request.metadata) for request in requests]),
+        _sparse([hold_seconds(request) for request in requests]),
     )
 
 
@@ -261,25 +318,39 @@ async def _stored(
 # --- what a payment looks like -------------------------------------------------------
 
 
-def decided_payment(order: Order, outcome: Outcome, created_at: str) -> Payment:
-    """The decision of a message just decided."""
+def decided_payment(
+    order: Order, outcome: Outcome, decided_at: datetime, created_at: str
+) -> Payment:
+    """The decision of a message just decided; `created_at` is `decided_at` as text."""
     request = order.request
-    return _payment(
-        payment_id=order.payment_id,
-        key=order.key,
-        digest=order.digest,
+    seconds = hold_seconds(request)
+    approved = outcome is Outcome.APPROVED
+    held = approved and seconds is not None
+    expires_at = decided_at + timedelta(seconds=seconds) if held and seconds else None
+    return Payment(
+        id=_text(order.payment_id),
+        idempotency_key=order.key,
+        request_digest=_digest_text(order.digest),
         participant=order.participant,
-        type_name=request.type,
-        payer=request.payer,
-        payee=request.payee,
+        type=request.type,
+        payer=_text(request.payer),
+        payee=_text(request.payee),
         amount=request.amount,
         currency=request.currency,
-        expires_at=request.expires_at,
+        capture=request.capture,
+        hold_seconds=seconds,
+        expires_at=_time_text(request.expires_at),
         reference=request.reference,
         payee_reference=request.payee_reference,
         description=request.description,
         metadata=request.metadata,
-        outcome=outcome,
+        status="held" if held else "completed" if approved else "declined",
+        reason=None if approved else outcome.wire,
+        amount_held=request.amount if held else 0,
+        amount_captured=request.amount if approved and not held else 0,
+        amount_voided=0,
+        amount_refunded=0,
+        hold_expires_at=_time_text(expires_at),
         created_at=created_at,
     )
 
@@ -293,25 +364,80 @@ def stored_verdict(row: Mapping[str, Any]) -> Verdict:
     )
 
 
-def stored_payment(row: Mapping[str, Any]) -> Payment:
+def stored_payment(row: Mapping[str, Any]) -> Payment | Step:
     """The same decision from its row: byte for byte the same answer."""
+    if row["parent"] is not None:
+        return _stored_step(row)
     metadata = row["metadata"]
-    return _payment(
-        payment_id=row["id"],
-        key=row["key"],
-        digest=row["digest"],
+    outcome, amount, seconds = Outcome(row["outcome"]), row["amount"], row["hold_seconds"]
+    approved = outcome is Outcome.APPROVED
+    held = approved and seconds is not None
+    return Payment(
+        id=_text(row["id"]),
+        idempotency_key=row["key"],
+        request_digest=_digest_text(row["digest"]),
         participant=row["participant"],
-        type_name=row["type"],
-        payer=row["payer"],
-        payee=row["payee"],
-        amount=row["amount"],
+        type=row["type"],
+        payer=_id_text(row["payer"]),
+        payee=_id_text(row["payee"]),
+        amount=amount,
         currency=row["currency"],
-        expires_at=row["expires_at"],
+        capture=None if outcome is Outcome.BARRED else seconds is None,
+        hold_seconds=seconds,
+        expires_at=_time_text(row["expires_at"]),
         reference=row["reference"],
         payee_reference=row["payee_reference"],
         description=row["description"],
         metadata=None if metadata is None else msgspec.json.decode(metadata, type=dict[str, str]),
-        outcome=Outcome(row["outcome"]),
+        status="held" if held else "completed" if approved else "declined",
+        reason=None if approved else outcome.wire,
+        amount_held=amount if held else 0,
+        amount_captured=amount if approved and not held else 0,
+        amount_voided=0,
+        amount_refunded=0,
+        hold_expires_at=_time_text(row["hold_expires_at"]) if held else None,
+        created_at=rfc3339(row["created_at"]),
+    )
+
+
+def present_payment(row: Mapping[str, Any]) -> Payment | Step:
+    """A decision and what became of it since, from its row."""
+    payment = stored_payment(row)
+    if isinstance(payment, Step) or row["captured"] is None:
+        return payment
+    captured, voided, refunded = row["captured"], row["voided"], row["refunded"]
+    return msgspec.structs.replace(
+        payment,
+        status=payment_status(
+            captured=captured,
+            voided=voided,
+            refunded=refunded,
+            is_held=bool(row["is_held"]),
+            was_held=row["hold_expires_at"] is not None,
+        ),
+        amount_captured=captured,
+        amount_voided=voided,
+        amount_refunded=refunded,
+    )
+
+
+def _stored_step(row: Mapping[str, Any]) -> Step:
+    outcome = Outcome(row["outcome"])
+    approved = outcome is Outcome.APPROVED
+    return Step(
+        id=_text(row["id"]),
+        parent=_text(row["parent"]),
+        idempotency_key=row["key"],
+        request_digest=_digest_text(row["digest"]),
+        participant=row["participant"],
+        type=row["type"],
+        payer=_id_text(row["payer"]),
+        payee=_id_text(row["payee"]),
+        amount=row["amount"],
+        currency=row["currency"],
+        final=row["final"],
+        status="completed" if approved else "declined",
+        reason=None if approved else outcome.wire,
         created_at=rfc3339(row["created_at"]),
     )
 
@@ -319,119 +445,13 @@ def stored_payment(row: Mapping[str, Any]) -> Payment:
 _text: Callable[[UUID], str] = msgspec.to_builtins  # as str(id), in a quarter of the time
 
 
-def _payment(
-    *,
-    payment_id: UUID,
-    key: str,
-    digest: bytes,
-    participant: str,
-    type_name: str,
-    payer: UUID,
-    payee: UUID,
-    amount: int,
-    currency: str,
-    expires_at: datetime | None,
-    reference: str | None,
-    payee_reference: str | None,
-    description: str | None,
-    metadata: dict[str, str] | None,
-    outcome: Outcome,
-    created_at: str,
-) -> Payment:
-    approved = outcome is Outcome.APPROVED
-    return Payment(
-        id=_text(payment_id),
-        idempotency_key=key,
-        request_digest=f"sha-256=:{base64.b64encode(digest).decode()}:",
-        participant=participant,
-        type=type_name,
-        payer=_text(payer),
-        payee=_text(payee),
-        amount=amount,
-        currency=currency,
-        capture=True,
-        hold_seconds=None,
-        expires_at=None if expires_at is None else rfc3339(expires_at),
-        reference=reference,
-        payee_reference=payee_reference,
-        description=description,
-        metadata=metadata,
-        status="completed" if approved else "declined",
-        reason=None if approved else outcome.wire,
-        amount_held=0,
-        amount_captured=amount if approved else 0,
-        amount_voided=0,
-        amount_refunded=0,
-        hold_expires_at=None,
-        created_at=created_at,
-    )
+def _id_text(found: UUID | None) -> str | None:
+    return None if found is None else _text(found)
 
 
-# --- jobs ----------------------------------------------------------------------------
+def _time_text(at: datetime | None) -> str | None:
+    return None if at is None else rfc3339(at)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Folded:
-    """What one fold came to."""
-
-    credits: int
-    accounts: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deviation:
-    """One way in which the books are wrong."""
-
-    check: str
-    subject: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerStatus:
-    """How far the jobs have come."""
-
-    unfolded_credits: int
-    fold_lag_s: float
-    books_checked_at: datetime | None
-    books_deviations: int | None
-
-
-async def fold_credits(connection: asyncpg.Connection, limit: int) -> Folded:
-    """Add waiting credits to balances, at most about `limit` of them."""
-    row = await connection.fetchrow(QUERIES["fold_credits"], SHARD, limit)
-    assert row is not None, "a fold returns one row"
-    return Folded(credits=row["credits"], accounts=row["accounts"])
-
-
-async def finish_closing(connection: asyncpg.Connection) -> int:
-    """Close what is closing and empty; how many accounts."""
-    closed: int = await connection.fetchval(QUERIES["finish_closing"], limits.PAGE_SIZE_MAX)
-    return closed
-
-
-async def check_books(connection: asyncpg.Connection) -> list[Deviation]:
-    """Every deviation in one snapshot; empty when the books are right."""
-    rows = await connection.fetch(QUERIES["check_books"], timeout=limits.BOOKS_CHECK_S_MAX)
-    return [
-        Deviation(check=row["check_name"], subject=row["subject"], detail=row["detail"])
-        for row in rows
-    ]
-
-
-async def record_books_check(connection: asyncpg.Connection, deviations: int) -> None:
-    """Keep the result of a books check."""
-    await connection.execute(QUERIES["record_books_check"], deviations)
-
-
-async def ledger_status(connection: asyncpg.Connection) -> LedgerStatus:
-    """The backlog of the fold and the last books check."""
-    waiting = await connection.fetchrow(QUERIES["read_waiting"])
-    books = await connection.fetchrow(QUERIES["read_books_check"])
-    assert waiting is not None, "the backlog is one row"
-    return LedgerStatus(
-        unfolded_credits=waiting["credits"],
-        fold_lag_s=waiting["oldest_age_s"] or 0.0,
-        books_checked_at=None if books is None else books["checked_at"],
-        books_deviations=None if books is None else books["deviations"],
-    )
+def _digest_text(digest: bytes) -> str:
+    return f"sha-256=:{base64.b64encode(digest).decode()}:"

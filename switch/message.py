@@ -20,15 +20,22 @@ from switch import limits
 from switch.currencies import CURRENCIES
 from switch.errors import Problem
 from switch.outcome import Outcome
+from switch.state import TRANSITIONS
 
 
 class PaymentType(IntEnum):
-    """The number of a type in the ledger. Above 100: the operator's, never taken from the wire."""
+    """The number of a type in the ledger; 11 to 13 are steps of another payment.
+
+    Above 100: the operator's, never taken from the wire.
+    """
 
     PURCHASE = 1
     TRANSFER = 2
     TOP_UP = 3
     WITHDRAWAL = 4
+    CAPTURE = 11
+    VOID = 12
+    REFUND = 13
     ISSUE = 101
     REDEEM = 102
     REVERSAL = 103
@@ -50,6 +57,11 @@ Description = Annotated[str, Meta(min_length=1, max_length=limits.DESCRIPTION_CH
 MetadataKey = Annotated[str, Meta(min_length=1, max_length=limits.METADATA_KEY_CHARS_MAX)]
 MetadataValue = Annotated[str, Meta(max_length=limits.METADATA_VALUE_CHARS_MAX)]
 Metadata = Annotated[dict[MetadataKey, MetadataValue], Meta(max_length=limits.METADATA_PAIRS_MAX)]
+HoldSeconds = Annotated[int, Meta(ge=limits.HOLD_SECONDS_MIN, le=limits.HOLD_SECONDS_MAX)]
+IdempotencyKey = Annotated[
+    str,
+    Meta(min_length=1, max_length=limits.IDEMPOTENCY_KEY_CHARS_MAX, pattern="^[!-~]+$"),
+]
 TierName = Annotated[str, Meta(min_length=1, max_length=limits.TIER_NAME_CHARS_MAX)]
 
 
@@ -65,7 +77,7 @@ class PaymentRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     amount: Amount
     currency: Currency
     capture: bool = True
-    hold_seconds: int | None = None
+    hold_seconds: HoldSeconds | None = None
     expires_at: Annotated[datetime, Meta(tz=True)] | None = None
     reference: Reference | None = None
     payee_reference: PayeeReference | None = None
@@ -80,6 +92,25 @@ class AccountRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     kind: AccountKind
     reference: Reference | None = None
     tier: TierName | None = None
+
+
+class CaptureRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST /v1/payments/{id}/capture`: without an amount, all that is held."""
+
+    amount: Amount | None = None
+    final: bool = False
+
+
+class RefundRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST /v1/payments/{id}/refund`: without an amount, all that is left of it."""
+
+    amount: Amount | None = None
+
+
+class BarRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST /v1/payments/bar`."""
+
+    idempotency_key: IdempotencyKey
 
 
 class EmptyRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -99,7 +130,8 @@ Id = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 AnyType = Annotated[str, _one_of(*(kind.wire for kind in PaymentType))]
 AnyKind = Annotated[str, _one_of(*get_args(AccountKind))]
-PaymentStatus = Annotated[str, _one_of("completed", "declined")]
+PaymentStatus = Annotated[str, _one_of(*TRANSITIONS)]
+StepStatus = Annotated[str, _one_of("completed", "declined")]
 Reason = Annotated[str, _one_of(*(one.wire for one in Outcome if one is not Outcome.APPROVED))]
 AccountStatus = Annotated[str, _one_of("open", "frozen", "closing", "closed")]
 FrozenBy = Annotated[str, _one_of("participant", "operator")]
@@ -109,18 +141,21 @@ Direction = Annotated[str, _one_of("debit", "credit")]
 
 
 class Payment(Struct, frozen=True, kw_only=True):
-    """A decision; in look-ups also what became of it since."""
+    """A decision; in look-ups also what became of it since.
+
+    Where a key was barred, everything that the request would have said is null.
+    """
 
     id: Id
     idempotency_key: str
     request_digest: str
     participant: str
-    type: AnyType
-    payer: Id
-    payee: Id
-    amount: int
-    currency: str
-    capture: bool
+    type: AnyType | None
+    payer: Id | None
+    payee: Id | None
+    amount: int | None
+    currency: str | None
+    capture: bool | None
     hold_seconds: int | None
     expires_at: Time | None
     reference: str | None
@@ -134,6 +169,30 @@ class Payment(Struct, frozen=True, kw_only=True):
     amount_voided: int
     amount_refunded: int
     hold_expires_at: Time | None
+    created_at: Time
+
+
+class Step(Struct, frozen=True, kw_only=True):
+    """A capture, a void, a refund, or the operator's reversal: what moved, and of which payment.
+
+    `payer` and `payee` are those of the step, so a refund's payer is who was paid. They are null,
+    and so is the currency, where the payment is not found; the amount is null where nothing was
+    left.
+    """
+
+    id: Id
+    parent: Id
+    idempotency_key: str
+    request_digest: str
+    participant: str
+    type: AnyType
+    payer: Id | None
+    payee: Id | None
+    amount: int | None
+    currency: str | None
+    final: bool | None
+    status: StepStatus
+    reason: Reason | None
     created_at: Time
 
 
@@ -201,6 +260,9 @@ Message = TypeVar("Message", bound=Struct)
 
 _payment_decoder = msgspec.json.Decoder(PaymentRequest)
 _account_decoder = msgspec.json.Decoder(AccountRequest)
+_capture_decoder = msgspec.json.Decoder(CaptureRequest)
+_refund_decoder = msgspec.json.Decoder(RefundRequest)
+_bar_decoder = msgspec.json.Decoder(BarRequest)
 _empty_decoder = msgspec.json.Decoder(EmptyRequest)
 
 # Control characters (C0, DEL, C1) and halves of surrogate pairs.
@@ -216,10 +278,8 @@ def decode_payment(body: bytes) -> PaymentRequest | Problem:
         return request
     if request.currency not in CURRENCIES:
         return _unknown_currency(request.currency)
-    if not request.capture:
-        return malformed("Holds are not offered by this version.", "capture")
-    if request.hold_seconds is not None:
-        return malformed("Holds are not offered by this version.", "hold_seconds")
+    if request.hold_seconds is not None and request.capture:
+        return malformed("Only with `capture` false is there a hold.", "hold_seconds")
     if request.expires_at is not None:
         # The ledger's driver takes the first and the last moment of a datetime for infinity.
         if not limits.YEAR_MIN <= request.expires_at.year <= limits.YEAR_MAX:
@@ -230,12 +290,34 @@ def decode_payment(body: bytes) -> PaymentRequest | Problem:
     return request
 
 
+def hold_seconds(request: PaymentRequest) -> int | None:
+    """How long the money of a payment is held, None where it moves at once."""
+    if request.capture:
+        return None
+    return request.hold_seconds or limits.HOLD_SECONDS_DEFAULT
+
+
 def decode_account(body: bytes) -> AccountRequest | Problem:
     """The account to open in these bytes, or which rule they break."""
     request = _decode(_account_decoder, body)
     if isinstance(request, AccountRequest) and request.currency not in CURRENCIES:
         return _unknown_currency(request.currency)
     return request
+
+
+def decode_capture(body: bytes) -> CaptureRequest | Problem:
+    """What to capture; no body is an empty object."""
+    return _decode(_capture_decoder, body or b"{}")
+
+
+def decode_refund(body: bytes) -> RefundRequest | Problem:
+    """What to refund; no body is an empty object."""
+    return _decode(_refund_decoder, body or b"{}")
+
+
+def decode_bar(body: bytes) -> BarRequest | Problem:
+    """Which key to bar."""
+    return _decode(_bar_decoder, body)
 
 
 def decode_empty(body: bytes) -> EmptyRequest | Problem:
@@ -319,6 +401,8 @@ def _has_one_colon_a_member(message: Struct, body: bytes) -> bool:
         given_at_least -= message.capture  # true unless given
         if message.metadata:
             given_at_least += len(message.metadata)
+    elif isinstance(message, CaptureRequest):
+        given_at_least -= not message.final  # false unless given
     return body.count(b":") == given_at_least
 
 

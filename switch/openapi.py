@@ -101,6 +101,7 @@ def _schemas(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
         for kind, example in (
             (endpoint.request, endpoint.request_example),
             (endpoint.response, endpoint.response_example),
+            *((other, None) for other in endpoint.response_also),
         ):
             if kind is not None:
                 named[kind.__name__] = kind
@@ -149,7 +150,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         if endpoint.request_example is not None:
             media["example"] = endpoint.request_example
         operation["requestBody"] = {
-            "required": bool(endpoint.request.__struct_fields__),
+            "required": any(field.required for field in msgspec.structs.fields(endpoint.request)),
             "content": {"application/json": media},
         }
     if not endpoint.is_signed:
@@ -204,23 +205,30 @@ def _problems(endpoint: Endpoint) -> dict[int, list[str]]:
 def _content(endpoint: Endpoint) -> dict[str, Any]:
     if endpoint.response is None:
         return {endpoint.media_type: {}}
-    media: dict[str, Any] = {"schema": _ref(endpoint.response)}
+    media: dict[str, Any] = {"schema": _answers(endpoint)}
     if endpoint.response_example is not None:
         media["example"] = endpoint.response_example
     if endpoint.is_list:
         page = {"data": [endpoint.response_example], "has_more": False, "next_after": None}
-        media = {"schema": _page_schema(endpoint.response), "example": page}
+        media = {"schema": _page_schema(_answers(endpoint)), "example": page}
     if any(parameter.name == "idempotency_key" for parameter in endpoint.parameters):
-        media["schema"] = {"oneOf": [media["schema"], _ref(endpoint.response)]}
+        media["schema"] = {"anyOf": [media["schema"], _answers(endpoint)]}
     return {endpoint.media_type: media}
 
 
-def _page_schema(item: type[Struct]) -> dict[str, Any]:
+def _answers(endpoint: Endpoint) -> dict[str, Any]:
+    """The shape of an answer, or its shapes."""
+    assert endpoint.response is not None, "an answer has a shape"
+    shapes = [_ref(shape) for shape in (endpoint.response, *endpoint.response_also)]
+    return dict(shapes[0]) if len(shapes) == 1 else {"anyOf": shapes}
+
+
+def _page_schema(item: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
         "required": ["data", "has_more", "next_after"],
         "properties": {
-            "data": {"type": "array", "items": _ref(item), "maxItems": limits.PAGE_SIZE_MAX},
+            "data": {"type": "array", "items": item, "maxItems": limits.PAGE_SIZE_MAX},
             "has_more": {"type": "boolean"},
             "next_after": {"type": ["string", "null"]},
         },

@@ -12,8 +12,14 @@ class Outcome(IntEnum):
     """Approved, or the first reason to decline."""
 
     APPROVED = 0
+    BARRED = 10
     EXPIRED = 20
+    PAYMENT_NOT_FOUND = 24
     NOT_PERMITTED = 30
+    WRONG_STATE = 32
+    HOLD_EXPIRED = 34
+    EXCEEDS_HELD = 36
+    EXCEEDS_CAPTURED = 38
     PAYEE_NOT_FOUND = 40
     SAME_ACCOUNT = 50
     CURRENCY_MISMATCH = 60

@@ -11,11 +11,19 @@ from typing import Any, Literal
 from uuid import UUID
 
 import asyncpg
+import msgspec
 
 from switch import limits
 from switch.clock import rfc3339
 from switch.errors import LedgerUnavailable
-from switch.ledger import BROKEN, Disposition, stored_payment, surely
+from switch.ledger import (
+    BROKEN,
+    Disposition,
+    Verdict,
+    present_payment,
+    stored_verdict,
+    surely,
+)
 from switch.message import (
     Account,
     AccountLimits,
@@ -23,6 +31,7 @@ from switch.message import (
     AccountRequest,
     Entry,
     Payment,
+    Step,
 )
 from switch.queries import QUERIES
 
@@ -52,10 +61,24 @@ class AccountChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountVerdict:
-    """The answer to either: an account that was opened, or what the change came to."""
+    """The answer to either: an account that was opened, or what the change came to.
+
+    Or the refusal for good of a key that was barred.
+    """
 
     disposition: Disposition
-    answer: Account | AccountOperation | None
+    answer: Account | AccountOperation | Payment | Step | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BarOrder:
+    """A verified message that bars a key."""
+
+    participant_no: int
+    participant: str
+    key: str
+    digest: bytes
+    payment_id: UUID  # what the decision is called if this message makes it
 
 
 class Reads:
@@ -90,19 +113,19 @@ class Reads:
             return None
         return [_entry(account_id, row) for row in rows]
 
-    async def payment(self, participant_no: int, payment_id: UUID) -> Payment | None:
+    async def payment(self, participant_no: int, payment_id: UUID) -> Payment | Step | None:
         """A payment that the participant may see."""
         rows = await self._fetch("read_payments", participant_no, [payment_id])
-        return stored_payment(rows[0]) if rows else None
+        return present_payment(rows[0]) if rows else None
 
     async def payment_by_key(
         self, participant_no: int, key: str
-    ) -> Payment | Literal[Disposition.KEY_REUSED] | None:
+    ) -> Payment | Step | Literal[Disposition.KEY_REUSED] | None:
         """What the participant's key was decided to, None for not decided so far."""
         claim = (await self._fetch("find_claim", participant_no, key) or [None])[0]
         if claim is None or claim["operation"] is None:
             return None
-        if claim["operation"] != CLAIM_OF_PAYMENT:
+        if claim["operation"] in CLAIMS_OF_ACCOUNTS:
             return Disposition.KEY_REUSED
         return await self.payment(participant_no, claim["subject"])
 
@@ -115,12 +138,12 @@ class Reads:
         to_at: datetime | None,
         after: UUID | None,
         limit: int,
-    ) -> list[Payment]:
+    ) -> list[Payment | Step]:
         """Payments of one of the participant's accounts, or those it sent, in id order."""
         rows = await self._fetch(
             "list_payments", participant_no, reference, account, from_at, to_at, after, limit
         )
-        return [stored_payment(row) for row in rows]
+        return [present_payment(row) for row in rows]
 
     async def key_is_claimed(self, participant_no: int, key: str) -> bool:
         """Whether the key is spent."""
@@ -134,7 +157,11 @@ class Reads:
             "open_account", order.participant_no, order.key, order.digest, order.account_id,
             asked.kind, asked.currency, asked.reference, asked.tier,
         )  # fmt: skip
-        opened = None if row["account"] is None else _opened(order, row)
+        if row["disposition"] == Disposition.BARRED:
+            return await self._barred(order.participant_no, order.key)
+        opened = None
+        if row["account"] is not None:
+            opened = _opened(order.participant, row, msgspec.structs.asdict(asked))
         return AccountVerdict(disposition=Disposition(row["disposition"]), answer=opened)
 
     async def change_account(self, change: AccountChange) -> AccountVerdict:
@@ -143,8 +170,36 @@ class Reads:
             "change_account", change.participant_no, change.key, change.digest, change.account_id,
             change.action,
         )  # fmt: skip
+        if row["disposition"] == Disposition.BARRED:
+            return await self._barred(change.participant_no, change.key)
         changed = None if row["account"] is None else _operation(row)
         return AccountVerdict(disposition=Disposition(row["disposition"]), answer=changed)
+
+    async def bar(self, order: BarOrder) -> Verdict | AccountVerdict:
+        """Bar a key for good, or find what was decided under it."""
+        row = await self._decide(
+            "bar_key", order.participant_no, order.key, order.digest, order.payment_id
+        )
+        disposition = Disposition(row["disposition"])
+        if row["operation"] in CLAIMS_OF_ACCOUNTS:
+            done = await self._account_operation(order)
+            return AccountVerdict(disposition=disposition, answer=done)
+        rows = await self._fetch("read_payments", None, [row["subject"]])
+        return msgspec.structs.replace(stored_verdict(rows[0]), disposition=disposition)
+
+    async def _account_operation(self, order: BarOrder) -> Account | AccountOperation:
+        row = (await self._fetch("read_account_operation", order.participant_no, order.key))[0]
+        if row["operation"] != "open":
+            return _operation(row)
+        found = await self._fetch(
+            "read_accounts", order.participant_no, row["account"], None, None, 1
+        )
+        return _opened(order.participant, row, found[0])
+
+    async def _barred(self, participant_no: int, key: str) -> AccountVerdict:
+        barred = await self.payment_by_key(participant_no, key)
+        assert isinstance(barred, Payment), "a barred key has its decision"
+        return AccountVerdict(disposition=Disposition.BARRED, answer=barred)
 
     async def _fetch(self, query: str, *arguments: Any) -> list[asyncpg.Record]:
         try:
@@ -168,7 +223,7 @@ class Reads:
         return row
 
 
-CLAIM_OF_PAYMENT = 1  # key_claim.operation
+CLAIMS_OF_ACCOUNTS = frozenset({2})  # key_claim.operation
 
 
 def stored_account(row: Mapping[str, Any]) -> Account:
@@ -198,16 +253,16 @@ def stored_account(row: Mapping[str, Any]) -> Account:
     )
 
 
-def _opened(order: AccountOrder, row: asyncpg.Record) -> Account:
+def _opened(participant: str, row: asyncpg.Record, asked: Mapping[str, Any]) -> Account:
     """The account as it was when it was opened; the same message always gets the same answer."""
     return Account(
         id=str(row["account"]),
-        participant=order.participant,
-        kind=order.request.kind,
-        currency=order.request.currency,
+        participant=participant,
+        kind=asked["kind"],
+        currency=asked["currency"],
         status=row["status"],
         frozen_by=None,
-        reference=order.request.reference,
+        reference=asked["reference"],
         tier=row["tier"],
         balance=0,
         held=0,

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from switch.components import BoundRequest
 from switch.errors import Problem
-from switch.message import Payment
+from switch.message import Payment, Step
 from switch.signature import SigningKey, sign_reply
 
 JSON = "application/json"
@@ -47,25 +47,27 @@ class Page(Struct, frozen=True, kw_only=True):
     next_after: str | None
 
 
-def _render_payment_1(payment: Payment) -> bytes:
-    """Version 1: the members of `Payment` in their order, no white space, UTF-8 not escaped."""
+def _render_payment_1(payment: Payment | Step) -> bytes:
+    """Version 1: the members of the struct in their order, no white space, UTF-8 not escaped."""
     return _encoder.encode(payment)
 
 
 ANSWER_VERSION = 1  # of decisions written by this version of the switch
-PAYMENT_RENDERERS: dict[int, Callable[[Payment], bytes]] = {1: _render_payment_1}
+PAYMENT_RENDERERS: dict[int, Callable[[Payment | Step], bytes]] = {1: _render_payment_1}
 
 _REPLAYED = {"Idempotent-Replayed": "true"}
 
 
-def render_payment(payment: Payment, answer_version: int = ANSWER_VERSION) -> bytes:
+def render_payment(payment: Payment | Step, answer_version: int = ANSWER_VERSION) -> bytes:
     """The bytes of a decision, as they were first answered."""
     renderer = PAYMENT_RENDERERS.get(answer_version)
     assert renderer is not None, f"a newer switch wrote this decision: version {answer_version}"
     return renderer(payment)
 
 
-def decided(payment: Payment, *, replayed: bool, answer_version: int = ANSWER_VERSION) -> Answer:
+def decided(
+    payment: Payment | Step, *, replayed: bool, answer_version: int = ANSWER_VERSION
+) -> Answer:
     """The answer to a payment: `201` the first time, `200` and the same body to a repeat."""
     body = render_payment(payment, answer_version)
     return Answer(200, body, JSON, _REPLAYED) if replayed else Answer(201, body)

@@ -11,11 +11,12 @@ import msgspec
 from msgspec import Meta, Struct
 
 from switch import limits
-from switch.admission import Caller
+from switch.admission import Caller, media_type_refusal
 from switch.errors import Problem
 from switch.message import is_text, malformed
 from switch.participants import Participant
 from switch.reads import Reads
+from switch.signature import parse_idempotency_key
 
 NOT_FOUND = Problem(name="not-found", detail="nothing with this id that you may see")
 KEY_REUSED = Problem(
@@ -128,6 +129,23 @@ def read_position(text: str) -> tuple[int, int] | Rule:
     if found is None:
         return Rule("Expected `next_after` of an earlier answer.")
     return int(found[1]), int(found[2])
+
+
+def formal_key(caller: Caller) -> str | Problem:
+    """The key of a POST whose form is right, as far as it can be told without reading the body."""
+    key = parse_idempotency_key(caller.bound.idempotency_key)
+    refusal = query_refusal(caller)
+    if refusal is None and caller.body:
+        refusal = media_type_refusal(caller.request.headers)
+    return key if isinstance(key, Problem) or refusal is None else refusal
+
+
+async def accepted_key(reads: Reads, caller: Caller) -> str | Problem:
+    """The same, once its sender may begin something with it."""
+    key = formal_key(caller)
+    if isinstance(key, Problem):
+        return key
+    return await standing(reads, caller.participant, key) or key
 
 
 async def standing(reads: Reads, participant: Participant, key: str) -> Problem | None:

@@ -1,6 +1,7 @@
 """The router: which lane decides a message, and whether it is taken on at all.
 
-A payer has a home lane, so that its payments never wait for each other's row locks within a worker.
+A payer has a home lane, so that its payments never wait for each other's row locks within a worker;
+steps of payments (captures, voids, refunds) have a lane of their own.
 A message whose key is already on its way here is its twin and joins it: the same payload gets the
 same decision, answered as a repeat; another payload waits until the first is decided and then asks
 the ledger, which knows. This only saves work: between workers the ledger alone decides.
@@ -8,12 +9,13 @@ the ledger, which knows. This only saves work: between workers the ledger alone 
 
 import asyncio
 from collections.abc import Sequence
+from uuid import UUID
 
 from switch import limits
 from switch.budget import InFlight, overloaded
 from switch.errors import Problem
 from switch.lane import Lane, Waiting
-from switch.ledger import Disposition, Order, Verdict
+from switch.ledger import Disposition, Message, StepOrder, Verdict
 
 IN_PROGRESS = Problem(
     name="in-progress",
@@ -25,9 +27,10 @@ IN_PROGRESS = Problem(
 class Router:
     """Takes messages on until it is drained."""
 
-    def __init__(self, lanes: Sequence[Lane], in_flight: InFlight) -> None:
+    def __init__(self, lanes: Sequence[Lane], *, steps: Lane, in_flight: InFlight) -> None:
         assert lanes, "somebody has to decide"
         self._lanes = tuple(lanes)
+        self._steps = steps
         self._in_flight = in_flight
         self._first: dict[tuple[int, str], Waiting] = {}
         self._is_draining = False
@@ -35,18 +38,18 @@ class Router:
     @property
     def waiting_count(self) -> int:
         """Messages in the queues of all lanes."""
-        return sum(lane.waiting_count for lane in self._lanes)
+        return sum(lane.waiting_count for lane in (*self._lanes, self._steps))
 
     @property
     def is_connected(self) -> bool:
         """Whether every lane has its link."""
-        return all(lane.is_connected for lane in self._lanes)
+        return all(lane.is_connected for lane in (*self._lanes, self._steps))
 
     def drain(self) -> None:
         """Take nothing new on; what was taken on is decided."""
         self._is_draining = True
 
-    async def decide(self, order: Order) -> Verdict | Problem:
+    async def decide(self, order: Message) -> Verdict | Problem:
         """The ledger's verdict, or why there is none."""
         if self._is_draining:
             return overloaded("this switch is stopping")
@@ -61,7 +64,7 @@ class Router:
                 joined = await self._join(name, first, order)
                 if joined is not None:
                     return joined
-            lane = self._lanes[order.request.payer.int % len(self._lanes)]
+            lane = self._lane(order)
             if lane.is_full:
                 return overloaded()
             waiting = self._first[name] = lane.put(order)
@@ -71,8 +74,13 @@ class Router:
                 del self._first[name]
             self._in_flight.leave(order.participant_no)
 
+    def _lane(self, order: Message) -> Lane:
+        if isinstance(order, StepOrder):
+            return self._steps
+        return self._lanes[order.request.payer.int % len(self._lanes)]
+
     async def _join(
-        self, name: tuple[int, str], first: Waiting, order: Order
+        self, name: tuple[int, str], first: Waiting, order: Message
     ) -> Verdict | Problem | None:
         """The decision of the message with the same key; None when the ledger is to be asked."""
         loop = asyncio.get_running_loop()
@@ -82,12 +90,21 @@ class Router:
             await asyncio.wait({first.decision}, timeout=give_up_at - loop.time())
             if not first.decision.done():
                 return IN_PROGRESS
-            if first.order.digest == order.digest and not first.decision.cancelled():
+            if _is_same(first.order, order) and not first.decision.cancelled():
                 return _as_repeat(first.decision.result())
             following = self._first.get(name)
             if following is None or following is first:
                 return None
             first = following
+
+
+def _is_same(first: Message, second: Message) -> bool:
+    """Whether both are the same operation with the same payload."""
+    return first.digest == second.digest and _operation(first) == _operation(second)
+
+
+def _operation(order: Message) -> tuple[str, UUID] | None:
+    return (order.type, order.parent) if isinstance(order, StepOrder) else None
 
 
 def _as_repeat(result: Verdict | Problem) -> Verdict | Problem:

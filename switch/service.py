@@ -34,6 +34,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     request_example: Any = None
     response: type[Struct] | None = None
     response_example: Any = None
+    response_also: tuple[type[Struct], ...] = ()  # what it may answer instead
     is_list: bool = False
     is_signed: bool = True
     parameters: tuple[Parameter, ...] = ()

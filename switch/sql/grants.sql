@@ -13,14 +13,15 @@ GRANT SELECT ON ledger.schema_version TO switch_worker, switch_jobs;
 
 -- The workers: decide, and answer questions.
 GRANT EXECUTE ON FUNCTION
-    ledger.authorize_batch, ledger.fold_backlog, ledger.open_account, ledger.change_account,
-    ledger.find_claim, ledger.read_accounts, ledger.read_entries, ledger.read_payments,
+    ledger.authorize_batch, ledger.decide_steps, ledger.bar_key, ledger.fold_backlog,
+    ledger.open_account, ledger.change_account, ledger.find_claim, ledger.read_account_operation,
+    ledger.read_accounts, ledger.read_entries, ledger.read_payments,
     ledger.list_payments, ledger.participants_version, ledger.read_participants,
     ledger.read_switch_keys
 TO switch_worker;
 
 -- The jobs: fold, finish, check.
 GRANT EXECUTE ON FUNCTION
-    ledger.fold_credits, ledger.finish_closing, ledger.read_waiting,
+    ledger.fold_credits, ledger.expire_holds, ledger.finish_closing, ledger.read_waiting,
     ledger.check_books, ledger.record_books_check, ledger.read_books_check
 TO switch_jobs;

@@ -7,7 +7,16 @@ SELECT decided_at, dispositions, outcomes, payment_ids
                               $6::smallint[],
                               $7::uuid[], $8::uuid[], $9::bigint[], $10::text[], $11::timestamptz[],
                                   $12::text[],
-                              $13::text[], $14::text[], $15::text[]);
+                              $13::text[], $14::text[], $15::text[], $16::integer[]);
+
+-- name: decide_steps
+SELECT decided_at, dispositions, outcomes, payment_ids
+  FROM ledger.decide_steps($1::smallint, $2::integer[], $3::text[], $4::bytea[], $5::uuid[],
+                           $6::smallint[], $7::uuid[], $8::bigint[], $9::boolean[]);
+
+-- name: bar_key
+SELECT disposition, operation, subject
+  FROM ledger.bar_key($1::integer, $2::text, $3::bytea, $4::uuid);
 
 -- name: fold_backlog
 SELECT ledger.fold_backlog($1::smallint, $2::uuid[]);
@@ -20,6 +29,9 @@ SELECT disposition, (operation).*
 -- name: change_account
 SELECT disposition, (operation).* FROM ledger.change_account($1::integer, $2::text, $3::bytea,
                                                              $4::uuid, $5::text);
+
+-- name: read_account_operation
+SELECT (o).* FROM ledger.read_account_operation($1::integer, $2::text) o WHERE (o).key IS NOT NULL;
 
 -- name: find_claim
 SELECT operation, subject FROM ledger.find_claim($1::integer, $2::text);
@@ -52,6 +64,9 @@ SELECT * FROM ledger.read_switch_keys();
 
 -- name: fold_credits
 SELECT credits, accounts FROM ledger.fold_credits($1::smallint, $2::integer);
+
+-- name: expire_holds
+SELECT ledger.expire_holds($1::smallint, $2::integer);
 
 -- name: finish_closing
 SELECT ledger.finish_closing($1::integer);

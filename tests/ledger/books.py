@@ -2,7 +2,7 @@
 
 import asyncpg
 
-from switch.ledger import check_books
+from switch.upkeep import check_books
 
 SUMS = """
     SELECT a.currency, sum(a.balance + coalesce(c.amount, 0))::bigint AS total

@@ -14,11 +14,12 @@ from switch import db
 from switch.clock import SYSTEM_CLOCK
 from switch.errors import Problem
 from switch.lane import Lane, LedgerLink
-from switch.ledger import Backlog, Statements, authorize_batch, fold_credits
+from switch.ledger import Backlog, Statements, authorize_batch
 from switch.limits import BATCH_SIZE_MAX, PAGE_SIZE_MAX
 from switch.message import Entry
 from switch.metrics import WorkerMetrics
 from switch.reads import Reads
+from switch.upkeep import fold_credits
 from tests.databases import WORKER, Database
 from tests.ledger.books import assert_books_are_right
 from tests.ledger.city import City, Participant
@@ -200,7 +201,7 @@ async def test_more_than_one_call_adds_up_delays_only_whom_it_concerns(
     assert await admin.fetchval(WAITING, rich) == count, "nothing was done"
 
     async def open_link() -> LedgerLink:
-        return LedgerLink(await open_lane())
+        return LedgerLink(await open_lane(), authorize_batch)
 
     metrics = WorkerMetrics(CollectorRegistry())
     working = Lane(open_link=open_link, queue_max=10, clock=SYSTEM_CLOCK, metrics=metrics)

@@ -8,7 +8,8 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from switch.ledger import Statements, fold_credits
+from switch.ledger import Statements
+from switch.upkeep import fold_credits
 from tests.ledger.books import assert_books_are_right
 from tests.ledger.city import City
 

@@ -10,8 +10,9 @@ import asyncpg
 import pytest_asyncio
 from msgspec.structs import replace
 
-from switch.ledger import Disposition, Order, Statements, fold_credits
+from switch.ledger import Disposition, Order, Statements
 from switch.outcome import Outcome
+from switch.upkeep import fold_credits
 from tests.databases import Database
 from tests.ledger.books import assert_books_are_right
 from tests.ledger.city import City

@@ -13,7 +13,8 @@ LOGINS = (WORKER, JOBS)
 AS_A_MESSAGE = """
     SELECT ledger.authorize_batch(0::smallint, ARRAY[$1::integer], ARRAY['k'], ARRAY[sha256('')],
         ARRAY[gen_random_uuid()], ARRAY[$2::smallint], ARRAY[gen_random_uuid()],
-        ARRAY[gen_random_uuid()], ARRAY[1::bigint], ARRAY['CNY'], NULL, NULL, NULL, NULL, NULL)
+        ARRAY[gen_random_uuid()], ARRAY[1::bigint], ARRAY['CNY'], NULL, NULL, NULL, NULL, NULL,
+        NULL)
 """
 OPENS = """
     SELECT ledger.open_account($1::integer, gen_random_uuid()::text, sha256(''),

@@ -7,9 +7,10 @@ from uuid import UUID
 import pytest_asyncio
 
 from switch import db
-from switch.ledger import Statements, fold_credits
+from switch.ledger import Statements
 from switch.message import Payment
 from switch.reads import Reads
+from switch.upkeep import fold_credits
 from tests.databases import WORKER, Database
 from tests.ledger.city import NOON, City, Participant
 

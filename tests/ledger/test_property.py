@@ -14,15 +14,9 @@ from random import Random
 import asyncpg
 
 from switch import db
-from switch.ledger import (
-    Disposition,
-    Order,
-    Statements,
-    finish_closing,
-    fold_credits,
-    prepare,
-)
+from switch.ledger import Disposition, Order, Statements, prepare
 from switch.outcome import Outcome
+from switch.upkeep import finish_closing, fold_credits
 from tests.databases import JOBS, WORKER, Database
 from tests.ledger.books import assert_books_are_right
 from tests.ledger.city import NOON, City

@@ -9,9 +9,10 @@ import asyncpg
 import pytest_asyncio
 
 from switch import db
-from switch.ledger import Statements, fold_credits
+from switch.ledger import Statements
 from switch.message import Entry
 from switch.reads import Reads
+from switch.upkeep import fold_credits
 from tests.databases import WORKER, Database
 from tests.ledger.city import City, Participant
 

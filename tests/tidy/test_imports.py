@@ -9,14 +9,14 @@ from tests.tidy import tree
 # From the ground up: a module may import what stands on an earlier line, or to its left on its
 # own line, and never what stands later.
 LINES = (
-    "limits clock errors outcome currencies queries metrics keyfile budget examples",
+    "limits clock errors outcome state currencies queries metrics keyfile budget examples",
     "config lifeline message structured components signature signing",
     "log reply",
     "db binaries cluster keeper embedded",
-    "migrate participants ledger reads admission requests service",
+    "migrate participants ledger upkeep reads admission requests service",
     "lane",
     "router",
-    "authorize accounts lookups",
+    "authorize steps accounts lookups",
     "openapi public",
     "endpoint connection",
     "services",
@@ -46,6 +46,7 @@ PURE = (
     "limits",
     "errors",
     "outcome",
+    "state",
     "message",
     "structured",
     "components",

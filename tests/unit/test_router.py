@@ -7,6 +7,7 @@ the real one.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
@@ -15,7 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from switch import limits
 from switch.budget import InFlight
-from switch.clock import SYSTEM_CLOCK
+from switch.clock import SYSTEM_CLOCK, rfc3339
 from switch.errors import LedgerUnavailable, OutcomeUnknown, Problem
 from switch.lane import Lane, Link
 from switch.ledger import Backlog, Disposition, Order, Verdict, decided_payment
@@ -24,6 +25,7 @@ from switch.metrics import WorkerMetrics
 from switch.outcome import Outcome
 from switch.router import Router
 
+AT = datetime(2026, 11, 1, 8, tzinfo=UTC)
 PAYER = UUID("0192f0c1-5a3e-7cc0-8a11-5d0c3a9f1e01")
 
 
@@ -42,7 +44,7 @@ def order(key: str = "k", *, digest: bytes = b"a", participant_no: int = 1) -> O
 
 def approved(message: Order) -> Verdict:
     """The verdict on a message that is decided now."""
-    payment = decided_payment(message, Outcome.APPROVED, "2026-11-01T08:00:00.000000Z")
+    payment = decided_payment(message, Outcome.APPROVED, AT, rfc3339(AT))
     return Verdict(disposition=Disposition.DECIDED, payment=payment)
 
 
@@ -93,7 +95,7 @@ class Stage:
             open_link=self._open, queue_max=queue_max, clock=SYSTEM_CLOCK, metrics=self.metrics
         )
         self.in_flight = InFlight(total_max=1000, each_max=each_max)
-        self.router = Router([self.lane], self.in_flight)
+        self.router = Router([self.lane], steps=self.lane, in_flight=self.in_flight)
 
     async def _open(self) -> Link:
         if self.refuse_links:

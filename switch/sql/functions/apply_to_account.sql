@@ -9,8 +9,8 @@
 -- Returns     the account's state afterwards (frozen_by  operator, else participant, else null),
 --             and why the action did not do what was asked: null, frozen_by_operator or
 --             frozen_by_participant (the other's freeze still stands), not_empty or already_closed
--- Locks       the account
--- Tables      updates account; reads unfolded_credit
+-- Locks       the account, states of payments that it holds money for
+-- Tables      updates account, payment_state; reads unfolded_credit
 CREATE OR REPLACE FUNCTION ledger.apply_to_account(
     p_account uuid, p_action text, p_actor text,
     OUT status text, OUT frozen_by text, OUT reason text)
@@ -23,6 +23,10 @@ BEGIN
     SELECT * INTO STRICT v_account FROM ledger.account
      WHERE shard = 0 AND id = p_account
        FOR NO KEY UPDATE;
+    IF v_account.held > 0 THEN  -- what is past its time keeps nothing
+        PERFORM ledger.release_expired(0::smallint, ARRAY[p_account], ledger.decision_time());
+        SELECT * INTO STRICT v_account FROM ledger.account WHERE shard = 0 AND id = p_account;
+    END IF;
     IF v_account.lifecycle = 'closed' THEN
         reason := 'already_closed';
     ELSIF p_action = 'close' THEN

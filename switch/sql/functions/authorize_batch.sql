@@ -9,6 +9,7 @@
 --             p_key, p_digest   its idempotency key and the SHA-256 of its payload
 --             p_payment_id      the id the payment gets if this message decides the key
 --             p_type … p_metadata  the message, validated; amounts in minor units
+--             p_hold_seconds  how long the money is held; null where it moves at once
 -- Returns     SW003, and nothing decided, when an account that needs its waiting credits has more
 --             than fold_call_max(); the detail names such accounts, for fold_backlog. Otherwise:
 --             decided_at    the time of the decisions
@@ -20,13 +21,13 @@
 --                money is looked at;
 --             2. accounts in id order (lock_accounts);
 --             3. unfolded credits of accounts locked in 2.
--- Tables      inserts key_claim, payment, unfolded_credit, fold; updates account; deletes
---             unfolded_credit
+-- Tables      inserts key_claim, payment, payment_state, unfolded_credit, fold; updates account,
+--             payment_state; deletes unfolded_credit
 CREATE OR REPLACE FUNCTION ledger.authorize_batch(
     p_shard smallint, p_participant_no integer[], p_key text[], p_digest bytea[],
     p_payment_id uuid[], p_type smallint[], p_payer uuid[], p_payee uuid[], p_amount bigint[],
     p_currency text[], p_expires_at timestamptz[], p_reference text[], p_payee_reference text[],
-    p_description text[], p_metadata text[],
+    p_description text[], p_metadata text[], p_hold_seconds integer[],
     OUT decided_at timestamptz, OUT dispositions smallint[], OUT outcomes smallint[],
     OUT payment_ids uuid[])
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp
@@ -39,6 +40,7 @@ DECLARE
     v_locked   record;       -- the locked accounts; what changes of them is copied below
     v_check    record;       -- what can be said of each message whatever the balances
     v_balance  bigint[];
+    v_bound    bigint[];
     v_postings bigint[];
     v_spent    bigint[];
     v_spent_on date[];
@@ -49,19 +51,24 @@ DECLARE
     v_credit   bigint[];
     v_before   bigint[];
     v_direct   boolean;
+    v_holds    boolean;
+    v_hold     boolean;
     -- Accounts whose waiting credits matter, those whose credits are all added up, and how many
-    -- are added at a time.
+    -- are added at a time; accounts whose holds may have expired, and those where none has.
     v_short    uuid[];
     v_complete uuid[] := '{}';
+    v_late     uuid[];
+    v_released uuid[] := '{}';
     v_fold_max bigint := ledger.fold_items_max();
     v_folded   bigint;
+    v_freed    bigint;
     v_a        integer;
     v_b        integer;
     v_amount   bigint;
 BEGIN
-    -- The operator's types and number are for his own functions; this one serves the workers.
-    IF 100 < ANY (p_type) OR 0 = ANY (p_participant_no) THEN
-        RAISE EXCEPTION 'only the operator issues, redeems and reverses'
+    -- Steps, bars and what is the operator's have functions of their own.
+    IF 1 > ANY (p_type) OR 10 < ANY (p_type) OR 0 = ANY (p_participant_no) THEN
+        RAISE EXCEPTION 'only payments of participants are decided here'
             USING ERRCODE = 'insufficient_privilege';
     END IF;
     SELECT * INTO STRICT dispositions, payment_ids
@@ -82,10 +89,12 @@ BEGIN
     -- Decided as if no credit waited, and again when that made somebody short: his credits are
     -- added up piece by piece, as far as he needs it, because a long backlog is the fold's. The
     -- pieces double, because each passes over the index entries of those before it. What a cap is
-    -- held against is always complete.
+    -- held against is always complete. Likewise holds that have expired are released first when
+    -- they are in the payer's way.
     LOOP
         outcomes := v_check.verdicts;
         v_balance := v_locked.balances;
+        v_bound := v_locked.bounds;
         v_postings := v_locked.postings;
         v_spent := v_locked.spent;
         v_spent_on := v_locked.spent_days;
@@ -94,12 +103,15 @@ BEGIN
         v_credit := v_nothing;
         v_before := v_nothing;
         v_direct := false;
+        v_holds := false;
+        v_late := '{}';
         v_short := CASE WHEN v_payees.capped <@ v_complete THEN '{}' ELSE v_payees.capped END;
         FOR i IN 1 .. v_count LOOP
             CONTINUE WHEN outcomes[i] IS DISTINCT FROM 0;
             v_a := v_check.payers_at[i];
             v_b := array_position(v_locked.ids, p_payee[i]);
             v_amount := p_amount[i];
+            v_hold := p_hold_seconds[i] IS NOT NULL;
             IF v_spent_on[v_a] < v_day THEN
                 v_spent[v_a] := 0;
                 v_spent_on[v_a] := v_day;
@@ -107,21 +119,31 @@ BEGIN
             outcomes[i] := CASE
                 WHEN v_check.counted[i] AND v_spent[v_a] + v_amount > v_locked.daily_limits[v_a]
                     THEN 110
-                WHEN v_balance[v_b] + v_amount > v_locked.balance_limits[v_b] THEN 120
-                WHEN v_balance[v_a] - v_amount < v_locked.bounds[v_a] THEN 130
+                WHEN v_balance[v_b] + v_amount > v_locked.balance_limits[v_b] AND NOT v_hold
+                    THEN 120
+                WHEN v_balance[v_a] - v_amount < v_bound[v_a] THEN 130
                 ELSE 0
             END;
+            IF outcomes[i] IN (110, 130) AND v_locked.held[v_a] > 0
+               AND v_locked.ids[v_a] <> ALL (v_released) THEN
+                v_late := v_late || v_locked.ids[v_a];
+            END IF;
             IF outcomes[i] = 130 AND v_locked.ids[v_a] <> ALL (v_complete) THEN
                 v_short := v_short || v_locked.ids[v_a];
             END IF;
             CONTINUE WHEN outcomes[i] <> 0;
+            IF v_check.counted[i] THEN
+                v_spent[v_a] := v_spent[v_a] + v_amount;
+            END IF;
+            IF v_hold THEN  -- nothing moves, but it may not be spent
+                v_bound[v_a] := v_bound[v_a] + v_amount;
+                v_holds := true;
+                CONTINUE;
+            END IF;
             v_balance[v_a] := v_balance[v_a] - v_amount;
             v_postings[v_a] := v_postings[v_a] + 1;
             v_debit[i] := v_postings[v_a];
             v_after[i] := v_balance[v_a];
-            IF v_check.counted[i] THEN
-                v_spent[v_a] := v_spent[v_a] + v_amount;
-            END IF;
             IF v_b IS NOT NULL THEN  -- the payee is locked too: its credit is a posting at once
                 v_postings[v_b] := v_postings[v_b] + 1;
                 v_credit[i] := v_postings[v_b];
@@ -130,7 +152,11 @@ BEGIN
                 v_direct := true;
             END IF;
         END LOOP;
-        EXIT WHEN v_short = '{}';
+        EXIT WHEN v_short = '{}' AND v_late = '{}';
+        v_freed := ledger.release_expired(p_shard, v_late, decided_at);
+        IF v_freed < ledger.fold_items_max() THEN
+            v_released := v_released || v_late;
+        END IF;
         IF ledger.has_backlog(p_shard, v_short) THEN
             RAISE EXCEPTION 'more credits wait than one call adds up'
                 USING ERRCODE = 'SW003', DETAIL = v_short::text;
@@ -140,7 +166,7 @@ BEGIN
             v_complete := v_complete || v_short;
         END IF;
         v_fold_max := 2 * v_fold_max;
-        IF v_folded > 0 THEN
+        IF v_folded > 0 OR v_freed > 0 THEN
             SELECT * INTO STRICT v_locked
               FROM ledger.lock_accounts(p_shard, p_participant_no, p_payer, dispositions,
                                         v_payees.capped);
@@ -148,31 +174,43 @@ BEGIN
     END LOOP;
 
     UPDATE ledger.account a
-       SET balance = u.balance, posting_count = u.postings, spent_today = u.spent,
-           spent_day = u.spent_day
-      FROM unnest(v_locked.rows, v_balance, v_postings, v_spent, v_spent_on)
-           AS u (ctid, balance, postings, spent, spent_day)
-     WHERE a.shard = p_shard AND a.ctid = u.ctid AND a.posting_count <> u.postings;
+       SET balance = u.balance, held = u.bound - a.floor, posting_count = u.postings,
+           spent_today = u.spent, spent_day = u.spent_day
+      FROM unnest(v_locked.rows, v_balance, v_bound, v_postings, v_spent, v_spent_on)
+           AS u (ctid, balance, bound, postings, spent, spent_day)
+     WHERE a.shard = p_shard AND a.ctid = u.ctid
+       AND (a.posting_count <> u.postings OR a.held + a.floor <> u.bound);
 
     INSERT INTO ledger.payment
-        (created_at, amount, payer_posting_no, payer_balance_after, expires_at, participant_no,
-         shard, type, outcome, id, payer, payee, currency, key, reference, payee_reference,
-         description, metadata)
-    SELECT decided_at, m.amount, m.posting, m.after, m.expires_at, m.participant_no,
+        (created_at, amount, payer_posting_no, payer_balance_after, expires_at, hold_expires_at,
+         participant_no, hold_seconds, shard, type, outcome, id, payer, payee, currency, key,
+         reference, payee_reference, description, metadata)
+    SELECT decided_at, m.amount, m.posting, m.after, m.expires_at,
+           decided_at + make_interval(secs => m.hold_seconds), m.participant_no, m.hold_seconds,
            p_shard, m.type, m.outcome, m.id, m.payer, m.payee, m.currency, m.key, m.reference,
            m.payee_reference, m.description, m.metadata
       FROM unnest(p_payment_id, p_participant_no, p_key, p_type, p_payer, p_payee, p_amount,
-                  p_currency, p_expires_at, p_reference, p_payee_reference, p_description,
-                  p_metadata, outcomes, v_debit, v_after)
+                  p_currency, p_expires_at, p_hold_seconds, p_reference, p_payee_reference,
+                  p_description, p_metadata, outcomes, v_debit, v_after)
            AS m (id, participant_no, key, type, payer, payee, amount, currency, expires_at,
-                 reference, payee_reference, description, metadata, outcome, posting, after)
+                 hold_seconds, reference, payee_reference, description, metadata, outcome, posting,
+                 after)
      WHERE m.outcome IS NOT NULL;
+    IF v_holds THEN
+        INSERT INTO ledger.payment_state
+            (shard, payment, payer, decided_at, hold_expires_at, amount, captured)
+        SELECT p_shard, m.id, m.payer, decided_at,
+               decided_at + make_interval(secs => m.hold_seconds), m.amount, 0
+          FROM unnest(p_payment_id, p_payer, p_amount, p_hold_seconds, outcomes)
+               AS m (id, payer, amount, hold_seconds, outcome)
+         WHERE m.outcome = 0 AND m.hold_seconds IS NOT NULL;
+    END IF;
 
     INSERT INTO ledger.unfolded_credit (shard, payee, transfer_id, amount)
     SELECT p_shard, m.payee, m.id, m.amount
-      FROM unnest(p_payment_id, p_payee, p_amount, outcomes, v_credit)
-           AS m (id, payee, amount, outcome, credit)
-     WHERE m.outcome = 0 AND m.credit IS NULL;
+      FROM unnest(p_payment_id, p_payee, p_amount, v_debit, v_credit)
+           AS m (id, payee, amount, debit, credit)
+     WHERE m.debit IS NOT NULL AND m.credit IS NULL;
     IF v_direct THEN
         INSERT INTO ledger.fold (shard, account, posting_no, opening_balance, folded_at,
                                  transfer_ids, amounts)

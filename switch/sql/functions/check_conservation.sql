@@ -1,8 +1,7 @@
 -- check_conservation() → (check_name, subject, detail)
 --
 -- Purpose     Per currency, all balances plus the credits not yet folded add up to zero; no account
---             is below its floor, holds money for a hold that is not there, or is closed with money
---             in it or coming.
+--             is below its floor, or is closed with money in it or coming.
 -- Returns     one row a deviation
 -- Locks       none
 -- Tables      reads account, unfolded_credit
@@ -24,10 +23,6 @@ AS $$
                                            a.held, a.floor)
       FROM ledger.account a
      WHERE a.balance - a.held < a.floor
-     UNION ALL
-    SELECT 'held', a.id::text, format('the account holds %s, its holds add up to 0', a.held)
-      FROM ledger.account a
-     WHERE a.held <> 0
      UNION ALL
     SELECT 'closed', a.id::text, format('the account is closed with a balance of %s and %s waiting',
                                         a.balance,

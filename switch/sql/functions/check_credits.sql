@@ -1,10 +1,10 @@
 -- check_credits() → (check_name, subject, detail)
 --
--- Purpose     Every approved payment has its credit exactly once, for its payee and its amount:
+-- Purpose     Every transfer has its credit exactly once, for its payee and its amount:
 --             waiting or folded.
 -- Returns     one row a deviation
 -- Locks       none
--- Tables      reads payment, unfolded_credit, fold
+-- Tables      reads transfer, unfolded_credit, fold
 CREATE OR REPLACE FUNCTION ledger.check_credits()
 RETURNS TABLE (check_name text, subject text, detail text)
 LANGUAGE sql STABLE
@@ -23,7 +23,7 @@ AS $$
         SELECT coalesce(y.id, c.transfer_id) AS id, y.payee, y.amount, c.payee AS credited_payee,
                c.amount AS credited_amount, coalesce(c.times, 0) AS times, y.id IS NOT NULL
                    AS approved
-          FROM (SELECT * FROM ledger.payment WHERE outcome = 0) y
+          FROM ledger.transfer y
           FULL JOIN credited c ON c.shard = y.shard AND c.transfer_id = y.id
     )
     SELECT CASE WHEN NOT p.approved THEN 'credit_without_payment'

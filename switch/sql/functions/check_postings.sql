@@ -5,7 +5,7 @@
 --             balance.
 -- Returns     one row a deviation
 -- Locks       none
--- Tables      reads account, payment, fold
+-- Tables      reads account, transfer, fold
 CREATE OR REPLACE FUNCTION ledger.check_postings()
 RETURNS TABLE (check_name text, subject text, detail text)
 LANGUAGE sql STABLE
@@ -13,8 +13,7 @@ AS $$
     WITH posting AS (
         SELECT y.shard, y.payer AS account, y.payer_posting_no AS posting_no,
                y.payer_balance_after + y.amount AS opening, y.payer_balance_after AS closing
-          FROM ledger.payment y
-         WHERE y.outcome = 0
+          FROM ledger.transfer y
          UNION ALL
         SELECT f.shard, f.account, f.posting_no, f.opening_balance,
                f.opening_balance + (SELECT sum(amount) FROM unnest(f.amounts) AS amount)

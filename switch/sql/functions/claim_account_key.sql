@@ -4,7 +4,7 @@
 -- Parameters  p_participant_no, p_key, p_digest  whose message, its key, SHA-256 of what it asks
 --             for; p_account  its id
 -- Returns     disposition  0 claimed now, 1 claimed before by the same message, 2 spent on
---             something else
+--             something else, 5 barred
 --             operation    the stored answer where disposition is 1
 -- Locks       the key claim; a twin elsewhere is waited for
 -- Tables      inserts and reads key_claim; reads account_operation
@@ -22,7 +22,8 @@ BEGIN
         RETURN;
     END IF;
     SELECT CASE WHEN c.operation = 2 AND c.digest = p_digest THEN 1
-           ELSE 2 END INTO STRICT disposition
+                WHEN c.operation = 4 THEN 5
+                ELSE 2 END INTO STRICT disposition
       FROM ledger.key_claim c WHERE c.participant_no = p_participant_no AND c.key = p_key;
     IF disposition = 1 THEN
         SELECT o.* INTO STRICT operation

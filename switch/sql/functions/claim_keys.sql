@@ -1,16 +1,19 @@
--- claim_keys(participant_no[], key[], digest[], payment_id[]) → one row of arrays
+-- claim_keys(participant_no[], key[], digest[], payment_id[], operation[], parent[]) → arrays
 --
--- Purpose     Claims the keys of a batch of payments before anything else is looked at. A twin that
---             another transaction is deciding is waited for here, while no account is locked yet.
+-- Purpose     Claims the keys of a batch of payments or steps before anything else is looked at. A
+--             twin that another transaction is deciding is waited for here, while no account is
+--             locked yet.
 -- Parameters  p_participant_no, p_key  whose key; p_digest  SHA-256 of the payload;
---             p_payment_id  the id that the payment gets if this message is the one that decides
--- Returns     dispositions  0 claimed now, 1 claimed before by the same message, 2 spent on
---             something else
+--             p_payment_id  the id that the payment gets if this message is the one that decides;
+--             p_operation, p_parent  of steps: their type, and the payment; null for payments
+-- Returns     dispositions  0 claimed now, 1 claimed before by the same message or barred, 2 spent
+--             on something else
 --             payment_ids   the payment that answers the message, null where disposition is 2
 -- Locks       key claims in (participant, key) order
--- Tables      inserts and reads key_claim
+-- Tables      inserts and reads key_claim; reads payment
 CREATE OR REPLACE FUNCTION ledger.claim_keys(
     p_participant_no integer[], p_key text[], p_digest bytea[], p_payment_id uuid[],
+    p_operation smallint[] DEFAULT NULL, p_parent uuid[] DEFAULT NULL,
     OUT dispositions smallint[], OUT payment_ids uuid[])
 LANGUAGE plpgsql
 AS $$
@@ -19,9 +22,9 @@ DECLARE
 BEGIN
     WITH claimed AS (
         INSERT INTO ledger.key_claim (participant_no, operation, subject, digest, key)
-        SELECT m.participant_no, 1, m.payment_id, m.digest, m.key
-          FROM unnest(p_participant_no, p_key, p_digest, p_payment_id) WITH ORDINALITY
-               AS m (participant_no, key, digest, payment_id, position)
+        SELECT m.participant_no, coalesce(m.operation, 1), m.payment_id, m.digest, m.key
+          FROM unnest(p_participant_no, p_key, p_digest, p_payment_id, p_operation)
+               WITH ORDINALITY AS m (participant_no, key, digest, payment_id, operation, position)
          ORDER BY m.participant_no, m.key, m.position
             ON CONFLICT DO NOTHING
         RETURNING subject
@@ -41,9 +44,16 @@ BEGIN
                    CASE WHEN c.subject = m.payment_id AND c.subject = ANY (v_claimed)
                          AND row_number() OVER (PARTITION BY c.subject ORDER BY m.position) = 1
                              THEN 0
-                        WHEN c.operation = 1 AND c.digest = m.digest THEN 1
+                        WHEN c.operation = 4 THEN 1
+                        WHEN c.operation = coalesce(m.operation, 1) AND c.digest = m.digest
+                         AND (m.parent IS NULL
+                              OR m.parent = coalesce(
+                                     p_parent[array_position(p_payment_id, c.subject)],
+                                     (SELECT y.parent FROM ledger.payment y
+                                       WHERE y.shard = 0 AND y.id = c.subject))) THEN 1
                         ELSE 2 END::smallint AS disposition
-              FROM unnest(p_participant_no, p_key, p_digest, p_payment_id) WITH ORDINALITY
-                   AS m (participant_no, key, digest, payment_id, position)
+              FROM unnest(p_participant_no, p_key, p_digest, p_payment_id, p_operation, p_parent)
+                   WITH ORDINALITY AS m (participant_no, key, digest, payment_id, operation, parent,
+                                         position)
               JOIN ledger.key_claim c ON c.participant_no = m.participant_no AND c.key = m.key) d;
 END $$;

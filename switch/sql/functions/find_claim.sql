@@ -2,8 +2,8 @@
 --
 -- Purpose     Whether a key is spent, and on what.
 -- Parameters  p_participant_no, p_key
--- Returns     operation  1 a payment, 2 something about an account, null when the key is free;
---             subject  its id
+-- Returns     operation  key_claim.operation, null when the key is free; subject  the id of the
+--             payment, or of the account
 -- Locks       none
 -- Tables      reads key_claim
 CREATE OR REPLACE FUNCTION ledger.find_claim(

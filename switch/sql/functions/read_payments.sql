@@ -18,6 +18,8 @@ BEGIN
     FOR v_row IN
         SELECT * FROM ledger.payment_answer WHERE shard = 0 AND id = ANY (p_ids) ORDER BY id
     LOOP
+        -- A hold past its time is expired, whether or not that is posted.
+        v_row.is_held := v_row.is_held AND v_row.hold_expires_at > ledger.decision_time();
         IF p_participant_no IS NULL OR p_participant_no = v_row.participant_no
            OR EXISTS (SELECT FROM ledger.account WHERE shard = 0 AND id = v_row.payer
                                                    AND participant_no = p_participant_no) THEN

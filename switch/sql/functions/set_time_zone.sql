@@ -5,7 +5,7 @@
 -- Parameters  p_name  a name of the IANA time zone database
 -- Returns     nothing; SW001 when Postgres does not know it
 -- Locks       the setting, then every account that has paid
--- Tables      updates setting, account; reads payment, payment_type
+-- Tables      updates setting, account; reads payment, payment_type, payment_state
 CREATE OR REPLACE FUNCTION ledger.set_time_zone(p_name text) RETURNS void
 LANGUAGE plpgsql SET search_path = ledger, pg_temp
 AS $$
@@ -21,8 +21,9 @@ BEGIN
     UPDATE ledger.account a
        SET spent_day = ledger.local_day(v_now),
            spent_today = coalesce(
-               (SELECT sum(y.amount) FROM ledger.payment y
+               (SELECT sum(y.amount - coalesce(s.uncounted, 0)) FROM ledger.payment y
                   JOIN ledger.payment_type t ON t.code = y.type AND t.counts_per_day
+                  LEFT JOIN ledger.payment_state s ON s.shard = y.shard AND s.payment = y.id
                  WHERE y.shard = a.shard AND y.payer = a.id AND y.outcome = 0
                    AND y.id >= ledger.id_at(v_now - interval '2 days')
                    AND ledger.local_day(y.created_at) = ledger.local_day(v_now)), 0)

@@ -6,8 +6,14 @@ CREATE TABLE ledger.outcome (
 );
 INSERT INTO ledger.outcome (code, name) VALUES
     (0, 'approved'),
+    (10, 'barred'),
     (20, 'expired'),
+    (24, 'payment_not_found'),
     (30, 'not_permitted'),
+    (32, 'wrong_state'),
+    (34, 'hold_expired'),
+    (36, 'exceeds_held'),
+    (38, 'exceeds_captured'),
     (40, 'payee_not_found'),
     (50, 'same_account'),
     (60, 'currency_mismatch'),
@@ -20,7 +26,8 @@ INSERT INTO ledger.outcome (code, name) VALUES
     (130, 'insufficient_funds');
 
 -- The types of payments: between which kinds of accounts, and whether the amount counts for the
--- payer's limits. Only the operator's functions write the types from 101 on.
+-- payer's limits. Steps of a payment are 11 to 13, and 0 is a key that was barred; both are decided
+-- by functions of their own. Only the operator's functions write the types from 101 on.
 CREATE TABLE ledger.payment_type (
     code           smallint PRIMARY KEY,
     name           text NOT NULL UNIQUE,
@@ -34,6 +41,9 @@ INSERT INTO ledger.payment_type (code, name, counts_per_day, payer_kinds, payee_
                           '{wallet,merchant,government,position,external}'),
     (3, 'top_up', false, '{position}', '{wallet}'),
     (4, 'withdrawal', true, '{wallet}', '{position,external}'),
+    (11, 'capture', false, '{}', '{}'),
+    (12, 'void', false, '{}', '{}'),
+    (13, 'refund', false, '{}', '{}'),
     (101, 'issue', false, '{issuance}', '{position,wallet,merchant,government,fee}'),
     (102, 'redeem', false, '{position,wallet,merchant,government,fee}', '{issuance}'),
     (103, 'reversal', false, '{}', '{}');
@@ -41,8 +51,8 @@ INSERT INTO ledger.payment_type (code, name, counts_per_day, payer_kinds, payee_
 -- A key belongs to the participant for ever: one claim, whatever the operation.
 CREATE TABLE ledger.key_claim (
     participant_no integer NOT NULL,
-    -- 1 a payment, 2 something about an account
-    operation      smallint NOT NULL CHECK (operation IN (1, 2)),
+    -- 1 a payment, 2 something about an account, 4 barred, 11 a capture, 12 a void, 13 a refund
+    operation      smallint NOT NULL CHECK (operation IN (1, 2, 4, 11, 12, 13)),
     -- the payment's or the account's id
     subject        uuid NOT NULL,
     digest         bytea NOT NULL CHECK (octet_length(digest) = 32),
@@ -50,22 +60,28 @@ CREATE TABLE ledger.key_claim (
     PRIMARY KEY (participant_no, key)
 );
 
+-- A decision: of a payment, of a step of one (then `parent` is the payment), or that a key is
+-- barred (then nothing was asked for). A step of a payment that its sender may not see has no
+-- accounts.
 CREATE TABLE ledger.payment (
     created_at          timestamptz NOT NULL,
-    amount              bigint NOT NULL CHECK (amount > 0),
+    amount              bigint CHECK (amount > 0),
     payer_posting_no    bigint CHECK (payer_posting_no > 0),
     payer_balance_after bigint,
     expires_at          timestamptz,
+    hold_expires_at     timestamptz,
     participant_no      integer NOT NULL,
+    hold_seconds        integer,
     shard               smallint NOT NULL DEFAULT 0,
     type                smallint NOT NULL,
     outcome             smallint NOT NULL,
     answer_version      smallint NOT NULL DEFAULT 1,
+    final               boolean,
     id                  uuid NOT NULL,
-    payer               uuid NOT NULL,
-    payee               uuid NOT NULL,
+    payer               uuid,
+    payee               uuid,
     parent              uuid,
-    currency            text NOT NULL,
+    currency            text,
     key                 text NOT NULL,
     reference           text,
     payee_reference     text,
@@ -73,7 +89,10 @@ CREATE TABLE ledger.payment (
     metadata            text,
     PRIMARY KEY (shard, id),
     CONSTRAINT approved_is_posted CHECK (
-        (outcome = 0) = (payer_posting_no IS NOT NULL AND payer_balance_after IS NOT NULL))
+        (outcome = 0 AND hold_expires_at IS NULL AND type <> 12)
+        = (payer_posting_no IS NOT NULL AND payer_balance_after IS NOT NULL)),
+    CONSTRAINT approved_is_whole CHECK (
+        outcome <> 0 OR num_nonnulls(amount, payer, payee, currency) = 4)
 );
 
 CREATE UNIQUE INDEX payment_by_posting ON ledger.payment (shard, payer, payer_posting_no)
@@ -86,12 +105,39 @@ CREATE INDEX payment_by_reference ON ledger.payment (participant_no, reference, 
 CREATE UNIQUE INDEX payment_reversed_once ON ledger.payment (shard, parent) WHERE type = 103
     AND outcome = 0;
 
+-- What became of a payment that has later steps: made with a hold, or by the first step of a
+-- payment that was captured at once. The caps are held here whatever a function does.
+CREATE TABLE ledger.payment_state (
+    shard           smallint NOT NULL DEFAULT 0,
+    payment         uuid NOT NULL,
+    payer           uuid NOT NULL,
+    decided_at      timestamptz NOT NULL,
+    hold_expires_at timestamptz,  -- null where there was no hold
+    amount          bigint NOT NULL CHECK (amount > 0),
+    captured        bigint NOT NULL CHECK (captured >= 0),
+    voided          bigint NOT NULL DEFAULT 0 CHECK (voided >= 0),
+    expired         bigint NOT NULL DEFAULT 0 CHECK (expired >= 0),
+    refunded        bigint NOT NULL DEFAULT 0 CHECK (refunded >= 0),
+    -- of what was voided and expired: given back to the payer's day
+    uncounted       bigint NOT NULL DEFAULT 0 CHECK (uncounted >= 0),
+    PRIMARY KEY (shard, payment),
+    CONSTRAINT not_more_than_held CHECK (captured + voided + expired <= amount),
+    CONSTRAINT not_more_than_captured CHECK (refunded <= captured),
+    CONSTRAINT not_more_than_freed CHECK (uncounted <= voided + expired),
+    CONSTRAINT without_hold_captured CHECK (hold_expires_at IS NOT NULL OR captured = amount)
+) WITH (fillfactor = 80);
+
+CREATE INDEX payment_state_held ON ledger.payment_state (shard, payer, hold_expires_at)
+    WHERE captured + voided + expired < amount;
+CREATE INDEX payment_state_due ON ledger.payment_state (hold_expires_at)
+    WHERE captured + voided + expired < amount;
+
 -- The legs of the money that moved; a payment with one leg stands for its own.
 CREATE VIEW ledger.transfer AS
     SELECT shard, id, id AS payment_id, payer, payee, amount, currency,
            payer_posting_no, payer_balance_after, created_at
       FROM ledger.payment
-     WHERE outcome = 0;
+     WHERE payer_posting_no IS NOT NULL;
 
 -- One posting of an account that added credits up: which, in order of their ids, and from which
 -- balance.
@@ -113,14 +159,17 @@ CREATE TABLE ledger.books_check (
     deviations integer NOT NULL CHECK (deviations >= 0)
 );
 
--- A decision with its names, from which every answer is rendered.
+-- A decision with its names, from which every answer is rendered, and what became of it since.
 CREATE VIEW ledger.payment_answer AS
     SELECT y.shard, y.participant_no, y.id, y.key, c.digest, p.id AS participant, t.name AS type,
            y.payer, y.payee,
            y.amount, y.currency, y.expires_at, y.reference, y.payee_reference, y.description,
-               y.metadata, y.parent,
-           y.outcome, y.answer_version, y.created_at
+               y.metadata, y.parent, y.final, y.hold_seconds, y.hold_expires_at,
+           y.outcome, y.answer_version, y.created_at,
+           s.captured, s.voided, s.refunded,
+           s.captured + s.voided + s.expired < s.amount AS is_held
       FROM ledger.payment y
-      JOIN ledger.payment_type t ON t.code = y.type
+      LEFT JOIN ledger.payment_type t ON t.code = y.type
       JOIN ledger.participant p ON p.participant_no = y.participant_no
-      JOIN ledger.key_claim c ON c.participant_no = y.participant_no AND c.key = y.key;
+      JOIN ledger.key_claim c ON c.participant_no = y.participant_no AND c.key = y.key
+      LEFT JOIN ledger.payment_state s ON s.shard = y.shard AND s.payment = y.id;

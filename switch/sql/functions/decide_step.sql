@@ -1,0 +1,96 @@
+-- decide_step(shard, at, participant_no, key, payment_id, type, parent, amount, final) → outcome
+--
+-- Purpose     Decides one capture, void or refund whose key is claimed, and posts it. A capture and
+--             a void are not blocked by a freeze of the payer: a hold is a promise, which the
+--             payer's side cannot take back. A refund is not held against the limits of whoever
+--             gets his money back.
+-- Parameters  p_at  the time of the decision; the others as decide_steps
+-- Returns     ledger.outcome.code; SW003 when an account needs more waiting credits than one call
+--             adds up, the detail names it
+-- Locks       the payment's state; a payee whose balance is capped; the caller has locked the
+--             account that is debited
+-- Tables      inserts payment, unfolded_credit, payment_state; updates account, payment_state
+CREATE OR REPLACE FUNCTION ledger.decide_step(
+    p_shard smallint, p_at timestamptz, p_participant_no integer, p_key text, p_payment_id uuid,
+    p_type smallint, p_parent uuid, p_amount bigint, p_final boolean) RETURNS smallint
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_parent  ledger.payment;
+    v_state   ledger.payment_state;
+    v_payer   ledger.account;  -- of the step: a refund is paid by whoever was paid
+    v_payee   ledger.account;
+    v_refund  constant boolean := p_type = 13;
+    v_left    bigint;  -- what the step may be about
+    v_amount  bigint := p_amount;
+    v_moved   bigint := 0;
+    v_rest    bigint := 0;  -- what is held no longer and not captured
+    v_counted bigint := 0;  -- of that, what the payer's day gets back
+    v_outcome smallint;
+BEGIN
+    SELECT * INTO v_parent FROM ledger.payment WHERE shard = p_shard AND id = p_parent;
+    SELECT * INTO v_payer FROM ledger.account
+     WHERE shard = p_shard AND id = CASE WHEN v_refund THEN v_parent.payee
+                                         ELSE v_parent.payer END;
+    SELECT * INTO v_payee FROM ledger.account
+     WHERE shard = p_shard AND id = CASE WHEN v_refund THEN v_parent.payer
+                                         ELSE v_parent.payee END;
+    v_outcome := ledger.may_take_step(p_participant_no, p_type, v_parent, v_payer, v_payee);
+    IF v_outcome = 0 THEN
+        v_state := ledger.lock_state(p_shard, v_parent);
+        v_left := CASE WHEN v_refund THEN v_state.captured - v_state.refunded
+                       ELSE v_state.amount - v_state.captured - v_state.voided - v_state.expired
+                  END;
+        v_amount := coalesce(p_amount, nullif(v_left, 0));
+        v_outcome := CASE
+            WHEN NOT v_refund AND (v_state.expired > 0
+                                   OR v_left > 0 AND v_state.hold_expires_at <= p_at) THEN 34
+            WHEN v_left = 0 THEN 32
+            WHEN v_amount > v_left THEN CASE WHEN v_refund THEN 38 ELSE 36 END
+            WHEN v_refund AND (v_payer.holder_freeze OR v_payer.operator_freeze) THEN 70
+            WHEN v_refund AND v_payer.lifecycle <> 'open' THEN 80
+            WHEN p_type <> 12 AND v_payee.lifecycle <> 'open' THEN 90
+            WHEN p_type = 11 AND ledger.is_over_limit(p_shard, v_payee, v_amount, p_at) THEN 120
+            WHEN v_refund AND ledger.is_short(p_shard, v_payer, v_amount, p_at) THEN 130
+            ELSE 0
+        END;
+    END IF;
+
+    IF v_outcome = 0 THEN
+        v_moved := CASE WHEN p_type = 12 THEN 0 ELSE v_amount END;
+        IF p_type = 12 OR p_final THEN
+            v_rest := v_left - v_moved;
+            v_counted := CASE WHEN v_payer.spent_day = ledger.local_day(v_state.decided_at)
+                               AND v_payer.spent_day = ledger.local_day(p_at)
+                               AND (SELECT counts_per_day FROM ledger.payment_type
+                                     WHERE code = v_parent.type) THEN v_rest ELSE 0 END;
+        END IF;
+        UPDATE ledger.account a
+           SET balance = a.balance - v_moved,
+               held = a.held - CASE WHEN v_refund THEN 0 ELSE v_moved + v_rest END,
+               spent_today = a.spent_today - v_counted,
+               posting_count = a.posting_count + CASE WHEN v_moved > 0 THEN 1 ELSE 0 END
+         WHERE a.shard = p_shard AND a.id = v_payer.id
+        RETURNING * INTO v_payer;
+        UPDATE ledger.payment_state s
+           SET captured = s.captured + CASE WHEN v_refund THEN 0 ELSE v_moved END,
+               refunded = s.refunded + CASE WHEN v_refund THEN v_moved ELSE 0 END,
+               voided = s.voided + v_rest, uncounted = s.uncounted + v_counted
+         WHERE s.shard = p_shard AND s.payment = p_parent;
+        IF v_moved > 0 THEN
+            INSERT INTO ledger.unfolded_credit (shard, payee, transfer_id, amount)
+            VALUES (p_shard, v_payee.id, p_payment_id, v_moved);
+        END IF;
+    END IF;
+    INSERT INTO ledger.payment
+        (created_at, amount, payer_posting_no, payer_balance_after, participant_no, shard, type,
+         outcome, final, id, payer, payee, parent, currency, key)
+    SELECT p_at, v_amount, CASE WHEN v_moved > 0 THEN v_payer.posting_count END,
+           CASE WHEN v_moved > 0 THEN v_payer.balance END, p_participant_no, p_shard, p_type,
+           v_outcome, p_final, p_payment_id, shown.payer, shown.payee, p_parent, shown.currency,
+           p_key
+      FROM (SELECT 1) AS step
+      LEFT JOIN (VALUES (v_payer.id, v_payee.id, v_parent.currency))
+                AS shown (payer, payee, currency) ON v_outcome <> 24;
+    RETURN v_outcome;
+END $$;

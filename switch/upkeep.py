@@ -1,0 +1,85 @@
+"""What is done beside the payments: credits are added up, holds expire, accounts close, books are
+checked. Typed calls of the functions in sql/ for the jobs and the operator.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+
+from switch import limits
+from switch.ledger import SHARD
+from switch.queries import QUERIES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folded:
+    """What one fold came to."""
+
+    credits: int
+    accounts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deviation:
+    """One way in which the books are wrong."""
+
+    check: str
+    subject: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerStatus:
+    """How far the jobs have come."""
+
+    unfolded_credits: int
+    fold_lag_s: float
+    books_checked_at: datetime | None
+    books_deviations: int | None
+
+
+async def fold_credits(connection: asyncpg.Connection, limit: int) -> Folded:
+    """Add waiting credits to balances, at most about `limit` of them."""
+    row = await connection.fetchrow(QUERIES["fold_credits"], SHARD, limit)
+    assert row is not None, "a fold returns one row"
+    return Folded(credits=row["credits"], accounts=row["accounts"])
+
+
+async def expire_holds(connection: asyncpg.Connection, limit: int) -> int:
+    """Post that holds past their time are expired, looking at so many; how many were posted."""
+    expired: int = await connection.fetchval(QUERIES["expire_holds"], SHARD, limit)
+    return expired
+
+
+async def finish_closing(connection: asyncpg.Connection) -> int:
+    """Close what is closing and empty; how many accounts."""
+    closed: int = await connection.fetchval(QUERIES["finish_closing"], limits.PAGE_SIZE_MAX)
+    return closed
+
+
+async def check_books(connection: asyncpg.Connection) -> list[Deviation]:
+    """Every deviation in one snapshot; empty when the books are right."""
+    rows = await connection.fetch(QUERIES["check_books"], timeout=limits.BOOKS_CHECK_S_MAX)
+    return [
+        Deviation(check=row["check_name"], subject=row["subject"], detail=row["detail"])
+        for row in rows
+    ]
+
+
+async def record_books_check(connection: asyncpg.Connection, deviations: int) -> None:
+    """Keep the result of a books check."""
+    await connection.execute(QUERIES["record_books_check"], deviations)
+
+
+async def ledger_status(connection: asyncpg.Connection) -> LedgerStatus:
+    """The backlog of the fold and the last books check."""
+    waiting = await connection.fetchrow(QUERIES["read_waiting"])
+    books = await connection.fetchrow(QUERIES["read_books_check"])
+    assert waiting is not None, "the backlog is one row"
+    return LedgerStatus(
+        unfolded_credits=waiting["credits"],
+        fold_lag_s=waiting["oldest_age_s"] or 0.0,
+        books_checked_at=None if books is None else books["checked_at"],
+        books_deviations=None if books is None else books["deviations"],
+    )
