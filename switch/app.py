@@ -18,6 +18,7 @@ from switch.config import Config
 from switch.connection import Server
 from switch.endpoint import Dispatch
 from switch.errors import SwitchError
+from switch.events import Events
 from switch.lane import Decide, Lane, LedgerLink
 from switch.lookups import Lookups
 from switch.metrics import WorkerMetrics
@@ -78,6 +79,7 @@ class App:
         self.dispatch: Dispatch | None = None
         self._server: Server | None = None
         self._listener: asyncio.Server | None = None
+        self._events: Events | None = None
         self._public = Public(participants=self.participants, waiting_for=self.waiting_for)
         self._is_serving = False
         self._reporting: asyncio.Task[None] | None = None
@@ -121,6 +123,8 @@ class App:
             self._server.drain()
             self._admission.drain()
             self._router.drain()
+            if self._events is not None:
+                self._events.drain()
             await self._answer_accepted()
             await self._server.shutdown(limits.SHUTDOWN_S_MAX)
         for lane in (*self._lanes, self._step_lane):
@@ -179,10 +183,12 @@ class App:
             admission=admission, router=self._router, reads=reads, clock=clock, metrics=metrics
         )
         lookups = Lookups(admission=admission, reads=reads)
+        self._events = Events(admission=admission, reads=reads)
         endpoints = (
             *authorize.endpoints(),
             *steps.endpoints(),
             *lookups.endpoints(),
+            *self._events.endpoints(),
             *accounts.endpoints(),
             *self._public.endpoints(),
             *(endpoint for service in SERVICES for endpoint in service.endpoints),

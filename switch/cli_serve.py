@@ -60,6 +60,15 @@ TimeZone = Annotated[
 BooksCheckInterval = Annotated[
     float, option("--books-check-interval", help="Seconds between two checks.", min=1.0)
 ]
+EventRetention = Annotated[
+    int,
+    option(
+        "--event-retention-days",
+        help="How long events are kept, days.",
+        min=1,
+        max=limits.EVENT_RETENTION_D_MAX,
+    ),
+]
 SignatureAge = Annotated[
     int, option("--signature-age", help="How old a signature may be, seconds.", min=1)
 ]
@@ -89,6 +98,7 @@ def serve(
     tls_key: TlsKey = None,
     time_zone: TimeZone = None,
     books_check_interval: BooksCheckInterval = limits.BOOKS_CHECK_INTERVAL_S,
+    event_retention_days: EventRetention = limits.EVENT_RETENTION_D,
     signature_age: SignatureAge = limits.SIGNATURE_AGE_S_MAX,
     signature_ahead: SignatureAhead = limits.SIGNATURE_AHEAD_S_MAX,
     log_level: LogLevel = "info",
@@ -114,6 +124,7 @@ def serve(
         tls_key=tls_key,
         time_zone=time_zone,
         books_check_interval_s=books_check_interval,
+        event_retention_d=event_retention_days,
         signature_age_s_max=signature_age,
         signature_ahead_s_max=signature_ahead,
         log_level=log_level,

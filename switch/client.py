@@ -36,8 +36,13 @@ from switch.exchange import (
     Unreachable,
 )
 from switch.keyfile import PublicKey, read_private_key
-from switch.limits import CLIENT_CONNECTIONS_MAX, CLIENT_DEADLINE_S, PAGE_SIZE_MAX
-from switch.message import Account, AccountOperation, Entry, Payment, Step
+from switch.limits import (
+    CLIENT_CONNECTIONS_MAX,
+    CLIENT_DEADLINE_S,
+    CLIENT_EVENT_WAIT_S_MAX,
+    PAGE_SIZE_MAX,
+)
+from switch.message import Account, AccountOperation, Entry, Event, EventPage, Payment, Step
 from switch.signature import signing_key
 
 __all__ = [
@@ -46,6 +51,8 @@ __all__ = [
     "Client",
     "ClientError",
     "Entry",
+    "Event",
+    "EventPage",
     "OutcomeUnknown",
     "Page",
     "Payment",
@@ -109,6 +116,7 @@ _ACCOUNT = msgspec.json.Decoder(Account)
 _OPERATION = msgspec.json.Decoder(AccountOperation)
 _PAYMENTS = _Decisions()
 _ACCOUNTS = msgspec.json.Decoder(Page[Account])
+_EVENTS = msgspec.json.Decoder(EventPage)
 _ENTRIES = msgspec.json.Decoder(Page[Entry])
 
 
@@ -286,6 +294,18 @@ class Client:
             )
 
         return _all_of(page)
+
+    async def events_page(
+        self, *, after: str = "0", limit: int | None = None, wait_s: int = 0
+    ) -> EventPage:
+        """Events of our own feed after a number; waits up to `wait_s` for one when there is none.
+
+        It waits ten seconds at most; call again. Keep `next_after` once what came was dealt with,
+        and no event is missed or told twice.
+        """
+        waited_s = min(wait_s, CLIENT_EVENT_WAIT_S_MAX)
+        query = {"after": after, "limit": limit, "wait": waited_s or None}
+        return await self._get("/v1/events", query, _EVENTS)
 
     # --- accounts
 

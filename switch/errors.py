@@ -24,7 +24,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "not-found": (404, "Nothing here that is yours"),
     "method-not-allowed": (405, "This endpoint has other methods"),
     "in-progress": (409, "The same key is being decided elsewhere"),
-    "archived": (410, "The payment was moved to the archive"),
+    "archived": (410, "No longer kept here"),
     "body-too-large": (413, "The body is too large"),
     "media-type-unsupported": (415, "Bodies are application/json"),
     "wrong-authority": (421, "This switch has another name"),

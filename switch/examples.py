@@ -73,6 +73,21 @@ STEP: dict[str, Any] = {
     "created_at": "2026-11-01T08:05:00.000000Z",
 }
 
+EVENT_PAGE: dict[str, Any] = {
+    "data": [
+        {
+            "id": f"{_PAYMENT_ID}.1",
+            "number": 17,
+            "type": "payment.completed",
+            "occurred_at": "2026-11-01T08:00:00.000000Z",
+            "payment": PAYMENT,
+            "step": None,
+        }
+    ],
+    "has_more": False,
+    "next_after": "17",
+}
+
 ACCOUNT_REQUEST: dict[str, Any] = {"currency": "CNY", "kind": "wallet", "reference": "customer-17"}
 
 ACCOUNT: dict[str, Any] = {

@@ -4,6 +4,9 @@
     closing   finishes accounts that are being closed
     books     proves the books at a long interval, and records what it found
     backlog   measures what is not folded yet
+    expiry    posts that holds past their time are expired
+    events    numbers what participants are told
+    retention forgets what they were told long ago
 
 Every job is safe to run twice. Each holds an advisory lock on its own connection, only so that a
 second machine that runs the same command does not do the work again; it waits and takes over when
@@ -58,6 +61,8 @@ class Jobs:
             Job(name="closing", lock=2, turn_s_max=short, turn=self._finish_closing),
             Job(name="books", lock=3, turn_s_max=long, turn=self._check_books),
             Job(name="backlog", lock=4, turn_s_max=short, turn=self._measure_backlog),
+            Job(name="events", lock=6, turn_s_max=short, turn=self._sequence_events),
+            Job(name="retention", lock=7, turn_s_max=short, turn=self._prune_events),
             Job(name="expiry", lock=5, turn_s_max=short, turn=self._expire_holds),
         )
 
@@ -122,6 +127,16 @@ class Jobs:
     async def _expire_holds(self, connection: asyncpg.Connection) -> float:
         expired = await upkeep.expire_holds(connection, limits.EXPIRY_SIZE_MAX)
         return 0.0 if expired >= limits.EXPIRY_SIZE_MAX else limits.EXPIRY_INTERVAL_S
+
+    async def _sequence_events(self, connection: asyncpg.Connection) -> float:
+        taken = await upkeep.sequence_events(connection, limits.EVENT_RUN_MAX)
+        self._metrics.sequenced_events.inc(taken)
+        return 0.0 if taken >= limits.EVENT_RUN_MAX else limits.EVENT_INTERVAL_S
+
+    async def _prune_events(self, connection: asyncpg.Connection) -> float:
+        days, most = self._config.event_retention_d, limits.EVENT_PRUNE_MAX
+        pruned = await upkeep.prune_events(connection, days, most)
+        return 0.0 if pruned >= most else limits.EVENT_PRUNE_INTERVAL_S
 
     async def _finish_closing(self, connection: asyncpg.Connection) -> float:
         await upkeep.finish_closing(connection)

@@ -131,6 +131,16 @@ Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 AnyType = Annotated[str, _one_of(*(kind.wire for kind in PaymentType))]
 AnyKind = Annotated[str, _one_of(*get_args(AccountKind))]
 PaymentStatus = Annotated[str, _one_of(*TRANSITIONS)]
+EVENT_TYPES = (
+    "payment.completed",
+    "payment.held",
+    "payment.captured",
+    "payment.voided",
+    "payment.refunded",
+    "payment.reversed",
+    "payment.expired",
+)
+EventType = Annotated[str, _one_of(*EVENT_TYPES)]
 StepStatus = Annotated[str, _one_of("completed", "declined")]
 Reason = Annotated[str, _one_of(*(one.wire for one in Outcome if one is not Outcome.APPROVED))]
 AccountStatus = Annotated[str, _one_of("open", "frozen", "closing", "closed")]
@@ -194,6 +204,28 @@ class Step(Struct, frozen=True, kw_only=True):
     status: StepStatus
     reason: Reason | None
     created_at: Time
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """Something that happened to a payment; once numbered it never changes.
+
+    `payment` is the decision as it was answered, `step` the step that was taken; the other is null.
+    """
+
+    id: str
+    number: int
+    type: EventType
+    occurred_at: Time
+    payment: Payment | None
+    step: Step | None
+
+
+class EventPage(Struct, frozen=True, kw_only=True):
+    """A piece of a participant's feed. `next_after` is what to send as `after`, now or later."""
+
+    data: list[Event]
+    has_more: bool
+    next_after: str
 
 
 class AccountLimits(Struct, frozen=True, kw_only=True):

@@ -160,6 +160,11 @@ class JobMetrics:
         self.folded_credits = Counter(
             "switch_folded_credits_total", "Credits added to their accounts", registry=registry
         )
+        self.sequenced_events = Counter(
+            "switch_sequenced_events_total",
+            "Changes of payments that have their number in the feeds",
+            registry=registry,
+        )
         self.books_deviations = _gauge(
             registry,
             "switch_books_deviations",

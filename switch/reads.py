@@ -4,7 +4,7 @@ Typed calls of the functions in sql/ on a pool of connections that decides no pa
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -21,6 +21,7 @@ from switch.ledger import (
     Disposition,
     Verdict,
     present_payment,
+    stored_payment,
     stored_verdict,
     surely,
 )
@@ -30,6 +31,7 @@ from switch.message import (
     AccountOperation,
     AccountRequest,
     Entry,
+    Event,
     Payment,
     Step,
 )
@@ -68,6 +70,14 @@ class AccountVerdict:
 
     disposition: Disposition
     answer: Account | AccountOperation | Payment | Step | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feed:
+    """How far a participant's feed goes, and up to where it is no longer kept."""
+
+    last_no: int
+    pruned_no: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +211,26 @@ class Reads:
         assert isinstance(barred, Payment), "a barred key has its decision"
         return AccountVerdict(disposition=Disposition.BARRED, answer=barred)
 
+    async def events(self, participant_no: int, after: int, limit: int) -> list[Event]:
+        """Events of the participant's feed after a number."""
+        rows = await self._fetch("read_events", participant_no, after, limit)
+        if not rows:
+            return []
+        subjects = list({row["subject"] for row in rows})
+        found = await self._fetch("read_payments", participant_no, subjects)
+        decisions = {row["id"]: stored_payment(row) for row in found}
+        return [
+            _event(row, decisions[row["subject"]]) for row in rows if row["subject"] in decisions
+        ]
+
+    async def feeds(self, participant_nos: Collection[int]) -> dict[int, Feed]:
+        """How far the feeds of participants go; a feed without events is missing."""
+        rows = await self._fetch("read_feeds", list(participant_nos))
+        return {
+            row["participant_no"]: Feed(last_no=row["last_no"], pruned_no=row["pruned_no"])
+            for row in rows
+        }
+
     async def _fetch(self, query: str, *arguments: Any) -> list[asyncpg.Record]:
         try:
             async with asyncio.timeout(limits.READ_TIMEOUT_S), self._pool.acquire() as connection:
@@ -305,4 +335,29 @@ def _entry(account_id: UUID, row: asyncpg.Record) -> Entry:
         reference=row["reference"],
         payee_reference=row["payee_reference"],
         posted_at=rfc3339(row["posted_at"]),
+    )
+
+
+_HAS_EXPIRED = 2  # ledger.outbox.kind; all others tell of the decision itself
+
+_EVENT_OF_STEP = {
+    "capture": "payment.captured",
+    "void": "payment.voided",
+    "refund": "payment.refunded",
+    "reversal": "payment.reversed",
+}
+
+
+def _event(row: asyncpg.Record, decision: Payment | Step) -> Event:
+    if isinstance(decision, Step):
+        kind = _EVENT_OF_STEP[decision.type]
+    else:
+        kind = "payment.expired" if row["kind"] == _HAS_EXPIRED else f"payment.{decision.status}"
+    return Event(
+        id=f"{row['subject']}.{row['kind']}",
+        number=row["no"],
+        type=kind,
+        occurred_at=rfc3339(row["happened_at"]),
+        payment=decision if isinstance(decision, Payment) else None,
+        step=decision if isinstance(decision, Step) else None,
     )

@@ -52,6 +52,18 @@ async def expire_holds(connection: asyncpg.Connection, limit: int) -> int:
     return expired
 
 
+async def sequence_events(connection: asyncpg.Connection, limit: int) -> int:
+    """Number what was left in the outbox, at most so much; how much it was."""
+    taken: int = await connection.fetchval(QUERIES["sequence_events"], limit)
+    return taken
+
+
+async def prune_events(connection: asyncpg.Connection, days: int, limit: int) -> int:
+    """Forget events older than so many days, at most so many runs; how many it were."""
+    pruned: int = await connection.fetchval(QUERIES["prune_events"], days, limit)
+    return pruned
+
+
 async def finish_closing(connection: asyncpg.Connection) -> int:
     """Close what is closing and empty; how many accounts."""
     closed: int = await connection.fetchval(QUERIES["finish_closing"], limits.PAGE_SIZE_MAX)

@@ -15,13 +15,15 @@ GRANT SELECT ON ledger.schema_version TO switch_worker, switch_jobs;
 GRANT EXECUTE ON FUNCTION
     ledger.authorize_batch, ledger.decide_steps, ledger.bar_key, ledger.fold_backlog,
     ledger.open_account, ledger.change_account, ledger.find_claim, ledger.read_account_operation,
-    ledger.read_accounts, ledger.read_entries, ledger.read_payments,
+    ledger.read_accounts, ledger.read_entries, ledger.read_payments, ledger.read_events,
+    ledger.read_feeds,
     ledger.list_payments, ledger.participants_version, ledger.read_participants,
     ledger.read_switch_keys
 TO switch_worker;
 
--- The jobs: fold, finish, check.
+-- The jobs: fold, expire, tell, finish, check.
 GRANT EXECUTE ON FUNCTION
-    ledger.fold_credits, ledger.expire_holds, ledger.finish_closing, ledger.read_waiting,
+    ledger.fold_credits, ledger.expire_holds, ledger.sequence_events, ledger.prune_events,
+    ledger.finish_closing, ledger.read_waiting,
     ledger.check_books, ledger.record_books_check, ledger.read_books_check
 TO switch_jobs;

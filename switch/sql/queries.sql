@@ -53,6 +53,18 @@ SELECT p.*
                                     $7::integer) AS id) found,
        ledger.read_payments($1::integer, found.ids) p;
 
+-- name: read_events
+SELECT no, kind, subject, happened_at FROM ledger.read_events($1::integer, $2::bigint, $3::integer);
+
+-- name: read_feeds
+SELECT participant_no, last_no, pruned_no FROM ledger.read_feeds($1::integer[]);
+
+-- name: sequence_events
+SELECT ledger.sequence_events($1::integer);
+
+-- name: prune_events
+SELECT ledger.prune_events($1::integer, $2::integer);
+
 -- name: participants_version
 SELECT ledger.participants_version();
 

@@ -16,7 +16,7 @@ LINES = (
     "migrate participants ledger upkeep reads admission requests service",
     "lane",
     "router",
-    "authorize steps accounts lookups",
+    "authorize steps accounts lookups events",
     "openapi public",
     "endpoint connection",
     "services",

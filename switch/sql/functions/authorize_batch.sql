@@ -21,8 +21,8 @@
 --                money is looked at;
 --             2. accounts in id order (lock_accounts);
 --             3. unfolded credits of accounts locked in 2.
--- Tables      inserts key_claim, payment, payment_state, unfolded_credit, fold; updates account,
---             payment_state; deletes unfolded_credit
+-- Tables      inserts key_claim, payment, payment_state, unfolded_credit, outbox, fold; updates
+--             account, payment_state; deletes unfolded_credit
 CREATE OR REPLACE FUNCTION ledger.authorize_batch(
     p_shard smallint, p_participant_no integer[], p_key text[], p_digest bytea[],
     p_payment_id uuid[], p_type smallint[], p_payer uuid[], p_payee uuid[], p_amount bigint[],
@@ -211,6 +211,10 @@ BEGIN
       FROM unnest(p_payment_id, p_payee, p_amount, v_debit, v_credit)
            AS m (id, payee, amount, debit, credit)
      WHERE m.debit IS NOT NULL AND m.credit IS NULL;
+    INSERT INTO ledger.outbox (happened_at, kind, subject, payer, payee)
+    SELECT decided_at, 1, m.id, m.payer, m.payee
+      FROM unnest(p_payment_id, p_payer, p_payee, outcomes) AS m (id, payer, payee, outcome)
+     WHERE m.outcome = 0;
     IF v_direct THEN
         INSERT INTO ledger.fold (shard, account, posting_no, opening_balance, folded_at,
                                  transfer_ids, amounts)

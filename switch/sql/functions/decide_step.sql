@@ -9,7 +9,8 @@
 --             adds up, the detail names it
 -- Locks       the payment's state; a payee whose balance is capped; the caller has locked the
 --             account that is debited
--- Tables      inserts payment, unfolded_credit, payment_state; updates account, payment_state
+-- Tables      inserts payment, unfolded_credit, outbox, payment_state; updates account,
+--             payment_state
 CREATE OR REPLACE FUNCTION ledger.decide_step(
     p_shard smallint, p_at timestamptz, p_participant_no integer, p_key text, p_payment_id uuid,
     p_type smallint, p_parent uuid, p_amount bigint, p_final boolean) RETURNS smallint
@@ -77,6 +78,8 @@ BEGIN
                refunded = s.refunded + CASE WHEN v_refund THEN v_moved ELSE 0 END,
                voided = s.voided + v_rest, uncounted = s.uncounted + v_counted
          WHERE s.shard = p_shard AND s.payment = p_parent;
+        INSERT INTO ledger.outbox (happened_at, kind, subject, payer, payee)
+        VALUES (p_at, 1, p_payment_id, v_payer.id, v_payee.id);
         IF v_moved > 0 THEN
             INSERT INTO ledger.unfolded_credit (shard, payee, transfer_id, amount)
             VALUES (p_shard, v_payee.id, p_payment_id, v_moved);

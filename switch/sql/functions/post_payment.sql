@@ -8,7 +8,7 @@
 -- Returns     ledger.outcome.code, for a repeat with the same id the stored one; SW001 when the
 --             id was spent on something else
 -- Locks       the key claim, then both accounts in id order and their unfolded credits
--- Tables      inserts key_claim, payment, fold; reads payment; updates account; deletes
+-- Tables      inserts key_claim, payment, outbox, fold; reads payment; updates account; deletes
 --             unfolded_credit
 CREATE OR REPLACE FUNCTION ledger.post_payment(
     p_id uuid, p_type smallint, p_payer uuid, p_payee uuid, p_amount bigint, p_description text,
@@ -59,6 +59,8 @@ BEGIN
          WHERE shard = 0 AND id = p_payer;
         INSERT INTO ledger.unfolded_credit (payee, transfer_id, amount) VALUES (p_payee, p_id,
             p_amount);
+        INSERT INTO ledger.outbox (happened_at, kind, subject, payer, payee)
+        VALUES (v_at, 1, p_id, p_payer, p_payee);
         PERFORM ledger.fold_accounts(0::smallint, ARRAY[p_payee]);
     END IF;
     RETURN v_outcome;

@@ -6,7 +6,7 @@
 --             decision, taken since they are locked
 -- Returns     how many holds; fewer than fold_items_max() only if none are left
 -- Locks       the states of these payments, in id order
--- Tables      updates payment_state, account
+-- Tables      updates payment_state, account; inserts outbox
 CREATE OR REPLACE FUNCTION ledger.release_expired(
     p_shard smallint, p_accounts uuid[], p_at timestamptz) RETURNS bigint
 LANGUAGE plpgsql
@@ -18,7 +18,8 @@ BEGIN
         RETURN 0;
     END IF;
     WITH due AS MATERIALIZED (
-        SELECT s.payment, s.payer, s.amount - s.captured - s.voided - s.expired AS rest,
+        SELECT s.payment, s.payer, y.payee, s.hold_expires_at,
+               s.amount - s.captured - s.voided - s.expired AS rest,
                a.spent_day = ledger.local_day(s.decided_at)
                AND a.spent_day = ledger.local_day(s.hold_expires_at)
                AND t.counts_per_day AS is_counted
@@ -36,6 +37,9 @@ BEGIN
                uncounted = s.uncounted + CASE WHEN due.is_counted THEN due.rest ELSE 0 END
           FROM due
          WHERE s.shard = p_shard AND s.payment = due.payment
+    ), told AS (
+        INSERT INTO ledger.outbox (happened_at, kind, subject, payer, payee)
+        SELECT hold_expires_at, 2, payment, payer, payee FROM due ORDER BY hold_expires_at, payment
     ), freed AS (
         UPDATE ledger.account a
            SET held = a.held - f.rest, spent_today = a.spent_today - f.counted
