@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import msgspec
 import pytest_asyncio
 
 from switch.ledger import Statements, authorize_batch
@@ -74,6 +75,19 @@ async def test_both_sides_are_told_of_a_payment_and_its_steps(
     assert [subject for _, _, subject in provider][1:] == ids, "the first is the money issued"
     assert await feed(stage, stage.stranger.no) == []
     assert await feed(stage, 0) == []
+
+
+async def test_the_order_is_that_of_what_happened_not_of_the_ids(
+    stage: Stage, jobs: asyncpg.Connection
+) -> None:
+    """A step whose message came to a worker with a slow clock stands behind its payment."""
+    held = await stage.pay()
+    order = stage.step(held.id, "capture")
+    early = UUID(int=order.payment_id.int - (3_600_000 << 80))
+    await stage.take(msgspec.structs.replace(order, payment_id=early))
+    await sequenced(jobs)
+    told = [subject for _, _, subject in await feed(stage, stage.merchant.no)]
+    assert told == [UUID(held.id), early]
 
 
 async def test_a_payment_within_one_participant_is_told_once(
