@@ -14,6 +14,7 @@ from switch.budget import (
     OUTCOME_UNKNOWN,
     FailureBudget,
     InFlight,
+    RateBudget,
     ledger_unavailable,
     overloaded,
 )
@@ -95,6 +96,7 @@ class Admission:
         participants: Participants,
         budget: FailureBudget,
         in_flight: InFlight,
+        reads_per_s: float,
         authorities: frozenset[str],
         scheme: str,
         signature_age_s_max: float,
@@ -105,6 +107,8 @@ class Admission:
         self._participants = participants
         self._budget = budget
         self._in_flight = in_flight
+        self._attempts = RateBudget(clock, per_s=reads_per_s)
+        self._reads = RateBudget(clock, per_s=reads_per_s * limits.PARTICIPANT_READS_FACTOR)
         self._is_draining = False
         self._authorities = authorities
         self._scheme = scheme
@@ -165,6 +169,8 @@ class Admission:
             age_s_max=self._age_s_max,
             ahead_s_max=self._ahead_s_max,
         ) or self._budget.enter(request.peer, candidate.key_id)
+        if refusal is None and request.method != "POST":
+            refusal = self._attempts.enter((request.peer, candidate.key_id))
         return candidate if refusal is None else refusal
 
     def _sender(self, candidate: Candidate, peer: str) -> Participant | Problem:
@@ -206,6 +212,12 @@ class Admission:
 
         return serve
 
+    def read_refusal(self, caller: Caller) -> Problem | None:
+        """Why this look-up is one too many of its participant, if so. A POST is none."""
+        if caller.request.method == "POST":
+            return None
+        return self._reads.enter(caller.participant.number)
+
     def drain(self) -> None:
         """Begin nothing new; look-ups are still answered."""
         self._is_draining = True
@@ -215,7 +227,7 @@ class Admission:
     ) -> Answer | Problem:
         if self._is_draining and caller.request.method == "POST":
             return overloaded("this switch is stopping")
-        refusal = self._in_flight.enter(caller.participant.number)
+        refusal = self.read_refusal(caller) or self._in_flight.enter(caller.participant.number)
         if refusal is not None:
             return refusal
         try:

@@ -66,6 +66,7 @@ class App:
             participants=self.participants,
             budget=FailureBudget(clock),
             in_flight=self._others,
+            reads_per_s=config.reads_per_s,
             authorities=config.authorities,
             scheme=config.scheme,
             signature_age_s_max=config.signature_age_s_max,

@@ -1,10 +1,11 @@
-"""Who has used up what one sender may take: failed signatures, and work that is not finished.
+"""Who has used up what one sender may take: failed signatures, look-ups, work that is not finished.
 
-Both are counted in memory of one worker, both are bounded, and both say no before anything costly.
+All are counted in memory of one worker, all are bounded, and all say no before anything costly.
 """
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Hashable
 
 from switch import limits
 from switch.clock import Clock
@@ -62,6 +63,33 @@ class FailureBudget:
         is_left = tokens >= 1.0
         self._spare = (tokens - is_left, now_s)
         return is_left
+
+
+class RateBudget:
+    """So many a second of each sender, in bursts of twice that; the least recent are forgotten."""
+
+    def __init__(self, clock: Clock, *, per_s: float) -> None:
+        self._clock = clock
+        self._per_s = per_s
+        self._burst = 2.0 * per_s
+        self._buckets: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
+
+    def enter(self, sender: Hashable) -> Problem | None:
+        """Take one, or say why not; a refusal takes nothing."""
+        now_s = self._clock.monotonic_s()
+        tokens, at_s = self._buckets.pop(sender, (self._burst, now_s))
+        tokens = min(self._burst, tokens + (now_s - at_s) * self._per_s)
+        is_left = tokens >= 1.0
+        self._buckets[sender] = (tokens - is_left, now_s)
+        if len(self._buckets) > limits.RATE_ENTRIES_MAX:
+            self._buckets.popitem(last=False)
+        if is_left:
+            return None
+        return Problem(
+            name="too-many-requests",
+            detail=f"more than {self._per_s:g} look-ups a second; wait for events instead",
+            retry_after_s=limits.RETRY_AFTER_S,
+        )
 
 
 class InFlight:

@@ -60,6 +60,15 @@ TimeZone = Annotated[
 BooksCheckInterval = Annotated[
     float, option("--books-check-interval", help="Seconds between two checks.", min=1.0)
 ]
+ReadsPerSecond = Annotated[
+    float,
+    option(
+        "--reads-per-second",
+        help="Look-ups of one key from one address, per worker.",
+        min=1.0,
+        max=limits.READS_PER_S_MAX,
+    ),
+]
 EventRetention = Annotated[
     int,
     option(
@@ -98,6 +107,7 @@ def serve(
     tls_key: TlsKey = None,
     time_zone: TimeZone = None,
     books_check_interval: BooksCheckInterval = limits.BOOKS_CHECK_INTERVAL_S,
+    reads_per_second: ReadsPerSecond = limits.READS_PER_S,
     event_retention_days: EventRetention = limits.EVENT_RETENTION_D,
     signature_age: SignatureAge = limits.SIGNATURE_AGE_S_MAX,
     signature_ahead: SignatureAhead = limits.SIGNATURE_AHEAD_S_MAX,
@@ -124,6 +134,7 @@ def serve(
         tls_key=tls_key,
         time_zone=time_zone,
         books_check_interval_s=books_check_interval,
+        reads_per_s=reads_per_second,
         event_retention_d=event_retention_days,
         signature_age_s_max=signature_age,
         signature_ahead_s_max=signature_ahead,

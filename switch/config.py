@@ -53,6 +53,7 @@ class Config:
     # The jobs process.
     fold_interval_s: float = limits.FOLD_INTERVAL_S
     books_check_interval_s: float = limits.BOOKS_CHECK_INTERVAL_S
+    reads_per_s: float = limits.READS_PER_S
     event_retention_d: int = limits.EVENT_RETENTION_D
 
     # How it ends and what it says.

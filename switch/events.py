@@ -40,7 +40,9 @@ class Events:
         caller = await self._admission.admit(request)
         if isinstance(caller, Problem):
             return refused(caller)
-        refusal = self._budget.enter(caller.participant.number)
+        refusal = self._admission.read_refusal(caller) or self._budget.enter(
+            caller.participant.number
+        )
         if refusal is not None:
             return self._admission.seal(caller, refusal)
         try:

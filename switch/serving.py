@@ -49,6 +49,7 @@ class ServeOptions:
     time_zone: str | None = None
     lane_count: int = limits.LANE_COUNT
     books_check_interval_s: float = limits.BOOKS_CHECK_INTERVAL_S
+    reads_per_s: float = limits.READS_PER_S
     event_retention_d: int = limits.EVENT_RETENTION_D
     signature_age_s_max: int = limits.SIGNATURE_AGE_S_MAX
     signature_ahead_s_max: int = limits.SIGNATURE_AHEAD_S_MAX
@@ -216,6 +217,7 @@ def _config(options: ServeOptions, *, port: int, authorities: frozenset[str], ur
         signature_age_s_max=options.signature_age_s_max,
         signature_ahead_s_max=options.signature_ahead_s_max,
         books_check_interval_s=options.books_check_interval_s,
+        reads_per_s=options.reads_per_s,
         event_retention_d=options.event_retention_d,
         log_level=options.log_level,
     )

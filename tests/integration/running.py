@@ -49,9 +49,9 @@ class Said:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """This process's environment without the switch's own variables."""
+    """This process's environment without the switch's own variables, but for one."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith("SWITCH_")}
-    return plain | more
+    return plain | {"SWITCH_READS_PER_SECOND": "1e6"} | more  # tests look often
 
 
 async def switch(*arguments: object, flags: tuple[str, ...] = (), **variables: str) -> Said:

@@ -25,7 +25,7 @@ async def events(town: Town, reader: Member, **query: Any) -> Reply:
 async def test_a_feed_tells_each_side_what_happened(
     town: Town, wallet: Member, merchant: Member, payer: str, payee: str
 ) -> None:
-    """The decision as it was answered, without metadata for the payee; a declined one not at all."""
+    """The decision as answered, without metadata for the payee; a declined one not at all."""
     sent = (await town.pay(wallet, payer, payee, 5, key="told", metadata={"till": "3"})).json
     await town.pay(wallet, payer, payee, 10**9, key="declined")
     refund = await town.send(merchant, "POST", f"/v1/payments/{sent['id']}/refund", key="back")

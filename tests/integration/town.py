@@ -18,7 +18,7 @@ import aiohttp
 from prometheus_client import CollectorRegistry
 from yarl import URL
 
-from switch import keyfile
+from switch import keyfile, limits
 from switch.admin import Operator, connected
 from switch.app import App
 from switch.clock import SYSTEM_CLOCK
@@ -262,7 +262,7 @@ async def open_town(
             authorities=known_authorities((), host=HOST, port=port, scheme="http"),
             database_url=database_url or database.url(WORKER),
             key_dir=folder,
-            **settings,
+            **({"reads_per_s": limits.READS_PER_S_MAX} | settings),
         )
         registry = CollectorRegistry()
         app = App(config, registry=registry)

@@ -68,6 +68,7 @@ class Door:
             in_flight=InFlight(total_max=10, each_max=10),
             authorities=frozenset({AUTHORITY}),
             scheme="http",
+            reads_per_s=limits.READS_PER_S,
             signature_age_s_max=limits.SIGNATURE_AGE_S_MAX,
             signature_ahead_s_max=limits.SIGNATURE_AHEAD_S_MAX,
             clock=self.clock,

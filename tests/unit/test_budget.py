@@ -3,7 +3,7 @@
 import pytest
 
 from switch import limits
-from switch.budget import FailureBudget, InFlight
+from switch.budget import FailureBudget, InFlight, RateBudget
 from switch.clock import Clock
 
 
@@ -121,3 +121,32 @@ def test_work_in_flight_is_bounded_for_each_and_for_all() -> None:
         in_flight.leave(participant_no)
     assert in_flight.total == 0
     assert in_flight._each == {}, "nothing is remembered of who has nothing here"
+
+
+def test_a_rate_is_kept_in_bursts() -> None:
+    """Twice a second's worth at once, then as fast as time allows; a refusal costs nothing."""
+    clock = StandingClock()
+    budget = RateBudget(clock, per_s=5.0)
+    assert [budget.enter("a") is None for _ in range(12)] == [True] * 10 + [False] * 2
+    clock.at_s += 0.2
+    assert [budget.enter("a") is None for _ in range(2)] == [True, False]
+    clock.at_s += 1e6
+    assert [budget.enter("a") is None for _ in range(11)] == [True] * 10 + [False]
+
+
+def test_a_rate_is_of_one_sender() -> None:
+    """Whoever asks too often takes nothing from anybody else, and is told when to come again."""
+    budget = RateBudget(StandingClock(), per_s=1.0)
+    refusal = [budget.enter(("10.0.0.1", "a/1")) for _ in range(3)][-1]
+    assert refusal is not None
+    assert (refusal.name, refusal.retry_after_s) == ("too-many-requests", limits.RETRY_AFTER_S)
+    assert budget.enter(("10.0.0.2", "a/1")) is None
+    assert budget.enter(("10.0.0.1", "b/1")) is None
+
+
+def test_senders_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many senders there are, the least recent is forgotten and begins anew."""
+    monkeypatch.setattr(limits, "RATE_ENTRIES_MAX", 2)
+    budget = RateBudget(StandingClock(), per_s=0.5)
+    assert [budget.enter(sender) is None for sender in ("a", "a")] == [True, False]
+    assert [budget.enter(sender) is None for sender in ("b", "c", "a")] == [True] * 3

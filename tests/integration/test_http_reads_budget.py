@@ -1,0 +1,54 @@
+"""Look-ups have a budget: over it they are refused cheaply, and payments go on."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from switch import keyfile
+from switch.signature import signing_key
+from tests.databases import Database
+from tests.integration.town import Member, Town, open_town
+
+PER_S = 1.0  # so slow that nothing is refilled while a test lasts that matters
+BURST = 2  # twice that
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def town(database: Database, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
+    """A worker that allows few look-ups."""
+    folder: Path = tmp_path_factory.mktemp("keys")
+    async with open_town(database, folder, reads_per_s=PER_S) as made:
+        yield made
+
+
+async def test_look_ups_over_the_budget_are_refused_before_they_are_verified(
+    town: Town, wallet: Member, merchant: Member, payer: str, payee: str
+) -> None:
+    """429, unsigned, with Retry-After; its payments and everybody else's look-ups go on."""
+    target = f"/v1/accounts/{payer}"
+    replies = await asyncio.gather(*(town.send(wallet, "GET", target) for _ in range(20 * BURST)))
+    refused = [reply for reply in replies if reply.status == 429]
+    assert Counter(reply.status for reply in replies).keys() == {200, 429}
+    assert {(reply.problem, reply.is_signed) for reply in refused} == {("too-many-requests", False)}
+    assert all(int(reply.headers["Retry-After"]) > 0 for reply in refused)
+    assert (await town.pay(wallet, payer, payee, 5)).status == 201
+    assert (await town.send(merchant, "GET", f"/v1/accounts/{payee}")).status == 200
+
+
+async def test_a_participant_with_many_keys_has_one_budget(town: Town, merchant: Member) -> None:
+    """Beyond what one key may, all keys together have twice that; the refusal is signed by then."""
+    keys = [merchant]
+    for name in ("two", "three", "four"):
+        seed = keyfile.generate_seed()
+        await town.operator.add_key(f"{merchant.id}/{name}", keyfile.public_key(seed))
+        keys.append(Member(id=merchant.id, key=signing_key(f"{merchant.id}/{name}", seed)))
+        await town.until_known(keys[-1])
+    replies = await asyncio.gather(
+        *(town.send(key, "GET", "/v1/accounts") for key in keys for _ in range(10 * BURST))
+    )
+    refused = [reply for reply in replies if reply.status == 429]
+    assert {reply.is_signed for reply in refused} == {True, False}
