@@ -8,8 +8,8 @@ PAGE = (Path(__file__).resolve().parents[2] / "docs" / "OPERATING.md").read_text
 
 
 def test_connections_of_a_worker_are_counted_as_they_are() -> None:
-    """Its lanes, one for the participants, and those of the look-ups."""
-    beside = 1 + limits.READ_CONNECTIONS_MAX
+    """Its lanes, one for steps, one for the participants, and those of the look-ups."""
+    beside = 2 + limits.READ_CONNECTIONS_MAX
     lanes = limits.LANE_COUNT
     assert f"| `--lanes` | {lanes} |" in PAGE
     assert f"it holds up to {beside} more" in PAGE
