@@ -1,0 +1,145 @@
+"""Receipts: the bytes of one, what they say, and every way in which one is not genuine."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from switch import examples, jws, keyfile, receipt
+from switch.keyfile import PublicKey
+from switch.message import Payment
+from switch.receipt import Genuine
+from switch.signature import raw_signature, signing_key
+from switch.structured import Fault
+
+SEED = bytes(range(32, 64))  # as in docs/INTEGRATING.md
+KEY_ID = "switch/2026-11"
+KEY = signing_key(KEY_ID, SEED)
+ISSUED = 1_793_520_000
+ISSUED_AT = datetime.fromtimestamp(ISSUED, UTC)
+SECOND = timedelta(seconds=1)
+PAYMENT = msgspec.convert(examples.PAYMENT, Payment)
+
+
+def keys(**validity: datetime) -> dict[str, PublicKey]:
+    """The published key, perhaps with a validity, as it is after it was published."""
+    key = PublicKey(key_id=KEY_ID, public_key=keyfile.public_key(SEED), **validity)
+    return keyfile.parse_jwks(keyfile.jwks_document([key]))
+
+
+def issued(payment: Payment = PAYMENT) -> str:
+    """A receipt."""
+    return receipt.issue(payment, issuer="switch.example.org", key=KEY, issued_at_s=ISSUED)
+
+
+def token_of(header: dict[str, Any], payload: bytes) -> str:
+    """Any payload under any header, signed by the switch's key."""
+    signed = f"{keyfile.base64url(json.dumps(header).encode())}.{keyfile.base64url(payload)}"
+    return f"{signed}.{keyfile.base64url(raw_signature(signed.encode(), KEY))}"
+
+
+def fault_of(token: str, known: dict[str, PublicKey] | None = None) -> str:
+    """Why a receipt is not genuine."""
+    found = receipt.verify(token, keys() if known is None else known)
+    assert isinstance(found, Fault), found
+    return found.detail
+
+
+def test_a_receipt_is_these_bytes() -> None:
+    """The example of the OpenAPI document is what is issued for its payment, to the byte."""
+    assert issued() == examples.RECEIPT
+
+
+def test_a_receipt_says_what_was_decided() -> None:
+    """Beside issuer and time, members of the payment with their values; of metadata nothing."""
+    found = receipt.verify(issued(), keys())
+    assert isinstance(found, Genuine)
+    said = msgspec.structs.asdict(found.receipt)
+    assert (found.key_id, said.pop("iss"), said.pop("iat")) == (
+        KEY_ID,
+        "switch.example.org",
+        ISSUED,
+    )
+    assert said == {name: examples.PAYMENT[name] for name in said}
+    assert "metadata" not in said
+    assert "till" not in jws.read(issued()).payload.decode()  # type: ignore[union-attr]
+
+
+def test_what_happened_later_changes_no_receipt() -> None:
+    """A refund, a capture or an expiry since leaves the receipt of the decision as it is."""
+    later = msgspec.structs.replace(PAYMENT, status="refunded", amount_refunded=1250)
+    assert issued(later) == issued()
+    hold = msgspec.structs.replace(PAYMENT, capture=False, status="held")
+    captured = msgspec.structs.replace(hold, status="captured", amount_captured=1250)
+    assert issued(captured) == issued(hold)
+    held = receipt.verify(issued(hold), keys())
+    assert isinstance(held, Genuine)
+    assert held.receipt.status == "held"
+
+
+def test_a_decline_has_a_receipt_too() -> None:
+    """It says so, with the reason."""
+    declined = msgspec.structs.replace(PAYMENT, status="declined", reason="insufficient_funds")
+    found = receipt.verify(issued(declined), keys())
+    assert isinstance(found, Genuine)
+    assert (found.receipt.status, found.receipt.reason) == ("declined", "insufficient_funds")
+
+
+def test_a_key_counts_while_it_is_valid() -> None:
+    """By the time of issue, to the published second, and never by the clock of the reader."""
+    for known in (
+        keys(not_before=ISSUED_AT, not_after=ISSUED_AT + SECOND),
+        keys(not_before=ISSUED_AT - SECOND, not_after=ISSUED_AT),
+    ):
+        assert isinstance(receipt.verify(issued(), known), Genuine)
+    assert "not valid" in fault_of(issued(), keys(not_before=ISSUED_AT + SECOND))
+    assert "not valid" in fault_of(issued(), keys(not_after=ISSUED_AT - SECOND))
+
+
+def test_only_the_given_keys_count() -> None:
+    """Another key under the same id, or an id that was not given, proves nothing."""
+    other = PublicKey(key_id=KEY_ID, public_key=keyfile.public_key(bytes(32)))
+    assert "not what switch/2026-11 signed" in fault_of(issued(), {KEY_ID: other})
+    assert "was not given" in fault_of(issued(), {})
+    assert "was not given" in fault_of(token_of({"alg": "EdDSA", "typ": receipt.TYPE}, b"{}"))
+
+
+def test_every_changed_member_is_found() -> None:
+    """Whatever is changed in the payload, the signature is not of it."""
+    header, payload, signature = issued().split(".")
+    content = json.loads(keyfile.from_base64url(payload) or b"")
+    for name, value in content.items():
+        changed = value + 1 if isinstance(value, int) else f"{value or ''}x"
+        other = keyfile.base64url(json.dumps(content | {name: changed}).encode())
+        assert "not what" in fault_of(f"{header}.{other}.{signature}"), name
+
+
+@pytest.mark.parametrize(
+    ("header", "payload", "words"),
+    [
+        ({"typ": "JWT"}, None, "typ"),
+        ({}, None, "typ"),
+        ({"typ": receipt.TYPE}, b"[]", "not a JSON object"),
+        ({"typ": receipt.TYPE}, b"{}", "is no receipt"),
+        ({"typ": receipt.TYPE}, b"\xff", "not JSON"),
+        ({"typ": receipt.TYPE}, b'{"iat":1,"iat":2}', "given once"),
+        ({"typ": receipt.TYPE}, b'{"iat":"1"}', "is no receipt"),
+    ],
+)
+def test_what_the_switch_signed_and_is_no_receipt(
+    header: dict[str, str], payload: bytes | None, words: str
+) -> None:
+    """A good signature alone makes no receipt: its type and its members must be those of one."""
+    content = keyfile.from_base64url(issued().split(".")[1]) if payload is None else payload
+    token = token_of({"alg": "EdDSA", "kid": KEY_ID, **header}, content or b"")
+    assert words in fault_of(token)
+
+
+def test_a_later_switch_may_say_more() -> None:
+    """Members that this version does not know are passed over."""
+    content = json.loads(keyfile.from_base64url(issued().split(".")[1]) or b"")
+    more = json.dumps(content | {"parent": "x"}).encode()
+    token = token_of({"alg": "EdDSA", "kid": KEY_ID, "typ": receipt.TYPE}, more)
+    assert receipt.verify(token, keys()) == receipt.verify(issued(), keys())
