@@ -26,6 +26,7 @@ from switch.message import Account, is_text
 from switch.queries import QUERIES
 from switch.reads import stored_account
 
+OWN = "switch"  # whose keys are the switch's own
 REFUSED = "SW001"  # SQLSTATE of a refusal that is meant for a person
 
 
@@ -79,8 +80,12 @@ class Operator:
         await self._do("add_key", participant, name, public_key, begin, end)
 
     async def revoke_key(self, key_id: str) -> None:
-        """Stop trusting a key, on every worker, within a second."""
-        await self._do("revoke_key", *split_key_id(key_id))
+        """Stop trusting a key, on every worker, within a second; one of the switch's own ends."""
+        participant, name = split_key_id(key_id)
+        if participant == OWN:
+            await self._do("end_switch_key", name)
+        else:
+            await self._do("revoke_key", participant, name)
 
     async def keys(self) -> list[dict[str, Any]]:
         """Every key of every participant, and the switch's own, with its public half as PEM."""

@@ -202,7 +202,7 @@ def key_revoke(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Stop trusting a key, within a second, for good."""
+    """Stop trusting a key, within a second, for good; the switch's own stay published."""
     act(admin_database_url, data_dir, lambda operator: operator.revoke_key(key_id))
     terminal.show({"key_id": key_id}, as_json=as_json, text=f"{key_id} is revoked")
 
