@@ -26,7 +26,6 @@ from switch.message import Account, is_text
 from switch.queries import QUERIES
 from switch.reads import stored_account
 
-OWN = "switch"  # whose keys are the switch's own
 REFUSED = "SW001"  # SQLSTATE of a refusal that is meant for a person
 
 
@@ -80,12 +79,8 @@ class Operator:
         await self._do("add_key", participant, name, public_key, begin, end)
 
     async def revoke_key(self, key_id: str) -> None:
-        """Stop trusting a key, on every worker, within a second; one of the switch's own ends."""
-        participant, name = split_key_id(key_id)
-        if participant == OWN:
-            await self._do("end_switch_key", name)
-        else:
-            await self._do("revoke_key", participant, name)
+        """Stop trusting a key, on every worker, within a second."""
+        await self._do("revoke_key", *split_key_id(key_id))
 
     async def keys(self) -> list[dict[str, Any]]:
         """Every key of every participant, and the switch's own, with its public half as PEM."""
@@ -151,6 +146,10 @@ class Operator:
         return PublicKey(
             key_id=f"switch/{name}", public_key=public, not_before=begin, not_after=end
         )
+
+    async def end_switch_key(self, key_id: str) -> None:
+        """Sign no more with a key of the switch that others may have; it stays published."""
+        await self._do("end_switch_key", split_key_id(key_id)[1])
 
     def _signs_from(self, rows: list[dict[str, Any]], key_dir: Path) -> datetime:
         now = self._clock.now()

@@ -203,7 +203,9 @@ def key_revoke(
     as_json: AsJson = False,
 ) -> None:
     """Stop trusting a key, within a second, for good; the switch's own stay published."""
-    act(admin_database_url, data_dir, lambda operator: operator.revoke_key(key_id))
+    is_own = key_id.startswith("switch/")
+    revoke = Operator.end_switch_key if is_own else Operator.revoke_key
+    act(admin_database_url, data_dir, lambda operator: revoke(operator, key_id))
     terminal.show({"key_id": key_id}, as_json=as_json, text=f"{key_id} is revoked")
 
 

@@ -34,13 +34,13 @@ def receipt_verify(
     found = receipt.verify(content.decode("utf-8", "replace").rstrip("\r\n"), keys)
     if isinstance(found, Fault):
         terminal.fail(f"the receipt is not genuine: it {found.detail}")
-    said = msgspec.structs.asdict(found.receipt)
+    said = msgspec.to_builtins(found.receipt)
     terminal.show({"key_id": found.key_id, "receipt": said}, as_json=as_json, text=_text(found))
 
 
 def _text(found: Genuine) -> str:
     """What a receipt says, one member a line."""
-    said = {"signed by": found.key_id} | msgspec.structs.asdict(found.receipt)
+    said = {"signed by": found.key_id} | msgspec.to_builtins(found.receipt)
     lines = (f"  {name:<16} {'-' if value is None else value}" for name, value in said.items())
     return "\n".join(["the receipt is genuine", *lines])
 

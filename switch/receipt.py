@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from switch import jws
 from switch.keyfile import PublicKey
-from switch.message import Payment
+from switch.message import Payment, Step
 from switch.signature import SigningKey
 from switch.structured import Fault
 
@@ -23,7 +23,7 @@ TYPE = "payment-receipt+jwt"  # RFC 8725 §3.11: no other signed text can be tak
 MEDIA_TYPE = "application/jose"  # RFC 7515 §9.2.1
 
 
-class Receipt(Struct, frozen=True, kw_only=True):
+class Receipt(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a receipt says: beside `iss` and `iat`, members of the payment under the same names."""
 
     iss: str  # the first name of the switch that issued it
@@ -33,6 +33,7 @@ class Receipt(Struct, frozen=True, kw_only=True):
     request_digest: str
     participant: str
     type: str | None
+    parent: str | None = None  # in the receipt of a step alone: the payment that it belongs to
     payer: str | None
     payee: str | None
     amount: int | None
@@ -49,23 +50,24 @@ class Genuine(Struct, frozen=True, kw_only=True):
     receipt: Receipt
 
 
-def issue(payment: Payment, *, issuer: str, key: SigningKey, issued_at_s: int) -> str:
-    """The receipt of a decision, signed."""
+def issue(decision: Payment | Step, *, issuer: str, key: SigningKey, issued_at_s: int) -> str:
+    """The receipt of a decision as it was made, signed."""
     receipt = Receipt(
         iss=issuer,
         iat=issued_at_s,
-        id=payment.id,
-        idempotency_key=payment.idempotency_key,
-        request_digest=payment.request_digest,
-        participant=payment.participant,
-        type=payment.type,
-        payer=payment.payer,
-        payee=payment.payee,
-        amount=payment.amount,
-        currency=payment.currency,
-        status=_decided_status(payment),
-        reason=payment.reason,
-        created_at=payment.created_at,
+        id=decision.id,
+        idempotency_key=decision.idempotency_key,
+        request_digest=decision.request_digest,
+        participant=decision.participant,
+        type=decision.type,
+        parent=decision.parent if isinstance(decision, Step) else None,
+        payer=decision.payer,
+        payee=decision.payee,
+        amount=decision.amount,
+        currency=decision.currency,
+        status=decision.status,
+        reason=decision.reason,
+        created_at=decision.created_at,
     )
     header = {"alg": jws.ALGORITHM, "kid": key.key_id, "typ": TYPE}
     return jws.sign(header, msgspec.json.encode(receipt), key)
@@ -97,10 +99,3 @@ def verify(token: str, keys: Mapping[str, PublicKey]) -> Genuine | Fault:
     if not key.was_valid_in(receipt.iat):
         return Fault(f"was issued when {key_id} was not valid")
     return Genuine(key_id=key_id, receipt=receipt)
-
-
-def _decided_status(payment: Payment) -> str:
-    """The status of the decision itself, from what never changes afterwards."""
-    if payment.reason is not None:
-        return "declined"
-    return "completed" if payment.capture else "held"

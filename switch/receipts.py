@@ -40,13 +40,13 @@ class Receipts:
             return parameters
         if payment_id is None:
             return NOT_FOUND
-        payment = await self._reads.payment(caller.participant.number, payment_id)
-        if payment is None:
+        decision = await self._reads.decision(caller.participant.number, payment_id)
+        if decision is None:
             return NOT_FOUND
         key = self._participants.signing_key
         assert key is not None, "nobody is admitted while answers cannot be signed"
         token = receipt.issue(
-            payment,
+            decision,
             issuer=self._issuer,
             key=key,
             issued_at_s=self._clock.now_us() // 1_000_000,
@@ -67,7 +67,8 @@ class Receipts:
                     "`/.well-known/jwks.json`. Its payload: `iss`, the switch's name, `iat`, when "
                     "it was issued in Unix seconds, and of the payment as it was decided `id`, "
                     "`idempotency_key`, `request_digest`, `participant`, `type`, `payer`, "
-                    "`payee`, `amount`, `currency`, `status`, `reason` and `created_at`"
+                    "`payee`, `amount`, `currency`, `status`, `reason` and `created_at`, of a step "
+                    "its `parent` as well"
                 },
                 problems=("not-found",),
                 response_example=examples.RECEIPT,

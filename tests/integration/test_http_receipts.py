@@ -78,6 +78,41 @@ async def test_both_sides_get_the_same_receipt(
     assert "secret" not in json.dumps(contents)
 
 
+async def test_what_happens_later_changes_no_receipt(
+    town: Town, wallet: Member, merchant: Member, payer: str, payee: str
+) -> None:
+    """A hold is `held` for ever in its receipt, captured and refunded or not; steps have theirs."""
+    hold = (await town.pay(wallet, payer, payee, 5, capture=False)).json
+    assert hold["status"] == "held"
+    before = await said_in(town, await receipt_of(town, wallet, hold["id"]))
+    for action in ("capture", "refund"):
+        target = f"/v1/payments/{hold['id']}/{action}"
+        step = await town.send(merchant, "POST", target, content={"amount": 2}, key=uuid4().hex)
+        assert (step.status, step.json["status"]) == (201, "completed")
+        of_step = await said_in(town, await receipt_of(town, wallet, step.json["id"]))
+        assert (of_step["parent"], of_step["type"]) == (hold["id"], action)
+        assert {name: of_step[name] for name in MEMBERS} == {
+            name: step.json[name] for name in MEMBERS
+        }
+    now = (await town.send(wallet, "GET", f"/v1/payments/{hold['id']}")).json
+    assert now["status"] != "held"
+    after = await said_in(town, await receipt_of(town, wallet, hold["id"]))
+    assert after | {"iat": 0} == before | {"iat": 0}
+    assert after["status"] == "held"
+
+
+async def test_a_barred_key_has_a_receipt(town: Town, wallet: Member) -> None:
+    """It proves that nothing was and will be decided under the key; what was not asked is null."""
+    key = uuid4().hex
+    bar = await town.send(
+        wallet, "POST", "/v1/payments/bar", content={"idempotency_key": key}, key=key
+    )
+    assert (bar.status, bar.json["reason"]) == (201, "barred")
+    content = await said_in(town, await receipt_of(town, wallet, bar.json["id"]))
+    assert {name: content[name] for name in MEMBERS} == {name: bar.json[name] for name in MEMBERS}
+    assert content["amount"] is None
+
+
 async def test_whoever_may_not_read_a_payment_gets_no_receipt(
     town: Town, wallet: Member, payer: str, payee: str
 ) -> None:

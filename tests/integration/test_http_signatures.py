@@ -225,7 +225,7 @@ async def test_a_key_of_the_switch_that_was_read_by_others_is_ended(
     unbegun = await operator.make_switch_key(town.key_dir)
     made = await operator.make_switch_key(town.key_dir, not_before=SYSTEM_CLOCK.now())
     for key_id in (lost.key_id, unbegun.key_id, lost.key_id):
-        await operator.revoke_key(key_id)
+        await operator.end_switch_key(key_id)
 
     def ended() -> bool:
         now = SYSTEM_CLOCK.now()

@@ -216,20 +216,20 @@ async def test_the_last_key_of_the_switch_is_not_ended(
     """Without another that is valid now nothing could be signed; the refusal says what to do."""
     operator = Operator(admin)
     with pytest.raises(SwitchError, match="no key switch/none"):
-        await operator.revoke_key("switch/none")
+        await operator.end_switch_key("switch/none")
     now = SYSTEM_CLOCK.now()
     first = await operator.make_switch_key(tmp_path, not_before=now)
     others = [f"switch/{row['name']}" for row in await operator.switch_keys()]
     for key_id in others:
         if key_id != first.key_id:
-            await operator.revoke_key(key_id)
+            await operator.end_switch_key(key_id)
     await operator.make_switch_key(tmp_path, not_before=now + timedelta(days=1))
     with pytest.raises(SwitchError, match="--not-before now"):
-        await operator.revoke_key(first.key_id)
+        await operator.end_switch_key(first.key_id)
     second = await operator.make_switch_key(tmp_path, not_before=now)
-    await operator.revoke_key(first.key_id)
+    await operator.end_switch_key(first.key_id)
     with pytest.raises(SwitchError, match="--not-before now"):
-        await operator.revoke_key(second.key_id)
+        await operator.end_switch_key(second.key_id)
 
 
 @pytest.mark.parametrize("reason", ["", "x" * 141, "a\tb", "\udc80", "\x00"])
