@@ -65,16 +65,19 @@ async def test_a_receipt_says_what_the_answer_said(
 async def test_both_sides_get_the_same_receipt(
     town: Town, wallet: Member, merchant: Member, payer: str, payee: str
 ) -> None:
-    """Payer, payee and every fetch: only the time of issue and the key may differ."""
+    """Payer, payee, every fetch, under any name: only time of issue and key may differ."""
     metadata = {"for nobody else": "secret"}
     payment_id = (await town.pay(wallet, payer, payee, 1, metadata=metadata)).json["id"]
     contents = [
         await said_in(town, await receipt_of(town, reader, payment_id))
         for reader in (wallet, merchant, wallet, merchant)
     ]
+    by_name = {"authority": f"localhost:{town.port}"}
+    target = f"/v1/payments/{payment_id}/receipt"
+    contents.append(await said_in(town, await town.send(wallet, "GET", target, **by_name)))
     for content in contents:
         del content["iat"]
-    assert contents == [contents[0]] * 4
+    assert contents == [contents[0]] * 5
     assert "secret" not in json.dumps(contents)
 
 

@@ -2,12 +2,14 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
 from switch import examples, jws, keyfile, receipt
+from switch.config import Config, known_authorities
 from switch.keyfile import PublicKey
 from switch.message import Payment, Step
 from switch.receipt import Genuine
@@ -50,6 +52,23 @@ def fault_of(token: str, known: dict[str, PublicKey] | None = None) -> str:
 def test_a_receipt_is_these_bytes() -> None:
     """The example of the OpenAPI document is what is issued for its payment, to the byte."""
     assert issued() == examples.RECEIPT
+
+
+def test_the_payload_is_shown_to_integrators() -> None:
+    """The example of docs/INTEGRATING.md is the payload and the header of that receipt."""
+    page = (Path(__file__).parents[2] / "docs" / "INTEGRATING.md").read_text()
+    for part in examples.RECEIPT.split(".")[:2]:
+        assert (keyfile.from_base64url(part) or b"").decode() in page
+
+
+def test_the_issuer_is_the_first_name_that_was_given() -> None:
+    """As it stands in signatures; on loopback, where none has to be given, the address."""
+    given = ("Switch.Example.org:443", "other.example.org", "switch.example.org")
+    names = known_authorities(given, host="0.0.0.0", port=443, scheme="https")  # noqa: S104
+    assert names == ("switch.example.org", "other.example.org")
+    names = known_authorities((), host="127.0.0.1", port=8080, scheme="http")
+    config = Config(authorities=names, database_url="", key_dir=Path())
+    assert config.issuer == "127.0.0.1:8080"
 
 
 def test_a_receipt_says_what_was_decided() -> None:
