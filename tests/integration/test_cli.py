@@ -182,6 +182,19 @@ async def test_the_switch_rotates_its_own_key(desk: Desk, tmp_path: Path) -> Non
     assert "signs from 2099-01-01T00:00:00.000000Z on" in later.out
 
 
+async def test_a_key_of_the_switch_is_ended(desk: Desk, tmp_path: Path) -> None:
+    """It stays listed, its validity is over; the last one that signs is not ended."""
+    rotate = ("key", "rotate", "--key-dir", tmp_path, "--not-before", "now")
+    lost, kept = [(await desk(*rotate))["key_id"] for _ in range(2)]
+    for _ in range(2):
+        await desk("key", "revoke", lost)
+    listed = {row["key_id"]: row for row in (await desk("key", "list"))["keys"]}
+    now = SYSTEM_CLOCK.now()
+    assert datetime.fromisoformat(listed[lost]["not_after"]) < now
+    assert datetime.fromisoformat(listed[kept]["not_after"]) > now
+    assert "switch key list" in await desk.refused("key", "revoke", "switch/none")
+
+
 async def test_a_new_key_of_the_switch_is_published_before_it_signs(
     desk: Desk, tmp_path: Path
 ) -> None:
