@@ -5,9 +5,10 @@ The way of one payment: `connection` and `endpoint` (HTTP), `authorize` (the pag
 keys), `message` (what may be said), `router`, `lane`, `ledger` and `sql/` (the decision),
 `outcome`, `reply`.
 
-Beside it: `accounts`, `lookups` and `reads` (what participants ask), `requests` (what endpoints
-share), `public` (what needs no signature), `openapi` and `examples`, `budget` (how much one sender
-may take), `service` and `services/` (where the city plugs in).
+Beside it: `accounts`, `lookups` and `reads` (what participants ask), `receipts`, `receipt` and
+`jws` (a decision that anyone can prove), `requests` (what endpoints share), `public` (what needs no
+signature), `openapi` and `examples`, `budget` (how much one sender may take), `service` and
+`services/` (where the city plugs in).
 
 What it stands on: `limits`, `clock`, `errors`, `currencies`, `config`, `log`, `metrics`, `keyfile`,
 `queries`, `db`, `migrate`; the embedded database: `embedded`, `keeper`, `cluster`, `binaries`.

@@ -21,6 +21,7 @@ from switch import db, embedded, keyfile, ledger, limits, migrate, upkeep
 from switch.clock import SYSTEM_CLOCK, Clock
 from switch.errors import SwitchError
 from switch.keeper import Home
+from switch.keyfile import PublicKey
 from switch.message import Account, is_text
 from switch.queries import QUERIES
 from switch.reads import stored_account
@@ -129,14 +130,35 @@ class Operator:
         *,
         not_before: datetime | None = None,
         not_after: datetime | None = None,
-    ) -> str:
-        """Make a signing key of the switch, a file and a public half in the ledger; its name."""
+    ) -> PublicKey:
+        """Make a signing key of the switch: a file, and its public half in the ledger.
+
+        Unless told otherwise it signs when everybody has read it from the published keys, or at
+        once where nothing in `key_dir` can sign until then.
+        """
+        rows = await self.switch_keys()
+        if not_before is None:
+            not_before = self._signs_from(rows, key_dir)
         begin, end = self._validity(not_before, not_after, limits.SWITCH_KEY_VALIDITY_D)
-        taken = {row["name"] for row in await self.switch_keys()}
-        name = _free_name(begin.strftime("%Y-%m-%d"), taken, key_dir)
-        seed = _write_switch_key(key_dir, name)
-        await self._do("register_switch_key", name, keyfile.public_key(seed), begin, end)
-        return name
+        name = _free_name(begin.strftime("%Y-%m-%d"), {row["name"] for row in rows}, key_dir)
+        public = keyfile.public_key(_write_switch_key(key_dir, name))
+        await self._do("register_switch_key", name, public, begin, end)
+        return PublicKey(
+            key_id=f"switch/{name}", public_key=public, not_before=begin, not_after=end
+        )
+
+    async def end_switch_key(self, key_id: str) -> None:
+        """Sign no more with a key of the switch that others may have; it stays published."""
+        await self._do("end_switch_key", split_key_id(key_id)[1])
+
+    def _signs_from(self, rows: list[dict[str, Any]], key_dir: Path) -> datetime:
+        now = self._clock.now()
+        later = now + timedelta(seconds=limits.SWITCH_KEY_LEAD_S)
+        lasting = [row for row in rows if row["not_before"] <= now and later < row["not_after"]]
+        signs_until_then = any(
+            _is_private_half(key_dir, row["name"], row["public_key"]) for row in lasting
+        )
+        return later if signs_until_then else now
 
     # Tiers and accounts.
 

@@ -25,6 +25,7 @@ from switch.metrics import WorkerMetrics
 from switch.participants import Participants
 from switch.public import Public
 from switch.reads import Reads
+from switch.receipts import Receipts
 from switch.router import Router
 from switch.service import Endpoint
 from switch.services import SERVICES
@@ -67,7 +68,7 @@ class App:
             budget=FailureBudget(clock),
             in_flight=self._others,
             reads_per_s=config.reads_per_s,
-            authorities=config.authorities,
+            authorities=frozenset(config.authorities),
             scheme=config.scheme,
             signature_age_s_max=config.signature_age_s_max,
             signature_ahead_s_max=config.signature_ahead_s_max,
@@ -184,11 +185,19 @@ class App:
             admission=admission, router=self._router, reads=reads, clock=clock, metrics=metrics
         )
         lookups = Lookups(admission=admission, reads=reads)
+        receipts = Receipts(
+            admission=admission,
+            reads=reads,
+            participants=self.participants,
+            issuer=self._config.issuer,
+            clock=clock,
+        )
         self._events = Events(admission=admission, reads=reads)
         endpoints = (
             *authorize.endpoints(),
             *steps.endpoints(),
             *lookups.endpoints(),
+            *receipts.endpoints(),
             *self._events.endpoints(),
             *accounts.endpoints(),
             *self._public.endpoints(),

@@ -1,7 +1,8 @@
 """The command line: `switch …`, every command of the wire contract's last section but one.
 
 A command gathers its options, calls what does the work, and prints the result. The families have
-files of their own: `cli_serve`, `cli_demo`, `cli_participants`, `cli_accounts`. Usage errors and
+files of their own: `cli_serve`, `cli_demo`, `cli_participants`, `cli_accounts`,
+`cli_receipts`. Usage errors and
 refusals are one line on standard error.
 """
 
@@ -17,6 +18,7 @@ from switch.cli_accounts import account_app, issue, redeem, reverse, tier_app
 from switch.cli_demo import demo, pay
 from switch.cli_operator import AdminDatabaseUrl, DataDir, access, act
 from switch.cli_participants import key_app, participant_app
+from switch.cli_receipts import receipt_app
 from switch.cli_serve import TimeZone, serve
 from switch.cli_status import status
 from switch.terminal import AsJson
@@ -31,6 +33,7 @@ app.add_typer(participant_app, name="participant")
 app.add_typer(key_app, name="key")
 app.add_typer(tier_app, name="tier")
 app.add_typer(account_app, name="account")
+app.add_typer(receipt_app, name="receipt")
 app.command()(serve)
 app.command()(demo)
 app.command()(pay)

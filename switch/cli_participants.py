@@ -17,6 +17,13 @@ ParticipantId = Annotated[str, typer.Argument(metavar="ID", help="Id of the part
 KeyId = Annotated[str, typer.Argument(metavar="KEYID", help="PARTICIPANT/NAME.")]
 Kind = Annotated[str, option("--kind", help="bank, wallet, merchant or government.")]
 NotBefore = Annotated[str | None, option("--not-before", help="Valid from, RFC 3339 [now].")]
+SignsFrom = Annotated[
+    str | None,
+    option(
+        "--not-before",
+        help="Signs from, RFC 3339 or now [5 minutes from now; at once where no other key can].",
+    ),
+]
 NotAfter = Annotated[str | None, option("--not-after", help="Valid until, RFC 3339.")]
 
 
@@ -195,8 +202,10 @@ def key_revoke(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Stop trusting a key, within a second, for good."""
-    act(admin_database_url, data_dir, lambda operator: operator.revoke_key(key_id))
+    """Stop trusting a key, within a second, for good; the switch's own stay published."""
+    is_own = key_id.startswith("switch/")
+    revoke = Operator.end_switch_key if is_own else Operator.revoke_key
+    act(admin_database_url, data_dir, lambda operator: revoke(operator, key_id))
     terminal.show({"key_id": key_id}, as_json=as_json, text=f"{key_id} is revoked")
 
 
@@ -212,33 +221,43 @@ def key_list(
 
 @key_app.command("rotate")
 def key_rotate(
-    not_before: NotBefore = None,
+    not_before: SignsFrom = None,
     not_after: NotAfter = None,
     key_dir: KeyDir = None,
     admin_database_url: AdminDatabaseUrl = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a new signing key for the switch itself; the old ones stay published."""
+    """Make a new signing key for the switch itself; the old ones stay published.
+
+    It is published at once and signs later, when everybody has read it.
+    """
     begin = terminal.moment(not_before, name="--not-before")
     end = terminal.moment(not_after, name="--not-after")
     folder = key_folder(key_dir, data_dir)
-    name = act(
+    made = act(
         admin_database_url,
         data_dir,
         lambda operator: operator.make_switch_key(folder, not_before=begin, not_after=end),
     )
-    file = admin.switch_key_path(folder, name)
+    assert made.not_before is not None, "a key of the switch has a validity"
+    file = admin.switch_key_path(folder, made.key_id.partition("/")[2])
+    begun = _in_words(made.not_before)
     terminal.show(
-        {"key_id": f"switch/{name}", "file": str(file)},
+        {
+            "key_id": made.key_id,
+            "file": str(file),
+            "not_before": made.not_before,
+            "not_after": made.not_after,
+        },
         as_json=as_json,
-        text=f"switch/{name} signs from {_in_words(begin)} on; its private half is {file}",
+        text=f"{made.key_id} signs from {begun} on; its private half is {file}",
     )
 
 
-def _in_words(begins_at: datetime | None) -> str:
-    """When a validity that was asked for begins."""
-    return "now" if begins_at is None or begins_at <= SYSTEM_CLOCK.now() else rfc3339(begins_at)
+def _in_words(begins_at: datetime) -> str:
+    """When a validity begins."""
+    return "now" if begins_at <= SYSTEM_CLOCK.now() else rfc3339(begins_at)
 
 
 def _read_public_key(path: Path) -> bytes:

@@ -252,6 +252,12 @@ class Client:
                 return None
             raise
 
+    async def receipt(self, payment_id: str) -> str:
+        """The decision as a compact JWS that anyone can verify offline; to be kept as it is."""
+        order = Order(method="GET", path=f"/v1/payments/{_segment(payment_id)}/receipt")
+        answer = await self._exchange.settle(order)
+        return answer.body.decode("ascii", "replace")
+
     async def payments_page(
         self,
         *,

@@ -32,7 +32,7 @@ class Config:
     # Where it listens.
     host: str = HOST_DEFAULT
     port: int = PORT_DEFAULT  # never 0 here: the supervisor has already picked a free one
-    authorities: frozenset[str]  # every name the switch answers to, as `normal_authority` writes it
+    authorities: tuple[str, ...]  # every name it answers to, as `normal_authority` writes it
     tls_cert: Path | None = None
     tls_key: Path | None = None
 
@@ -59,6 +59,11 @@ class Config:
     # How it ends and what it says.
     drain_s: float = limits.DRAIN_ANSWERS_S_MAX  # for answering what was accepted
     log_level: str = "info"
+
+    @property
+    def issuer(self) -> str:
+        """The name that stands in receipts: the first that was given."""
+        return self.authorities[0]
 
     @property
     def scheme(self) -> str:
@@ -106,24 +111,26 @@ def normal_authority(text: str, *, scheme: str) -> str:
     return authority.removesuffix(":443" if scheme == "https" else ":80")
 
 
-def known_authorities(given: Iterable[str], *, host: str, port: int, scheme: str) -> frozenset[str]:
+def known_authorities(
+    given: Iterable[str], *, host: str, port: int, scheme: str
+) -> tuple[str, ...]:
     """The switch's own names: those given, and on loopback the obvious three with its port.
 
     Raises SwitchError when it listens beyond loopback and was not told any name.
     """
-    names = {normal_authority(name, scheme=scheme) for name in given}
+    names = [normal_authority(name, scheme=scheme) for name in given]
     for name in names:
         if not name or any(character in name for character in "/@ ?#"):
             raise SwitchError(f"--authority {name!r} is not HOST or HOST:PORT")
     if is_loopback(host):
         implied = (f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]"))
-        names.update(normal_authority(name, scheme=scheme) for name in implied)
+        names.extend(normal_authority(name, scheme=scheme) for name in implied)
     if not names:
         raise SwitchError(
             f"listening on {host} needs the name that participants sign for:"
             " give --authority HOST[:PORT], once for each name"
         )
-    return frozenset(names)
+    return tuple(dict.fromkeys(names))
 
 
 def default_data_dir() -> Path:

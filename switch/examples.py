@@ -137,3 +137,17 @@ ENTRY: dict[str, Any] = {
     "payee_reference": None,
     "posted_at": "2026-11-01T08:00:00.000000Z",
 }
+
+# The receipt of the payment above, as `switch.example.org` issues it with `switch/2026-11` of
+# docs/INTEGRATING.md.
+RECEIPT = (
+    "eyJhbGciOiJFZERTQSIsImtpZCI6InN3aXRjaC8yMDI2LTExIiwidHlwIjoicGF5bWVudC1yZWNlaXB0K2p3dCJ9"
+    ".eyJpc3MiOiJzd2l0Y2guZXhhbXBsZS5vcmciLCJpYXQiOjE3OTM1MjAwMDAsImlkIjoiMDE5MmYwYzItN2I0MC0"
+    "3ZDMxLWExYzQtMGYzYjJkOWM4ZTAzIiwiaWRlbXBvdGVuY3lfa2V5Ijoib3JkZXItNDcxMS0xIiwicmVxdWVzdF9"
+    "kaWdlc3QiOiJzaGEtMjU2PTp4OXNWc1UyWnpncjFOblNTVzNDeUExazlmUTRkOHMxYnFRblpxc3lPNUg0PToiLCJ"
+    "wYXJ0aWNpcGFudCI6ImJsdWUtd2FsbGV0IiwidHlwZSI6InB1cmNoYXNlIiwicGF5ZXIiOiIwMTkyZjBjMS01YTN"
+    "lLTdjYzAtOGExMS01ZDBjM2E5ZjFlMDEiLCJwYXllZSI6IjAxOTJmMGMxLTVhM2UtN2NjMC05YjIyLTZlMWQ0YmF"
+    "lMmYwMiIsImFtb3VudCI6MTI1MCwiY3VycmVuY3kiOiJDTlkiLCJzdGF0dXMiOiJjb21wbGV0ZWQiLCJyZWFzb24"
+    "iOm51bGwsImNyZWF0ZWRfYXQiOiIyMDI2LTExLTAxVDA4OjAwOjAwLjAwMDAwMFoifQ"
+    ".mo5aLqTa4UbkAQB6p04AjKRVIBPUivv-Ox4vgfQavsIYPKFLaSXp93OdKoN6F-EKRlan-dzhQGr5F-GXO1WnCw"
+)

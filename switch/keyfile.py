@@ -40,6 +40,12 @@ class PublicKey(msgspec.Struct, frozen=True, kw_only=True):
     not_before: datetime | None = None
     not_after: datetime | None = None
 
+    def was_valid_in(self, second: int) -> bool:
+        """Whether the key was valid in a Unix second; published times are whole seconds."""
+        begun = self.not_before is None or int(self.not_before.timestamp()) <= second
+        ended = self.not_after is not None and self.not_after.timestamp() < second
+        return begun and not ended
+
 
 def generate_seed() -> bytes:
     """A new private key: 32 random bytes."""
@@ -132,7 +138,7 @@ def jwk(key: PublicKey) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "kty": "OKP",
         "crv": "Ed25519",
-        "x": _base64url(key.public_key),
+        "x": base64url(key.public_key),
         "kid": key.key_id,
         "use": "sig",
         "alg": "EdDSA",
@@ -158,9 +164,12 @@ def parse_jwk(fields: Any) -> PublicKey:
     key_id, x = fields.get("kid"), fields.get("x")
     if not isinstance(key_id, str) or not isinstance(x, str):
         raise SwitchError('the JWK needs "kid" and "x" as strings')
+    public = from_base64url(x)
+    if public is None:
+        raise SwitchError('"x" of the JWK is not base64url')
     return PublicKey(
         key_id=key_id,
-        public_key=_usable(_from_base64url(x)),
+        public_key=_usable(public),
         not_before=_moment(fields, "nbf"),
         not_after=_moment(fields, "exp"),
     )
@@ -182,6 +191,20 @@ def parse_jwks(document: bytes | str) -> dict[str, PublicKey]:
     if len({key.key_id for key in found}) != len(found):
         raise SwitchError("the JWK set names one key id twice")
     return {key.key_id: key for key in found}
+
+
+def base64url(content: bytes) -> str:
+    """Bytes as JOSE writes them (RFC 7515 §2): base64url without padding."""
+    return base64.urlsafe_b64encode(content).decode().rstrip("=")
+
+
+def from_base64url(text: str) -> bytes | None:
+    """The inverse; None for every text that `base64url` does not write."""
+    try:
+        content = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except (binascii.Error, ValueError):
+        return None
+    return content if base64url(content) == text else None
 
 
 def _pem(kind: str, der: bytes) -> str:
@@ -209,17 +232,6 @@ def _usable(public: bytes) -> bytes:
     if len(public) != PUBLIC_KEY_BYTES or not bindings.crypto_core_ed25519_is_valid_point(public):
         raise SwitchError("the public key is not a valid Ed25519 key")
     return public
-
-
-def _base64url(content: bytes) -> str:
-    return base64.urlsafe_b64encode(content).decode().rstrip("=")
-
-
-def _from_base64url(text: str) -> bytes:
-    try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        raise SwitchError('"x" of the JWK is not base64url') from None
 
 
 def _moment(fields: dict[str, Any], name: str) -> datetime | None:

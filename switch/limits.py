@@ -42,7 +42,10 @@ SIGNATURES_MAX = 8  # on one message: the sender's and those of a few proxies
 COVERED_COMPONENTS_MAX = 32  # of one signature; the common form has five
 COMMON_FORMS_MAX = 256  # lists of covered components that are remembered; a client has one or two
 KEY_FILE_BYTES_MAX = 16 * 1024  # a PEM file has 120 bytes; text around the key is allowed
+JWS_CHARS_MAX = 4 * 1024  # a receipt has about 1,000
 PUBLISHED_KEYS_MAX = 1_000  # in one JWK set; ten years of weekly rotation fit
+JWKS_BYTES_MAX = 512 * 1024  # a set of so many keys has 200 KiB
+JWKS_AGE_S_MAX = 60  # how long caches keep the switch's published keys
 FAILED_SIGNATURES_BURST = 50  # failures of one peer and key id before the pair is exhausted
 FAILED_SIGNATURES_PER_S = 10.0  # refilled at this rate
 SPARE_VERIFICATIONS_PER_S = 1_000.0  # of all exhausted pairs, per worker; some 10 % of a processor
@@ -109,6 +112,8 @@ HUNG_S_MAX = 30.0  # and after this long it is ended and replaced
 # The operator.
 KEY_VALIDITY_D = 400  # of a participant's key, unless told: a year and time to change it
 SWITCH_KEY_VALIDITY_D = 1826  # of the switch's own key, unless told: five years
+SWITCH_KEY_LEAD_S = 300  # a new key is published before it signs: caches and clocks are late
+SWITCH_KEY_MARGIN_S = 5.0  # before its end a key of the switch is left alone
 KEY_ENDS_SOON_D = 30  # `switch status` names keys that end within
 STATUS_WAIT_S = 2.0  # for the supervisor on this machine to say how its processes are
 SWITCH_KEYS_PER_DAY_MAX = 99  # names made of a day and a number
@@ -175,6 +180,10 @@ assert LANE_QUEUE_MAX >= BATCH_SIZE_MAX, "a queue holds at least one full batch"
 assert PARTICIPANT_IN_FLIGHT_MAX <= LANE_QUEUE_MAX, "one participant cannot fill a lane alone"
 assert PARTICIPANTS_POLL_S + PARTICIPANTS_QUERY_TIMEOUT_S < 1.0, "a revoked key stops within 1 s"
 assert PARTICIPANTS_QUERY_TIMEOUT_S < PARTICIPANTS_TRUST_S, "a poll may fail once without alarm"
+assert SWITCH_KEY_LEAD_S > JWKS_AGE_S_MAX + PARTICIPANTS_TRUST_S + 2 * SIGNATURE_AHEAD_S_MAX, (
+    "everybody has read a new key of the switch before it signs, whatever the clocks"
+)
+assert SWITCH_KEY_MARGIN_S > PARTICIPANTS_TRUST_S + 1.0, "published ends are whole seconds"
 assert PARTICIPANT_READS_IN_FLIGHT_MAX < READS_IN_FLIGHT_MAX, "one reader leaves room for others"
 assert DRAIN_ANSWERS_S_MAX < DRAIN_KILL_S < DRAIN_S, "there is time left to close connections"
 assert METADATA_PAIRS_MAX * (METADATA_KEY_CHARS_MAX + METADATA_VALUE_CHARS_MAX) * 6 < BODY_BYTES_MAX

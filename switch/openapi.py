@@ -203,8 +203,11 @@ def _problems(endpoint: Endpoint) -> dict[int, list[str]]:
 
 
 def _content(endpoint: Endpoint) -> dict[str, Any]:
-    if endpoint.response is None:
+    if endpoint.response is None and endpoint.response_example is None:
         return {endpoint.media_type: {}}
+    if endpoint.response is None:
+        text = {"schema": {"type": "string"}, "example": endpoint.response_example}
+        return {endpoint.media_type: text}
     media: dict[str, Any] = {"schema": _answers(endpoint)}
     if endpoint.response_example is not None:
         media["example"] = endpoint.response_example

@@ -9,7 +9,7 @@ was not confirmed for two seconds is not trusted: better no answer than one for 
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -197,12 +197,17 @@ class Participants:
         self._confirmed_at_s = asked_at_s
 
     def _newest_usable_key(self) -> SigningKey | None:
-        """The newest of the switch's keys that is valid now and whose private half is here."""
+        """The newest of the switch's keys that is valid now and whose private half is here.
+
+        What is chosen here signs until the next look, so a key is left alone a little before its
+        end: nothing is signed with it that would be found too late.
+        """
         now = self._clock.now()
+        until = now + timedelta(seconds=limits.SWITCH_KEY_MARGIN_S)
         for public in reversed(self._snapshot.switch_keys):
             begun = public.not_before is None or public.not_before <= now
-            ended = public.not_after is not None and public.not_after <= now
-            if begun and not ended:
+            ends = public.not_after is not None and public.not_after <= until
+            if begun and not ends:
                 private = self._private_key(public)
                 if private is not None:
                     return private

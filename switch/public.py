@@ -7,7 +7,7 @@ books or a backlog of folding must alarm, not take a city off the air, so they a
 from collections.abc import Callable, Sequence
 from importlib.resources import files
 
-from switch import __version__
+from switch import __version__, limits
 from switch.admission import Handler, Request
 from switch.keyfile import jwks_document
 from switch.openapi import openapi_document
@@ -53,7 +53,8 @@ class Public:
     async def keys(self, request: Request) -> Answer:
         """The switch's public keys, old ones included."""
         body = jwks_document(self._participants.published_keys)
-        return Answer(200, body, "application/jwk-set+json", {"Cache-Control": "max-age=60"})
+        fields = {"Cache-Control": f"max-age={limits.JWKS_AGE_S_MAX}"}
+        return Answer(200, body, "application/jwk-set+json", fields)
 
     async def openapi(self, request: Request) -> Answer:
         """The OpenAPI document."""

@@ -128,6 +128,11 @@ class Reads:
         rows = await self._fetch("read_payments", participant_no, [payment_id])
         return present_payment(rows[0]) if rows else None
 
+    async def decision(self, participant_no: int, payment_id: UUID) -> Payment | Step | None:
+        """What was decided, whatever became of it since, of a payment the participant may see."""
+        rows = await self._fetch("read_payments", participant_no, [payment_id])
+        return stored_payment(rows[0]) if rows else None
+
     async def payment_by_key(
         self, participant_no: int, key: str
     ) -> Payment | Step | Literal[Disposition.KEY_REUSED] | None:

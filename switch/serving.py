@@ -204,7 +204,7 @@ async def _prepare_database(options: ServeOptions, databases: Databases) -> None
         await worker.check_switch_key(options.key_dir)
 
 
-def _config(options: ServeOptions, *, port: int, authorities: frozenset[str], url: str) -> Config:
+def _config(options: ServeOptions, *, port: int, authorities: tuple[str, ...], url: str) -> Config:
     return Config(
         host=options.host,
         port=port,

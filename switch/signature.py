@@ -210,8 +210,12 @@ def verify_bytes(message: bytes, signature: bytes, public_key: bytes) -> bool:
 
 def sign_bytes(message: bytes, key: SigningKey) -> str:
     """The signature of a message as the member of a Signature field: base64 between colons."""
-    signature = bindings.crypto_sign(message, key.secret)[:SIGNATURE_BYTES]
-    return f":{b64encode(signature).decode()}:"
+    return f":{b64encode(raw_signature(message, key)).decode()}:"
+
+
+def raw_signature(message: bytes, key: SigningKey) -> bytes:
+    """The 64 bytes of an Ed25519 signature (RFC 8032)."""
+    return bytes(bindings.crypto_sign(message, key.secret)[:SIGNATURE_BYTES])
 
 
 def parse_idempotency_key(idempotency_key: str | None) -> str | Problem:

@@ -117,7 +117,7 @@ def check_reply(
     problem = check_age(read, now_us=now_us, age_s_max=age_s_max, ahead_s_max=age_s_max)
     if problem is not None:
         return ReplyFault(detail=problem.detail)
-    if not _was_valid(key, read.created):
+    if not key.was_valid_in(read.created):
         return ReplyFault(detail=f"the answer's key {key.key_id} was not valid at that time")
     digest = field_value(headers, "Content-Digest")
     if not isinstance(digest, str) or isinstance(check_digest(digest, body), Problem):
@@ -174,10 +174,3 @@ def _read_common_reply(
         expires=None,
         bound=bound,
     )
-
-
-def _was_valid(key: PublicKey, created: int) -> bool:
-    """Whether a key was valid in a second; published times are whole seconds."""
-    begun = key.not_before is None or int(key.not_before.timestamp()) <= created
-    ended = key.not_after is not None and key.not_after.timestamp() < created
-    return begun and not ended

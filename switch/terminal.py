@@ -23,7 +23,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from switch import limits
-from switch.clock import rfc3339
+from switch.clock import SYSTEM_CLOCK, rfc3339
 from switch.errors import SwitchError
 
 Result = TypeVar("Result")
@@ -128,9 +128,11 @@ def program() -> str:
 
 
 def moment(text: str | None, *, name: str) -> datetime | None:
-    """A time given by a person: RFC 3339, or a day (its first moment, UTC)."""
+    """A time given by a person: RFC 3339, a day (its first moment, UTC), or `now`."""
     if text is None:
         return None
+    if text == "now":
+        return SYSTEM_CLOCK.now()
     try:
         at = datetime.fromisoformat(text)
     except ValueError:

@@ -125,6 +125,9 @@ SELECT * FROM ledger.list_keys();
 -- name: register_switch_key
 SELECT ledger.register_switch_key($1::text, $2::bytea, $3::timestamptz, $4::timestamptz);
 
+-- name: end_switch_key
+SELECT ledger.end_switch_key($1::text);
+
 -- name: set_tier
 SELECT ledger.set_tier($1::text, $2::text, $3::bigint, $4::bigint, $5::bigint, $6::boolean);
 

@@ -19,12 +19,13 @@ from hypothesis import seed as seeded
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from switch import limits, lookups
+from switch import keyfile, limits, lookups, receipt
 from switch.admission import media_type_refusal
 from switch.config import normal_authority
 from switch.connection import target
 from switch.endpoint import _template
 from switch.errors import Problem
+from switch.keyfile import PublicKey
 from switch.message import decode_account, decode_empty, decode_payment, is_text
 from switch.reply import refused
 from switch.requests import path_id, read_position, read_query
@@ -35,6 +36,8 @@ from switch.signature import (
     digest_field,
     find_candidate,
     parse_idempotency_key,
+    raw_signature,
+    signing_key,
     verify,
 )
 from switch.structured import Fault, parse, serialise
@@ -233,6 +236,27 @@ def test_targets_are_read_or_refused(holds: Callable[..., None]) -> None:
     targets = st.one_of(texts, texts.map(lambda text: f"/v1/accounts/{text}"))
     ascii_queries = queries.filter(str.isascii)  # all that a verified request has
     holds(claim, targets, ascii_queries, texts)
+
+
+def test_receipts_are_read_or_faults(holds: Callable[..., None]) -> None:
+    """Any text, and any header and payload with a good signature, is a receipt or a sentence."""
+    seed = bytes(32)
+    signing = signing_key("switch/one", seed)
+    public = PublicKey(key_id="switch/one", public_key=keyfile.public_key(seed))
+    header = {"alg": "EdDSA", "kid": "switch/one", "typ": receipt.TYPE}
+
+    def check(token: str) -> None:
+        found = receipt.verify(token, {"switch/one": public})
+        assert isinstance(found, Fault)
+        assert found.detail.isprintable()
+
+    def claim(text: str, content: bytes, at_header: bool) -> None:
+        check(text)
+        parts = [json.dumps(header).encode(), content]
+        signed = ".".join(map(keyfile.base64url, parts[::-1] if at_header else parts))
+        check(f"{signed}.{keyfile.base64url(raw_signature(signed.encode(), signing))}")
+
+    holds(claim, texts, bodies, st.booleans())
 
 
 def test_media_types_are_read_or_refused(holds: Callable[..., None]) -> None:

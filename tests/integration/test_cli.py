@@ -1,6 +1,8 @@
 """The command line, every command: what it does, prints and refuses, and its exit codes."""
 
+import asyncio
 import json
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -9,7 +11,8 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from switch import keyfile
+from switch import keyfile, limits
+from switch.clock import SYSTEM_CLOCK
 from tests.databases import ADMIN, Database
 from tests.integration import running
 from tests.integration.running import CURRENCY, Said, paying, serving, switch
@@ -173,10 +176,41 @@ async def test_the_switch_rotates_its_own_key(desk: Desk, tmp_path: Path) -> Non
         seed = keyfile.read_private_key(Path(rotated["file"]))
         assert published[rotated["key_id"]] == keyfile.public_pem(keyfile.public_key(seed))
     rotate = ("key", "rotate", "--key-dir", tmp_path)
-    assert "signs from now on" in (await desk.say(*rotate)).out
+    assert "signs from now on" in (await desk.say(*rotate, "--not-before", "now")).out
     assert "signs from now on" in (await desk.say(*rotate, "--not-before", "2020-01-01")).out
     later = await desk.say(*rotate, "--not-before", "2099-01-01")
     assert "signs from 2099-01-01T00:00:00.000000Z on" in later.out
+
+
+async def test_a_key_of_the_switch_is_ended(desk: Desk, tmp_path: Path) -> None:
+    """It stays listed, its validity is over; the last one that signs is not ended."""
+    rotate = ("key", "rotate", "--key-dir", tmp_path, "--not-before", "now")
+    lost, kept = [(await desk(*rotate))["key_id"] for _ in range(2)]
+    for _ in range(2):
+        await desk("key", "revoke", lost)
+    listed = {row["key_id"]: row for row in (await desk("key", "list"))["keys"]}
+    now = SYSTEM_CLOCK.now()
+    assert datetime.fromisoformat(listed[lost]["not_after"]) < now
+    assert datetime.fromisoformat(listed[kept]["not_after"]) > now
+    assert "switch key list" in await desk.refused("key", "revoke", "switch/none")
+
+
+async def test_a_new_key_of_the_switch_is_published_before_it_signs(
+    desk: Desk, tmp_path: Path
+) -> None:
+    """It signs at once where nothing else can, otherwise when caches have long forgotten."""
+    rotate = ("key", "rotate", "--key-dir", tmp_path)
+    before = SYSTEM_CLOCK.now()
+    first = await desk(*rotate)
+    assert before <= datetime.fromisoformat(first["not_before"]) <= SYSTEM_CLOCK.now()
+    lead = timedelta(seconds=limits.SWITCH_KEY_LEAD_S)
+    before = SYSTEM_CLOCK.now()
+    second = await desk(*rotate)
+    assert before + lead <= datetime.fromisoformat(second["not_before"])
+    assert datetime.fromisoformat(second["not_before"]) <= SYSTEM_CLOCK.now() + lead
+    await asyncio.to_thread(Path(first["file"]).unlink)
+    said = await desk.say(*rotate)
+    assert "signs from now on" in said.out, "the first key's private half is lost"
 
 
 async def test_tiers(desk: Desk) -> None:

@@ -8,12 +8,16 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from uuid import uuid4
 
+import msgspec
 import pytest
 
-from switch import keyfile, limits
+from switch import keyfile, limits, receipt
 from switch.clock import SYSTEM_CLOCK
+from switch.message import Payment
+from switch.receipt import Genuine
 from switch.signature import signing_key
-from tests.integration.town import Member, Reply, Town, eventually, payment
+from switch.structured import Fault
+from tests.integration.town import Member, Reply, Town, eventually, payment, until
 
 
 async def send(town: Town, sender: Member, payer: str, payee: str, **changes: object) -> Reply:
@@ -175,7 +179,7 @@ async def test_the_switch_changes_its_key_without_a_break(
 ) -> None:
     """After a rotation the new key signs, both are published, and old answers still verify."""
     before = await send(town, wallet, payer, payee)
-    name = await town.operator.make_switch_key(town.key_dir)
+    made = await town.operator.make_switch_key(town.key_dir, not_before=SYSTEM_CLOCK.now())
 
     async def with_new_key() -> Reply:
         reply = await send(town, wallet, payer, payee)
@@ -183,16 +187,64 @@ async def test_the_switch_changes_its_key_without_a_break(
         return reply
 
     async with asyncio.timeout(10):
-        while f"switch/{name}" not in (await with_new_key()).headers["Signature-Input"]:
+        while made.key_id not in (await with_new_key()).headers["Signature-Input"]:
             pass
     document = (await town.raw("GET", "/.well-known/jwks.json")).json
     published = {key["kid"] for key in document["keys"]}
-    assert f"switch/{name}" in published
+    assert made.key_id in published
     assert before.headers["Signature-Input"].split('keyid="')[1].split('"')[0] in published
     for key in document["keys"]:
         assert key["kty"] == "OKP"
         assert key["crv"] == "Ed25519"
         assert "d" not in key, "private halves are never published"
+
+
+async def test_a_key_of_the_switch_is_left_alone_before_its_end(town: Town) -> None:
+    """Nobody gets an answer that is signed after the end of its key, to the second."""
+    now = SYSTEM_CLOCK.now()
+    end = now + timedelta(seconds=limits.SWITCH_KEY_MARGIN_S)
+    made = await town.operator.make_switch_key(town.key_dir, not_before=now, not_after=end)
+    participants = town.app.participants
+    await until(
+        lambda: any(key.key_id == made.key_id for key in participants.published_keys),
+        "the key is published",
+    )
+    assert participants.signing_key is not None
+    assert participants.signing_key.key_id != made.key_id
+
+
+async def test_a_key_of_the_switch_that_was_read_by_others_is_ended(
+    town: Town, wallet: Member, payer: str, payee: str
+) -> None:
+    """It signs no more, stays published, and what it signed before still verifies."""
+    operator, participants = town.operator, town.app.participants
+    lost = participants.signing_key
+    assert lost is not None
+    answer = await send(town, wallet, payer, payee)
+    token = (await town.send(wallet, "GET", f"/v1/payments/{answer.json['id']}/receipt")).body
+    unbegun = await operator.make_switch_key(town.key_dir)
+    made = await operator.make_switch_key(town.key_dir, not_before=SYSTEM_CLOCK.now())
+    for key_id in (lost.key_id, unbegun.key_id, lost.key_id):
+        await operator.end_switch_key(key_id)
+
+    def ended() -> bool:
+        now = SYSTEM_CLOCK.now()
+        found = {key.key_id: key.not_after for key in participants.published_keys}
+        return all((found[key_id] or now) < now for key_id in (lost.key_id, unbegun.key_id))
+
+    await until(ended, "both have ended")
+    assert participants.signing_key is not None
+    assert participants.signing_key.key_id == made.key_id
+    assert (await send(town, wallet, payer, payee)).status == 201
+    keys = keyfile.parse_jwks((await town.raw("GET", "/.well-known/jwks.json")).body)
+    assert isinstance(receipt.verify(token.decode(), keys), Genuine)
+    late = receipt.issue(
+        msgspec.convert(answer.json, Payment),
+        issuer="forger",
+        key=lost,
+        issued_at_s=SYSTEM_CLOCK.now_us() // 1_000_000 + 1,
+    )
+    assert isinstance(receipt.verify(late, keys), Fault)
 
 
 async def test_many_failures_of_one_key_from_one_address_are_turned_away(

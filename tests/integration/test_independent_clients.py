@@ -8,8 +8,6 @@ import asyncio
 import base64
 import hashlib
 import json
-import shutil
-import subprocess
 import time
 import uuid
 from collections.abc import Awaitable, Callable
@@ -31,11 +29,9 @@ from http_message_signatures import (
 )
 
 from switch import keyfile
-from tests.conftest import missing
+from tests.integration import node
 from tests.integration.town import Member, Town, payment
 
-NPM_FOLDER = Path(__file__).parent / "npm"
-NPM_TIMEOUT_S = 120
 COMPONENTS = ["@method", "@authority", "@path", "content-digest", "idempotency-key"]
 REPLY_COMPONENTS = (
     '"@status"',
@@ -170,24 +166,6 @@ def send_with_python(job: Job) -> Reply:
     return Reply(status=answer.status, body=json.loads(body), verified=verified)
 
 
-def install_npm_package(folder: Path) -> None:
-    """Install what the lock file names, outside of the checkout."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        missing("Node")
-    for name in ("package.json", "package-lock.json", "client.mjs"):
-        shutil.copy(NPM_FOLDER / name, folder / name)
-    done = subprocess.run(
-        ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=NPM_TIMEOUT_S,
-        check=False,
-    )
-    if done.returncode != 0:
-        missing(f"the npm package http-message-signatures ({done.stderr.strip()[-200:]})")
-
-
 def send_with_node(folder: Path, job: Job) -> Reply:
     """Sign, send and verify with the npm package http-message-signatures."""
     fields = {
@@ -200,17 +178,7 @@ def send_with_node(folder: Path, job: Job) -> Reply:
         "sent": {name: getattr(job.sent, name) for name in Fields.__slots__},
         "jwks": job.jwks,
     }
-    done = subprocess.run(
-        ["node", "client.mjs"],
-        cwd=folder,
-        input=json.dumps(fields),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    answer = json.loads(done.stdout)
+    answer = node.run(folder, "client.mjs", fields)
     return Reply(
         status=answer["status"], body=json.loads(answer["body"]), verified=answer["verified"]
     )
@@ -224,7 +192,7 @@ async def sender(
     send: Callable[[Job], Reply] = send_with_python
     if request.param == "node":
         folder = tmp_path_factory.mktemp("npm")
-        await asyncio.to_thread(install_npm_package, folder)
+        await asyncio.to_thread(node.install, folder)
         send = partial(send_with_node, folder)
 
     async def send_beside(job: Job) -> Reply:

@@ -50,7 +50,7 @@ EXECUTABLE = f"""
 OPERATORS_OWN = {
     "issue_money", "redeem_money", "money_account", "reverse_payment", "set_account", "set_tier",
     "set_default_tier", "add_key", "revoke_key", "add_participant", "set_participant",
-    "set_participant_status", "register_switch_key", "operator_open_account",
+    "set_participant_status", "register_switch_key", "end_switch_key", "operator_open_account",
     "operator_change_account", "post_payment", "apply_to_account", "fold_accounts",
 }  # fmt: skip
 # What deciding payments is: the jobs have no part in it.

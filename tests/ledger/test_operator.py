@@ -1,6 +1,7 @@
 """What the operator does to the books: money in and out, reversals, floors."""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -9,6 +10,7 @@ import pytest
 
 from switch import db
 from switch.admin import Operator
+from switch.clock import SYSTEM_CLOCK
 from switch.errors import SwitchError
 from switch.ledger import Statements
 from switch.outcome import Outcome
@@ -206,6 +208,28 @@ async def test_the_switch_is_no_participant_to_change(admin: asyncpg.Connection)
             await operator.set_participant_status("switch", status=status)
     after = await admin.fetch("SELECT * FROM ledger.participant WHERE participant_no = 0")
     assert after == before
+
+
+async def test_the_last_key_of_the_switch_is_not_ended(
+    admin: asyncpg.Connection, tmp_path: Path
+) -> None:
+    """Without another that is valid now nothing could be signed; the refusal says what to do."""
+    operator = Operator(admin)
+    with pytest.raises(SwitchError, match="no key switch/none"):
+        await operator.end_switch_key("switch/none")
+    now = SYSTEM_CLOCK.now()
+    first = await operator.make_switch_key(tmp_path, not_before=now)
+    others = [f"switch/{row['name']}" for row in await operator.switch_keys()]
+    for key_id in others:
+        if key_id != first.key_id:
+            await operator.end_switch_key(key_id)
+    await operator.make_switch_key(tmp_path, not_before=now + timedelta(days=1))
+    with pytest.raises(SwitchError, match="--not-before now"):
+        await operator.end_switch_key(first.key_id)
+    second = await operator.make_switch_key(tmp_path, not_before=now)
+    await operator.end_switch_key(first.key_id)
+    with pytest.raises(SwitchError, match="--not-before now"):
+        await operator.end_switch_key(second.key_id)
 
 
 @pytest.mark.parametrize("reason", ["", "x" * 141, "a\tb", "\udc80", "\x00"])

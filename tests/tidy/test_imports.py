@@ -10,13 +10,13 @@ from tests.tidy import tree
 # own line, and never what stands later.
 LINES = (
     "limits clock errors outcome state currencies queries metrics keyfile budget examples",
-    "config lifeline message structured components signature signing",
+    "config lifeline message structured components signature signing jws receipt",
     "log reply",
     "db binaries cluster keeper embedded",
     "migrate participants ledger upkeep reads admission requests service",
     "lane",
     "router",
-    "authorize steps accounts lookups events",
+    "authorize steps accounts lookups receipts events",
     "openapi public",
     "endpoint connection",
     "services",
@@ -26,7 +26,7 @@ LINES = (
     "worker jobs",
     "supervisor admin_port serving",
     "terminal demo_city demo_traffic demo_table demo",
-    "cli_operator cli_participants cli_accounts cli_serve cli_demo cli_status cli",
+    "cli_operator cli_participants cli_accounts cli_receipts cli_serve cli_demo cli_status cli",
     "__main__",
 )
 ORDER = " ".join(LINES).split()
@@ -52,6 +52,8 @@ PURE = (
     "components",
     "signature",
     "signing",
+    "jws",
+    "receipt",
     "reply",
 )
 IO_PACKAGES = {"asyncio", "asyncpg", "aiohttp", "uvloop", "socket", "subprocess", "time"}

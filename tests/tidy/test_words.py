@@ -15,7 +15,7 @@ HOST = re.compile(r"https?://|--index-url|--extra-index-url|--find-links", re.IG
 BINARY = {".png", ".ico", ".woff2"}
 
 # Where money is named, counted or moved. Waits may be floats; amounts never meet one.
-MONEY = ("message", "outcome", "reply", "ledger", "authorize", "accounts", "lookups")
+MONEY = ("message", "outcome", "reply", "ledger", "authorize", "accounts", "lookups", "receipt")
 AMOUNT = re.compile(r"amount|balance|limit|floor|held|available")
 # How long something took may be a float in SQL, if its name says that it is seconds.
 SQL_FLOAT = re.compile(r"\b(real|float[48]?|double\s+precision|money)\b", re.IGNORECASE)

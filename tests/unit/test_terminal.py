@@ -11,7 +11,7 @@ from switch.cli import app
     [
         ("serve", ["[embedded]", "[the workers']", "HOST[:PORT]", "[DATA_DIR/keys]"]),
         ("tier set", ["[none]"]),
-        ("key rotate", ["[now]"]),
+        ("key rotate", ["[5 minutes from now"]),
         ("demo", ["[keep serving]"]),
     ],
 )
