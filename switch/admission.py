@@ -6,6 +6,7 @@ answered unsigned; once there is a `Caller`, everything is signed.
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from msgspec import Struct
 
@@ -23,24 +24,21 @@ from switch.components import BoundRequest
 from switch.config import normal_authority
 from switch.errors import LedgerUnavailable, OutcomeUnknown, Problem
 from switch.metrics import WorkerMetrics
-from switch.participants import Participant, Participants
+from switch.participants import Key, Participant, Participants
 from switch.reply import Answer, refused, signed
 from switch.signature import Candidate, check_age, check_digest, find_candidate, verify
 from switch.structured import FieldLines
-
-BODY_TOO_LARGE = Problem(
-    name="body-too-large", detail=f"a body has at most {limits.BODY_BYTES_MAX} bytes"
-)
 
 
 class Request:
     """A request as it stands on the wire. The body is read when it is asked for, and bounded."""
 
     __slots__ = (
+        "after_answer",
         "authority",
+        "body_bytes",
         "has_body",
         "headers",
-        "is_too_large",
         "method",
         "path",
         "peer",
@@ -58,8 +56,8 @@ class Request:
         headers: FieldLines,
         peer: str,
         has_body: bool,
-        is_too_large: bool,
-        read_body: Callable[[], Awaitable[bytes | Problem]],
+        body_bytes: int | None,
+        read_body: Callable[[int], Awaitable[bytes | Problem]],
     ) -> None:
         self.method = method
         self.authority = authority  # as sent; None when it was not sent once
@@ -68,12 +66,14 @@ class Request:
         self.headers = headers
         self.peer = peer
         self.has_body = has_body
-        self.is_too_large = is_too_large  # by its own account; known before a byte is read
-        self.read_body = read_body
+        self.body_bytes = body_bytes  # by its own account, before a byte is read; None: not told
+        self.read_body = read_body  # takes the most bytes that it may have
+        self.after_answer: Callable[[], None] | None = None  # called when the answer was taken
 
 
 Handler = Callable[[Request], Awaitable[Answer]]
 
+STOPPING = overloaded("this switch is stopping")
 _KEYS_UNCONFIRMED = ledger_unavailable("whose keys are valid cannot be confirmed now")
 
 
@@ -85,6 +85,9 @@ class Caller(Struct, frozen=True, kw_only=True):
     request: Request
     body: bytes
     digest: bytes  # SHA-256 of the body
+
+
+Handle = Callable[[Caller], Awaitable[Answer | Problem]]
 
 
 class Admission:
@@ -122,12 +125,11 @@ class Admission:
         candidate = self._candidate(request)
         if isinstance(candidate, Problem):
             return self._counted(candidate)
-        body = await request.read_body()
+        body = await request.read_body(limits.BODY_BYTES_MAX)
         if isinstance(body, Problem):
             return self._counted(body)
-        digest = check_digest(candidate.bound.content_digest, body)
+        digest = self._digest(candidate, request.peer, body)
         if isinstance(digest, Problem):
-            self._budget.charge(request.peer, candidate.key_id)
             return self._counted(digest)
         participant = self._sender(candidate, request.peer)
         if isinstance(participant, Problem):
@@ -173,8 +175,14 @@ class Admission:
             refusal = self._attempts.enter((request.peer, candidate.key_id))
         return candidate if refusal is None else refusal
 
-    def _sender(self, candidate: Candidate, peer: str) -> Participant | Problem:
-        """Whose signature it is, by the keys and the clock of this moment.
+    def _digest(self, candidate: Candidate, peer: str, body: bytes) -> bytes | Problem:
+        digest = check_digest(candidate.bound.content_digest, body)
+        if isinstance(digest, Problem):
+            self._budget.charge(peer, candidate.key_id)
+        return digest
+
+    def _key(self, candidate: Candidate) -> Key | Problem:
+        """The key that signed, by the keys and the clock of this moment.
 
         The body may have taken its time, so nothing that was true of the headers is relied on.
         """
@@ -185,6 +193,13 @@ class Admission:
             return Problem(name="key-unknown", detail="the key was revoked meanwhile")
         if not key.is_valid_at(self._clock.now_us()):
             return Problem(name="key-not-valid", detail="not before its start, not after its end")
+        return key
+
+    def _sender(self, candidate: Candidate, peer: str) -> Participant | Problem:
+        """Whose signature it is."""
+        key = self._key(candidate)
+        if isinstance(key, Problem):
+            return key
         started_s = self._clock.monotonic_s()
         is_genuine = verify(candidate, key.public_key)
         self._metrics.signature_seconds.observe(self._clock.monotonic_s() - started_s)
@@ -193,22 +208,22 @@ class Admission:
             return Problem(name="signature-invalid", detail="the signature is not by this key")
         return key.participant
 
-    def seal(self, caller: Caller, result: Answer | Problem) -> Answer:
+    def seal(self, bound: BoundRequest, result: Answer | Problem) -> Answer:
         """The answer to a verified request, signed and bound to it."""
         answer = refused(result) if isinstance(result, Problem) else result
         key = self._participants.signing_key
         assert key is not None, "nobody is admitted while answers cannot be signed"
         created = self._clock.now_us() // 1_000_000
-        return signed(answer, key=key, bound=caller.bound, created=created)
+        return signed(answer, key=key, bound=bound, created=created)
 
-    def signed(self, handle: Callable[[Caller], Awaitable[Answer | Problem]]) -> Handler:
+    def signed(self, handle: Handle) -> Handler:
         """What serves an endpoint that asks the ledger directly: admit, handle, seal."""
 
         async def serve(request: Request) -> Answer:
             caller = await self.admit(request)
             if isinstance(caller, Problem):
                 return refused(caller)
-            return self.seal(caller, await self._handle(caller, handle))
+            return self.seal(caller.bound, await self._handle(caller, handle))
 
         return serve
 
@@ -218,24 +233,65 @@ class Admission:
             return None
         return self._reads.enter(caller.participant.number)
 
+    def signed_large(self, handle: Handle, *, body_bytes_max: int, in_flight: InFlight) -> Handler:
+        """What serves an endpoint whose bodies are too large to be kept for strangers.
+
+        A signature covers the digest, not the body: who asks is proven by the headers, and there
+        must be room among the requests in flight, before a byte of the body is read. The room is
+        kept until the answer was taken, so a slow reader holds his own room and no more memory.
+        """
+
+        async def serve(request: Request) -> Answer:
+            candidate = self._candidate(request)
+            if isinstance(candidate, Problem):
+                return refused(self._counted(candidate))
+            sender = self._sender(candidate, request.peer)
+            if isinstance(sender, Problem):
+                return refused(self._counted(sender))
+            refusal = STOPPING if self._is_draining else in_flight.enter(sender.number)
+            if refusal is not None:
+                return self.seal(candidate.bound, refusal)
+            request.after_answer = partial(in_flight.leave, sender.number)
+            caller = await self._with_body(request, candidate, body_bytes_max)
+            if isinstance(caller, Problem):
+                return refused(self._counted(caller))
+            return self.seal(caller.bound, await _answered(caller, handle))
+
+        return serve
+
+    async def _with_body(
+        self, request: Request, candidate: Candidate, body_bytes_max: int
+    ) -> Caller | Problem:
+        """The caller who was proven before, now that the body has come."""
+        body = await request.read_body(body_bytes_max)
+        if isinstance(body, Problem):
+            return body
+        digest = self._digest(candidate, request.peer, body)
+        if isinstance(digest, Problem):
+            return digest
+        key = self._key(candidate)
+        if isinstance(key, Problem):
+            return key
+        return Caller(
+            participant=key.participant,
+            bound=candidate.bound,
+            request=request,
+            body=body,
+            digest=digest,
+        )
+
     def drain(self) -> None:
         """Begin nothing new; look-ups are still answered."""
         self._is_draining = True
 
-    async def _handle(
-        self, caller: Caller, handle: Callable[[Caller], Awaitable[Answer | Problem]]
-    ) -> Answer | Problem:
+    async def _handle(self, caller: Caller, handle: Handle) -> Answer | Problem:
         if self._is_draining and caller.request.method == "POST":
-            return overloaded("this switch is stopping")
+            return STOPPING
         refusal = self.read_refusal(caller) or self._in_flight.enter(caller.participant.number)
         if refusal is not None:
             return refusal
         try:
-            return await handle(caller)
-        except LedgerUnavailable:
-            return ledger_unavailable()
-        except OutcomeUnknown:
-            return OUTCOME_UNKNOWN
+            return await _answered(caller, handle)
         finally:
             self._in_flight.leave(caller.participant.number)
 
@@ -249,6 +305,20 @@ class Admission:
         return Problem(
             name="wrong-authority", detail="the request is for a name this switch does not have"
         )
+
+
+async def _answered(caller: Caller, handle: Handle) -> Answer | Problem:
+    try:
+        return await handle(caller)
+    except LedgerUnavailable:
+        return ledger_unavailable()
+    except OutcomeUnknown:
+        return OUTCOME_UNKNOWN
+
+
+def body_too_large(bytes_max: int) -> Problem:
+    """The problem of a body that is longer than its endpoint takes."""
+    return Problem(name="body-too-large", detail=f"a body has at most {bytes_max} bytes here")
 
 
 def media_type_refusal(headers: FieldLines) -> Problem | None:

@@ -12,6 +12,7 @@ from switch import db, ledger, limits, log, migrate
 from switch.accounts import Accounts
 from switch.admission import Admission
 from switch.authorize import Authorize
+from switch.batch import Batches
 from switch.budget import FailureBudget, InFlight
 from switch.clock import SYSTEM_CLOCK, Clock
 from switch.config import Config
@@ -61,6 +62,10 @@ class App:
         )
         self._others = InFlight(
             total_max=limits.READS_IN_FLIGHT_MAX, each_max=limits.PARTICIPANT_READS_IN_FLIGHT_MAX
+        )
+        self._batches = InFlight(
+            total_max=limits.BATCHES_IN_FLIGHT_MAX,
+            each_max=limits.PARTICIPANT_BATCHES_IN_FLIGHT_MAX,
         )
         self._router = Router(self._lanes, steps=self._step_lane, in_flight=self._payments)
         self._admission = Admission(
@@ -143,6 +148,7 @@ class App:
             async with asyncio.timeout(self._config.drain_s):
                 await self._payments.empty()
                 await self._others.empty()
+                await self._batches.empty()
         except TimeoutError:
             _log.warning("not all was answered", unanswered=self._payments.total)
 
@@ -180,6 +186,15 @@ class App:
         authorize = Authorize(
             admission=admission, router=self._router, reads=reads, clock=clock, metrics=metrics
         )
+        batches = Batches(
+            admission=admission,
+            authorize=authorize,
+            router=self._router,
+            reads=reads,
+            in_flight=self._batches,
+            clock=clock,
+            metrics=metrics,
+        )
         accounts = Accounts(admission=admission, reads=reads, clock=clock, metrics=metrics)
         steps = Steps(
             admission=admission, router=self._router, reads=reads, clock=clock, metrics=metrics
@@ -196,6 +211,7 @@ class App:
         endpoints = (
             *authorize.endpoints(),
             *steps.endpoints(),
+            *batches.endpoints(),
             *lookups.endpoints(),
             *receipts.endpoints(),
             *self._events.endpoints(),

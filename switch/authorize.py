@@ -16,6 +16,7 @@ from switch.errors import LedgerUnavailable, Problem
 from switch.ledger import Disposition, Order, Verdict, new_id
 from switch.message import Payment, PaymentRequest, decode_payment
 from switch.metrics import WorkerMetrics
+from switch.participants import Participant
 from switch.reads import Reads
 from switch.reply import Answer, decided, refused
 from switch.requests import KEY_REUSED, query_refusal, standing
@@ -48,7 +49,7 @@ class Authorize:
         caller = await self._admission.admit(request)
         if isinstance(caller, Problem):
             return refused(caller)
-        answer = self._admission.seal(caller, await self._decide(caller))
+        answer = self._admission.seal(caller.bound, await self._decide(caller))
         self._metrics.payment_seconds.observe(self._clock.monotonic_s() - started_s)
         return answer
 
@@ -69,22 +70,27 @@ class Authorize:
         payment = decode_payment(caller.body)
         if isinstance(payment, Problem):
             return payment
-        verdict = await self._router.decide(self._order(caller, key, payment))
+        order = self.order(caller.participant, key, caller.digest, payment)
+        verdict = await self._router.decide(order)
         if isinstance(verdict, Problem):
             return verdict
-        return self._answer(verdict)
+        return self.answer(verdict)
 
-    def _order(self, caller: Caller, key: str, payment: PaymentRequest) -> Order:
+    def order(
+        self, participant: Participant, key: str, digest: bytes, payment: PaymentRequest
+    ) -> Order:
+        """What the ledger is asked to decide."""
         return Order(
-            participant_no=caller.participant.number,
-            participant=caller.participant.id,
+            participant_no=participant.number,
+            participant=participant.id,
             key=key,
-            digest=caller.digest,
+            digest=digest,
             payment_id=new_id(self._clock.now_us()),
             request=payment,
         )
 
-    def _answer(self, verdict: Verdict) -> Answer | Problem:
+    def answer(self, verdict: Verdict) -> Answer | Problem:
+        """The answer to what was decided; it is counted here."""
         if verdict.payment is None:
             assert verdict.disposition is Disposition.KEY_REUSED, "a decision has its payment"
             return KEY_REUSED

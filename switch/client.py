@@ -24,6 +24,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from switch.batch_exchange import BatchedPayment, settle_batch
 from switch.clock import SYSTEM_CLOCK, Clock, rfc3339
 from switch.errors import Problem
 from switch.exchange import (
@@ -48,6 +49,7 @@ from switch.signature import signing_key
 __all__ = [
     "Account",
     "AccountOperation",
+    "BatchedPayment",
     "Client",
     "ClientError",
     "Entry",
@@ -140,6 +142,7 @@ class Client:
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         seed = key if isinstance(key, bytes) else read_private_key(key)
+        self._clock = clock
         self._exchange = Exchange(
             url,
             signing_key(key_id, seed),
@@ -210,6 +213,24 @@ class Client:
     ) -> Payment:
         """As `pay`, with the body ready-made: a repeat must be the same bytes."""
         return await self._post("/v1/payments", body, _PAYMENT, idempotency_key, deadline_s)
+
+    async def pay_batch(
+        self,
+        payments: Mapping[str, Mapping[str, object] | bytes],
+        *,
+        deadline_s: float | None = None,
+    ) -> dict[str, BatchedPayment]:
+        """Have up to 1,000 payments decided, by idempotency key, in their order.
+
+        Each is given by its fields, as they stand on the wire, or ready-made as bytes. What is not
+        decided at first is sent again, alone or with others, until the deadline; the answer tells
+        for each payment what came of it. When all of it was refused, or nothing could be sent, it
+        is a ProblemError or Unreachable.
+        """
+        bodies = {
+            key: one if isinstance(one, bytes) else _body(one) for key, one in payments.items()
+        }
+        return await settle_batch(self._exchange, bodies, deadline_s=deadline_s, clock=self._clock)
 
     async def capture(
         self,

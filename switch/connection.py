@@ -18,9 +18,9 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import HttpProcessingError, HttpRequestParser, RawRequestMessage
 
 from switch import limits, log
-from switch.admission import BODY_TOO_LARGE, Request
+from switch.admission import Request, body_too_large
 from switch.clock import Clock
-from switch.errors import Problem
+from switch.errors import PROBLEMS, Problem
 from switch.message import malformed
 from switch.reply import Answer, refused
 
@@ -30,6 +30,7 @@ NOT_HTTP = malformed("This is not a request of HTTP/1.1 within its bounds.")
 _STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus
 }
+_TOO_LARGE, _ = PROBLEMS["body-too-large"]
 _EXPECTED = "100-continue"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -199,17 +200,22 @@ class Connection(BaseProtocol):
     async def _answer(self, message: RawRequestMessage, body: StreamReader) -> bool:
         """Serve one request; whether another may follow."""
         self._body = body
-        answer = await self._server.serve(self._request(message, body))
-        keep_alive = not (
-            self._ends
-            or self._server.is_draining
-            or message.should_close
-            or message.version < HttpVersion11
-            or answer.status == BODY_TOO_LARGE.status  # the rest of it is not worth reading
-        )
-        self._write(answer, has_body=message.method != "HEAD", keep_alive=keep_alive)
-        if self._paused:
-            await self._until_read()
+        request = self._request(message, body)
+        try:
+            answer = await self._server.serve(request)
+            keep_alive = not (
+                self._ends
+                or self._server.is_draining
+                or message.should_close
+                or message.version < HttpVersion11
+                or answer.status == _TOO_LARGE  # the rest of it is not worth reading
+            )
+            self._write(answer, has_body=message.method != "HEAD", keep_alive=keep_alive)
+            if self._paused:
+                await self._until_read()
+        finally:
+            if request.after_answer is not None:
+                request.after_answer()
         if not body.is_eof() and not await _read_over(body):
             return False
         self._body = None
@@ -226,23 +232,25 @@ class Connection(BaseProtocol):
             headers=message.headers,
             peer=self._peer,
             has_body=body is not EMPTY_PAYLOAD and length != "0",
-            is_too_large=length is not None and int(length) > limits.BODY_BYTES_MAX,
+            body_bytes=None if length is None else int(length),
             read_body=partial(self._read_body, message, body),
         )
 
-    async def _read_body(self, message: RawRequestMessage, body: StreamReader) -> bytes | Problem:
+    async def _read_body(
+        self, message: RawRequestMessage, body: StreamReader, bytes_max: int
+    ) -> bytes | Problem:
         """All of a body, bounded in size and time."""
         pieces = bytearray()
         try:
             if body.is_eof():  # all of it came with the head
                 read = body.read_nowait()
-                return read if len(read) <= limits.BODY_BYTES_MAX else BODY_TOO_LARGE
+                return read if len(read) <= bytes_max else body_too_large(bytes_max)
             self._invite(message)
             async with asyncio.timeout(limits.BODY_READ_TIMEOUT_S):
                 while not body.at_eof():
                     pieces += await body.readany()
-                    if len(pieces) > limits.BODY_BYTES_MAX:
-                        return BODY_TOO_LARGE
+                    if len(pieces) > bytes_max:
+                        return body_too_large(bytes_max)
             return bytes(pieces)
         except TimeoutError:
             return malformed(f"The body did not arrive within {limits.BODY_READ_TIMEOUT_S:g} s.")

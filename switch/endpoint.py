@@ -7,7 +7,7 @@ logged, counted, answered 500.
 from collections.abc import Sequence
 
 from switch import log
-from switch.admission import BODY_TOO_LARGE, Request
+from switch.admission import Request, body_too_large
 from switch.errors import Problem
 from switch.metrics import WorkerMetrics
 from switch.reply import Answer, refused
@@ -41,8 +41,8 @@ class Dispatch:
             found = self._find(request.method, request.path)
             if isinstance(found, Endpoint):
                 name = found.name
-                if request.is_too_large:
-                    answer = refused(BODY_TOO_LARGE)
+                if (request.body_bytes or 0) > found.body_bytes_max:
+                    answer = refused(body_too_large(found.body_bytes_max))
                 else:
                     answer = await found.handler(request)
             else:

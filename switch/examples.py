@@ -88,6 +88,31 @@ EVENT_PAGE: dict[str, Any] = {
     "next_after": "17",
 }
 
+BATCH_REQUEST: dict[str, Any] = {
+    "payments": [
+        {"idempotency_key": "order-4711-1", "payment": PAYMENT_REQUEST},
+        {"idempotency_key": "order-4712-1", "payment": PAYMENT_REQUEST | {"currency": "ABC"}},
+    ]
+}
+
+BATCH_ANSWER: dict[str, Any] = {
+    "answers": [
+        {"idempotency_key": "order-4711-1", "status": 201, "replayed": False, "body": PAYMENT},
+        {
+            "idempotency_key": "order-4712-1",
+            "status": 400,
+            "replayed": False,
+            "body": {
+                "type": "urn:switch:problem:malformed-message",
+                "title": "The message breaks a rule of the contract",
+                "status": 400,
+                "detail": "`ABC` is not a currency of ISO 4217.",
+                "field": "currency",
+            },
+        },
+    ]
+}
+
 ACCOUNT_REQUEST: dict[str, Any] = {"currency": "CNY", "kind": "wallet", "reference": "customer-17"}
 
 ACCOUNT: dict[str, Any] = {

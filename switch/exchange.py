@@ -18,6 +18,7 @@ from typing import Self
 
 import aiohttp
 import msgspec
+from msgspec.structs import replace
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -66,6 +67,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     status: int
     body: bytes
     retry_after_s: float = 0.0
+    follows_doubt: bool = False  # an attempt before this one may have been decided as well
 
 
 class Untrusted(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,7 +130,7 @@ class Exchange:
         self._switch_keys = dict(switch_keys or {})
         self._fetched_s = -CLIENT_KEYS_REFETCH_S
         self._fetching = asyncio.Lock()
-        self._deadline_s = deadline_s
+        self.deadline_s = deadline_s  # of one call with all its attempts, unless told otherwise
         self._connections_max = connections_max
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
@@ -156,7 +158,7 @@ class Exchange:
     async def settle(self, order: Order, *, deadline_s: float | None = None) -> Answer:
         """Send until there is a trusted answer below 300; every other end is a ClientError."""
         begun_s = self._clock.monotonic_s()
-        ends_s = begun_s + (self._deadline_s if deadline_s is None else deadline_s)
+        ends_s = begun_s + (self.deadline_s if deadline_s is None else deadline_s)
         doubtful = False  # whether an attempt may have been decided without our knowing
         last: Answer | Untrusted = Untrusted(detail="there was no time for an attempt", sent=False)
         for attempt in range(CLIENT_ATTEMPTS_MAX):
@@ -165,12 +167,12 @@ class Exchange:
                 break
             last = await self._attempt(order, min(CLIENT_ATTEMPT_TIMEOUT_S, ends_s - now_s))
             if isinstance(last, Answer) and last.status < 300:
-                return last
+                return replace(last, follows_doubt=doubtful)
             doubtful = doubtful or _leaves_doubt(last)
             waited_s = self._clock.monotonic_s() - begun_s
             if not _is_worth_repeating(last, waited_s):
                 break
-            pause_s = _pause_s(attempt, last)
+            pause_s = backoff_s(attempt, last.retry_after_s if isinstance(last, Answer) else 0.0)
             if self._clock.monotonic_s() + pause_s >= ends_s:
                 break
             await asyncio.sleep(pause_s)
@@ -314,11 +316,13 @@ def _leaves_doubt(last: Answer | Untrusted) -> bool:
     return last.sent if isinstance(last, Untrusted) else last.status in RETRIED - NOT_DECIDED
 
 
-def _pause_s(attempt: int, last: Answer | Untrusted) -> float:
-    """Exponential with full jitter, so that clients that failed together do not return together."""
+def backoff_s(attempt: int, asked_s: float) -> float:
+    """Exponential with full jitter, so that clients that failed together do not return together.
+
+    `asked_s` is what the switch asked for (Retry-After); that comes before.
+    """
     ceiling_s = min(CLIENT_BACKOFF_S_MAX, CLIENT_BACKOFF_S_MIN * 2 ** min(attempt, 16))
     jittered_s = random.uniform(CLIENT_BACKOFF_S_MIN / 2, ceiling_s)  # noqa: S311  no secret
-    asked_s = last.retry_after_s if isinstance(last, Answer) else 0.0
     return asked_s + jittered_s
 
 

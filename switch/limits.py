@@ -2,6 +2,8 @@
 
 # One message.
 BODY_BYTES_MAX = 64 * 1024  # a payment is under 2 KiB; the rest is room for signatures of proxies
+BATCH_BODY_BYTES_MAX = 1024 * 1024  # a participant's batch; some 300 bytes a payment are usual
+BATCH_PAYMENTS_MAX = 1_000  # in a participant's batch; four full calls of the deciding function
 BODY_READ_TIMEOUT_S = 10.0  # from the first header to the last byte; a slow body holds a connection
 ANSWER_WRITE_TIMEOUT_S = 10.0  # a caller that does not read its answers holds a connection
 UNREAD_S_MAX = 30.0  # bytes of an answer that the caller's machine does not take
@@ -67,6 +69,10 @@ LANE_COUNT_MAX = 16
 GC_NEW_OBJECTS = 10_000  # before a search for cycles among them; Python's own choice is 700
 LANE_QUEUE_MAX = 2048  # messages waiting for one lane; eight full batches
 PARTICIPANT_IN_FLIGHT_MAX = 1024  # accepted and unanswered messages of one participant, per worker
+BATCH_WINDOW_PAYMENTS = 256  # of one participant's batch at a time; more would only wait in a lane
+BATCHES_IN_FLIGHT_MAX = 8  # of all participants, per worker, body to answer; 5 MiB each at most
+PARTICIPANT_BATCHES_IN_FLIGHT_MAX = 4  # of which: of one participant
+BATCH_SENDING_S_MAX = 2.0  # payments of a batch that are not on their way by then are refused
 QUEUE_LOOK_S = 0.25  # how often a queue is searched for what waited too long
 QUEUE_WAIT_S_MAX = 3.0  # a message waits this long for a broken link, then it is refused undecided
 TWIN_WAIT_S_MAX = 12.0  # waiting for the same key in flight; longer than any batch can take
@@ -178,6 +184,9 @@ assert STATEMENT_WAIT_S > STATEMENT_TIMEOUT_S, "the server must give up before t
 assert TWIN_WAIT_S_MAX > STATEMENT_WAIT_S + QUEUE_WAIT_S_MAX, "a twin outlasts what it waits for"
 assert LANE_QUEUE_MAX >= BATCH_SIZE_MAX, "a queue holds at least one full batch"
 assert PARTICIPANT_IN_FLIGHT_MAX <= LANE_QUEUE_MAX, "one participant cannot fill a lane alone"
+assert PARTICIPANT_BATCHES_IN_FLIGHT_MAX < BATCHES_IN_FLIGHT_MAX, "one sender leaves room"
+assert PARTICIPANT_BATCHES_IN_FLIGHT_MAX * BATCH_WINDOW_PAYMENTS <= PARTICIPANT_IN_FLIGHT_MAX
+assert BATCHES_IN_FLIGHT_MAX * BATCH_WINDOW_PAYMENTS <= LANE_QUEUE_MAX, "batches alone fit a lane"
 assert PARTICIPANTS_POLL_S + PARTICIPANTS_QUERY_TIMEOUT_S < 1.0, "a revoked key stops within 1 s"
 assert PARTICIPANTS_QUERY_TIMEOUT_S < PARTICIPANTS_TRUST_S, "a poll may fail once without alarm"
 assert SWITCH_KEY_LEAD_S > JWKS_AGE_S_MAX + PARTICIPANTS_TRUST_S + 2 * SIGNATURE_AHEAD_S_MAX, (
@@ -210,3 +219,4 @@ EMBEDDED_SOCKET_DIR_BYTES_MAX = 89  # a socket's path has 107 bytes on Linux, it
 assert EMBEDDED_STOP_WAIT_S > EMBEDDED_FAST_STOP_S + 2 * EMBEDDED_IMMEDIATE_STOP_S
 assert EMBEDDED_DRAIN_S > DRAIN_S, "workers finish before their database stops"
 assert CLIENT_ATTEMPT_TIMEOUT_S > STATEMENT_WAIT_S + QUEUE_WAIT_S_MAX, "the switch answers first"
+assert CLIENT_ATTEMPT_TIMEOUT_S > BATCH_SENDING_S_MAX + TWIN_WAIT_S_MAX, "to a batch as well"

@@ -371,6 +371,23 @@ def malformed(detail: str, field: str | None = None) -> Problem:
     )
 
 
+# What decoding ends with when the body is not what it should be.
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+def unreadable(error: Exception) -> Problem:
+    """The problem of a body that cannot be decoded."""
+    match error:
+        case msgspec.ValidationError():
+            return _broken_rule(str(error))
+        case msgspec.DecodeError():
+            return malformed(f"The body is not JSON: {_shown(str(error))}.")
+        case UnicodeDecodeError():
+            return malformed("The body is not UTF-8.")
+        case _:
+            return malformed("The body is nested too deeply.")
+
+
 def _unknown_currency(currency: str) -> Problem:
     return malformed(f"`{_shown(currency)}` is not a currency of ISO 4217.", "currency")
 
@@ -378,14 +395,8 @@ def _unknown_currency(currency: str) -> Problem:
 def _decode(decoder: "msgspec.json.Decoder[Message]", body: bytes) -> Message | Problem:
     try:
         message = decoder.decode(body)
-    except msgspec.ValidationError as error:
-        return _broken_rule(str(error))
-    except msgspec.DecodeError as error:
-        return malformed(f"The body is not JSON: {_shown(str(error))}.")
-    except UnicodeDecodeError:
-        return malformed("The body is not UTF-8.")
-    except RecursionError:
-        return malformed("The body is nested too deeply.")
+    except UNREADABLE as error:
+        return unreadable(error)
     if b"\\" in body or b"\x7f" in body or not body.isascii():  # JSON has C0 only in escapes
         field = _field_with_no_text(message)
         if field is not None:

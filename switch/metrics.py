@@ -92,6 +92,11 @@ class WorkerMetrics:
         self.replays = tally(
             "switch_replays_total", "Answers that repeated a stored decision", ("operation",)
         )
+        self.batch_payments = tally(
+            "switch_batch_payments_total",
+            "Payments in participants' batches, by the HTTP status of their answer",
+            ("status",),
+        )
         self.signature_failures = tally(
             "switch_signature_failures_total", "Requests not verified, by problem", ("problem",)
         )

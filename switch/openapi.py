@@ -56,7 +56,8 @@ signs what it answers.
   is every `401` and `421`, `404` and `405` of a path or method that is not here, `413`, and often
   `400`, `429`, `500` and `503`.
 
-Bodies have at most {limits.BODY_BYTES_MAX} bytes. Where a list of values is given for an answer, a
+Bodies have at most {limits.BODY_BYTES_MAX} bytes, those of a batch at most
+{limits.BATCH_BODY_BYTES_MAX}. Where a list of values is given for an answer, a
 later version may add to it.
 """
 
@@ -169,7 +170,7 @@ def _responses(endpoint: Endpoint) -> dict[str, Any]:
         responses[str(status)] = {"description": when, "content": _content(endpoint)}
         if endpoint.is_signed:
             responses[str(status)]["headers"] = _SIGNED_HEADERS
-        if status == 200 and endpoint.method == "POST":
+        if status == 200 and 201 in endpoint.answers:
             responses[str(status)]["headers"] = _SIGNED_HEADERS | _REPLAYED_HEADER
     for status, names in sorted(_problems(endpoint).items()):
         responses[str(status)] = {

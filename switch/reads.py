@@ -165,6 +165,11 @@ class Reads:
         rows = await self._fetch("find_claim", participant_no, key)
         return bool(rows) and rows[0]["operation"] is not None
 
+    async def claimed_keys(self, participant_no: int, keys: Collection[str]) -> frozenset[str]:
+        """Those of the keys that are spent."""
+        rows = await self._fetch("find_claims", participant_no, list(keys))
+        return frozenset(row["key"] for row in rows)
+
     async def open_account(self, order: AccountOrder) -> AccountVerdict:
         """Open an account, once a key."""
         asked = order.request

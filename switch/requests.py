@@ -1,7 +1,7 @@
 """What the endpoints have in common: ids in paths, strict query parameters, a caller's standing."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
@@ -146,6 +146,14 @@ async def accepted_key(reads: Reads, caller: Caller) -> str | Problem:
     if isinstance(key, Problem):
         return key
     return await standing(reads, caller.participant, key) or key
+
+
+async def claimed(reads: Reads, participant: Participant, keys: Collection[str]) -> Collection[str]:
+    """Those of the keys under which the participant may send something.
+
+    A suspended participant may repeat what it sent before, and nothing else.
+    """
+    return await reads.claimed_keys(participant.number, keys) if participant.is_suspended else keys
 
 
 async def standing(reads: Reads, participant: Participant, key: str) -> Problem | None:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from switch import limits
 from switch.admission import Handler
 
 
@@ -39,6 +40,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     is_signed: bool = True
     parameters: tuple[Parameter, ...] = ()
     media_type: str = "application/json"
+    body_bytes_max: int = limits.BODY_BYTES_MAX
 
 
 class Service(Protocol):

@@ -36,6 +36,10 @@ SELECT (o).* FROM ledger.read_account_operation($1::integer, $2::text) o WHERE (
 -- name: find_claim
 SELECT operation, subject FROM ledger.find_claim($1::integer, $2::text);
 
+-- name: find_claims
+SELECT key FROM unnest($2::text[]) AS asked (key), ledger.find_claim($1::integer, key) AS claim
+ WHERE claim.operation IS NOT NULL;
+
 -- name: read_accounts
 SELECT * FROM ledger.read_accounts($1::integer, $2::uuid, $3::text, $4::uuid, $5::integer);
 

@@ -21,6 +21,7 @@ from multidict import CIMultiDict
 
 from switch import keyfile, limits, lookups, receipt
 from switch.admission import media_type_refusal
+from switch.batch_message import decode_batch
 from switch.config import normal_authority
 from switch.connection import target
 from switch.endpoint import _template
@@ -217,6 +218,30 @@ def test_bodies_are_read_or_refused(holds: Callable[..., None]) -> None:
     holds(claim, bodies)
 
 
+def test_batches_are_read_or_refused(holds: Callable[..., None]) -> None:
+    """Any bytes are a batch or a problem; what stands in one for a payment comes out as it is."""
+    read = []
+
+    def claim(body: bytes, before: bytes) -> None:
+        for batch in (body, b'{"payments": [' + body + b"]}", before + body):
+            found = decode_batch(batch)
+            if isinstance(found, Problem):
+                check_refusal(found)
+        item = b'{"idempotency_key": "a:b", "payment": ' + body + b"}"
+        payments = decode_batch(b'{"payments": [' + item + b", " + item + b"]}")
+        if isinstance(payments, Problem):
+            check_refusal(payments)
+            return
+        read.append(body)
+        assert [bytes(one.body) for one in payments] == [body.strip(b" \t\r\n")] * 2
+
+    beginnings = st.sampled_from(
+        [b'{"payments":', b'{"payments":[{"idempotency_key":"a","payment":']
+    )
+    holds(claim, bodies, beginnings)
+    assert read, "some were payments, or something else in their place"
+
+
 def test_targets_are_read_or_refused(holds: Callable[..., None]) -> None:
     """Any target is a path and a query of known values, or a problem."""
     readers = {**lookups._PAYMENT_READERS, "position": read_position}
@@ -307,6 +332,7 @@ def _readings(
 ) -> dict[str, Callable[[], object]]:
     """Every reader, given something long."""
     as_name = b'{"' + body[: limits.BODY_BYTES_MAX - 8].replace(b'"', b"") + b'": 1}'
+    batch = b'{"payments": [{"idempotency_key": "k", "payment": ' + body * 16 + b"}]}"
     as_text = json.dumps(CONTENT | {"description": field}).encode()
     return {
         "signature": lambda: find_candidate(
@@ -324,6 +350,7 @@ def _readings(
         "body": lambda: decode_payment(body),
         "name in a body": lambda: decode_payment(as_name),
         "text in a body": lambda: decode_payment(as_text),
+        "batch": lambda: decode_batch(batch),
         "query": lambda: read_query(field, lookups._PAYMENT_READERS),
         "value in a query": lambda: read_query(f"reference={field}", lookups._PAYMENT_READERS),
         "media type": lambda: media_type_refusal(fields),

@@ -10,17 +10,17 @@ from tests.tidy import tree
 # own line, and never what stands later.
 LINES = (
     "limits clock errors outcome state currencies queries metrics keyfile budget examples",
-    "config lifeline message structured components signature signing jws receipt",
+    "config lifeline message batch_message structured components signature signing jws receipt",
     "log reply",
     "db binaries cluster keeper embedded",
     "migrate participants ledger upkeep reads admission requests service",
     "lane",
     "router",
-    "authorize steps accounts lookups receipts events",
+    "authorize batch steps accounts lookups receipts events",
     "openapi public",
     "endpoint connection",
     "services",
-    "exchange client",
+    "exchange batch_exchange client",
     "admin",
     "app",
     "worker jobs",
@@ -35,8 +35,10 @@ ORDER = " ".join(LINES).split()
 GROUND = {"limits", "clock", "errors"}
 NARROW = {
     "exchange": GROUND | {"structured", "components", "signature", "signing", "keyfile"},
+    "batch_exchange": GROUND | {"message", "batch_message", "exchange"},
     "client": GROUND
-    | {"message", "currencies", "components", "signature", "signing", "keyfile", "exchange"},
+    | {"message", "currencies", "components", "signature", "signing", "keyfile", "exchange"}
+    | {"batch_exchange"},
     "embedded": GROUND | {"log", "binaries", "cluster", "keeper"},
     "keeper": GROUND | {"log", "binaries", "cluster"},
 }
@@ -48,6 +50,7 @@ PURE = (
     "outcome",
     "state",
     "message",
+    "batch_message",
     "structured",
     "components",
     "signature",

@@ -80,7 +80,7 @@ class Door:
     ) -> Caller | Problem:
         """Send the message; `meanwhile` happens while its body is on its way."""
 
-        async def read_body() -> bytes | Problem:
+        async def read_body(bytes_max: int) -> bytes | Problem:
             meanwhile()
             return message.body
 
@@ -92,7 +92,7 @@ class Door:
             headers=message.headers() if headers is None else headers,
             peer="10.0.0.1",
             has_body=bool(message.body),
-            is_too_large=False,
+            body_bytes=len(message.body),
             read_body=read_body,
         )
         return asyncio.run(self.admission.admit(request))

@@ -115,7 +115,7 @@ class Edge:
         )
 
     async def _seen(self, request: Request) -> Answer:
-        body = await request.read_body()
+        body = await request.read_body(limits.BODY_BYTES_MAX)
         if isinstance(body, Problem):
             return refused(body)
         return document(
