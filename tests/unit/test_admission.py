@@ -1,6 +1,7 @@
 """Admission by a clock in the test's hand: what held for the headers must hold for the body."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -14,6 +15,8 @@ from switch.clock import Clock
 from switch.errors import Problem
 from switch.metrics import WorkerMetrics
 from switch.participants import Key, Participant, Participants
+from switch.reply import Answer, document
+from switch.signature import SigningKey, signing_key
 from tests.unit.signed_message import AUTHORITY, KEY_ID, NOW_US, PUBLIC_KEY, Message
 
 SENDER = Participant(number=1, id="bank-of-qingdao", kind="bank", is_suspended=False)
@@ -47,6 +50,11 @@ class Keys:
             participant=SENDER,
         )
 
+    @property
+    def signing_key(self) -> SigningKey:
+        """Of the switch."""
+        return signing_key("switch/one", bytes(32))
+
     def is_known(self, key_id: str) -> bool:
         """Whether it is that key."""
         return key_id == KEY_ID
@@ -79,12 +87,42 @@ class Door:
         self, message: Message, *, meanwhile: Callable[[], Any] = int, headers: Any = None
     ) -> Caller | Problem:
         """Send the message; `meanwhile` happens while its body is on its way."""
+        request = self.request(message, meanwhile=meanwhile, headers=headers)
+        return asyncio.run(self.admission.admit(request))
+
+    def ask_large(
+        self,
+        message: Message,
+        *,
+        in_flight: InFlight,
+        meanwhile: Callable[[], Any] = int,
+        headers: Any = None,
+        body: bytes | None = None,
+    ) -> tuple[Answer, Request]:
+        """Send the message to an endpoint of large bodies, perhaps with another body."""
+
+        async def handle(caller: Caller) -> Answer:
+            return document({"from": caller.participant.id, "bytes": len(caller.body)})
+
+        request = self.request(message, meanwhile=meanwhile, headers=headers, body=body)
+        serve = self.admission.signed_large(handle, body_bytes_max=100, in_flight=in_flight)
+        return asyncio.run(serve(request)), request
+
+    def request(
+        self,
+        message: Message,
+        *,
+        meanwhile: Callable[[], Any],
+        headers: Any,
+        body: bytes | None = None,
+    ) -> Request:
+        """The message as it stands on the wire."""
 
         async def read_body(bytes_max: int) -> bytes | Problem:
             meanwhile()
-            return message.body
+            return message.body if body is None else body
 
-        request = Request(
+        return Request(
             method=message.method,
             authority=message.authority,
             path=message.path,
@@ -95,7 +133,6 @@ class Door:
             body_bytes=len(message.body),
             read_body=read_body,
         )
-        return asyncio.run(self.admission.admit(request))
 
 
 def test_a_good_message_is_admitted() -> None:
@@ -152,3 +189,77 @@ def test_more_forgeries_than_can_be_verified_are_turned_away_unread() -> None:
     assert isinstance(answer, Problem)
     assert answer.name == "too-many-requests"
     assert len(bodies) == bound
+
+
+def test_a_large_body_is_read_for_who_has_proven_who_asks() -> None:
+    """The answer is signed, and the room is kept until somebody says that it was taken."""
+    in_flight = InFlight(total_max=1, each_max=1)
+    answer, request = Door().ask_large(Message(), in_flight=in_flight)
+    assert answer.status == 200
+    assert json.loads(answer.body) == {"from": SENDER.id, "bytes": len(Message().body)}
+    assert "Signature" in answer.fields
+    assert in_flight.total == 1
+    assert request.after_answer is not None
+    request.after_answer()
+    assert in_flight.total == 0
+
+
+def test_a_large_body_is_not_read_for_a_stranger() -> None:
+    """A forged signature is refused by the headers alone, unsigned, and takes no room."""
+    in_flight = InFlight(total_max=1, each_max=1)
+    forged = Message().headers()
+    forged["Idempotency-Key"] = "another"
+    bodies: list[int] = []
+    answer, request = Door().ask_large(
+        Message(), in_flight=in_flight, headers=forged, meanwhile=lambda: bodies.append(1)
+    )
+    assert (answer.status, "Signature" in answer.fields) == (401, False)
+    assert not bodies
+    assert in_flight.total == 0
+    assert request.after_answer is None
+
+
+def test_a_large_body_is_not_read_when_there_is_no_room() -> None:
+    """429, signed, before the body: one participant leaves room for the others."""
+    in_flight = InFlight(total_max=2, each_max=1)
+    in_flight.enter(SENDER.number)
+    bodies: list[int] = []
+    answer, request = Door().ask_large(
+        Message(), in_flight=in_flight, meanwhile=lambda: bodies.append(1)
+    )
+    assert (answer.status, "Signature" in answer.fields) == (429, True)
+    assert not bodies
+    assert request.after_answer is None
+    assert in_flight.total == 1
+
+
+def test_a_large_body_is_not_read_while_stopping() -> None:
+    """503, signed: nothing new is begun."""
+    door = Door()
+    door.admission.drain()
+    in_flight = InFlight(total_max=1, each_max=1)
+    answer, _ = door.ask_large(Message(), in_flight=in_flight)
+    assert (answer.status, "Signature" in answer.fields) == (503, True)
+    assert in_flight.total == 0
+
+
+def test_a_large_body_is_the_one_that_was_signed() -> None:
+    """Another body under a good signature is refused, unsigned; the room is given back."""
+    in_flight = InFlight(total_max=1, each_max=1)
+    answer, request = Door().ask_large(Message(), in_flight=in_flight, body=b"{}")
+    assert json.loads(answer.body)["type"].endswith("digest-mismatch")
+    assert "Signature" not in answer.fields
+    assert request.after_answer is not None
+
+
+def test_a_slow_large_body_does_not_outlive_its_key() -> None:
+    """What was true of the key before the body came is asked again after it."""
+    door = Door()
+
+    def meanwhile() -> None:
+        door.clock.passed_s += 5.0
+
+    answer, _ = door.ask_large(
+        Message(), in_flight=InFlight(total_max=1, each_max=1), meanwhile=meanwhile
+    )
+    assert json.loads(answer.body)["type"].endswith("key-not-valid")
