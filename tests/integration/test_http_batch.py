@@ -68,7 +68,9 @@ def statuses(reply: Reply) -> list[int]:
 def problems(reply: Reply) -> list[str | None]:
     """The problem of each answer, None for a decision."""
     return [
-        answer["body"].get("type", "").removeprefix("urn:switch:problem:") or None
+        None
+        if answer["status"] < 300
+        else answer["body"]["type"].removeprefix("urn:switch:problem:")
         for answer in reply.json["answers"]
     ]
 
