@@ -38,10 +38,15 @@ class SmallSwitch:
     "drop" and "decide-drop" close the connection before and after the decision, "unsigned" and
     "forged" answer without or with a wrong signature, "silent" never answers; a number is answered
     as a signed problem of that status, a name of `PROBLEMS` likewise.
+
+    `item_script` holds, for payments in batches, the names of problems to answer them with next;
+    "decide-" before a name decides the payment and answers with the problem all the same.
     """
 
     def __init__(self, key_name: str = "2026-11") -> None:
         self.script: deque[str] = deque()
+        self.item_script: deque[str] = deque()
+        self.batches: list[list[str]] = []  # the keys in each batch
         self.attempts: list[tuple[str, str, str]] = []  # method, target and key of each request
         self.decided: dict[str, bytes] = {}
         self.retry_after: str | None = None
@@ -114,6 +119,8 @@ class SmallSwitch:
     def _decide(self, request: web.BaseRequest, body: bytes) -> tuple[int, bytes]:
         if request.method == "GET":
             return self._look_up(request)
+        if request.path == "/v1/payments/batch":
+            return 200, self._batch(body)
         key = str(parse_idempotency_key(request.headers["Idempotency-Key"]))
         if key in self.decided:
             return 200, self.decided[key]
@@ -122,6 +129,30 @@ class SmallSwitch:
         answer = answers.get(operation, _operation)(key, body, request.path)
         self.decided[key] = json.dumps(answer).encode()
         return 201, self.decided[key]
+
+    def _batch(self, body: bytes) -> bytes:
+        payments = json.loads(body)["payments"]
+        self.batches.append([one["idempotency_key"] for one in payments])
+        answers = [self._item(one["idempotency_key"], one["payment"]) for one in payments]
+        return json.dumps({"answers": answers}).encode()
+
+    def _item(self, key: str, content: dict[str, object]) -> dict[str, object]:
+        todo = self.item_script.popleft() if self.item_script else ""
+        is_new = key not in self.decided
+        if is_new and (not todo or todo.startswith("decide-")):
+            made = _payment(key, json.dumps(content).encode(), "/v1/payments")
+            self.decided[key] = json.dumps(made).encode()
+        answer: dict[str, object] = {"idempotency_key": key, "replayed": False}
+        name = todo.removeprefix("decide-")
+        if name:
+            problem = json.loads(_problem_body(name))
+            return answer | {"status": PROBLEMS[name][0], "body": problem}
+        decision = json.loads(self.decided[key])
+        return answer | {
+            "status": 201 if is_new else 200,
+            "replayed": not is_new,
+            "body": decision,
+        }
 
     def _look_up(self, request: web.BaseRequest) -> tuple[int, bytes]:
         query = parse_qs(request.query_string)
