@@ -3,7 +3,7 @@
 The way of one payment: `connection` and `endpoint` (HTTP), `authorize` (the page to begin with),
 `admission` (who asks), `signature`, `components` and `structured` (RFC 9421), `participants` (whose
 keys), `message` (what may be said), `router`, `lane`, `ledger` and `sql/` (the decision),
-`outcome`, `reply`.
+`outcome`, `reply`. Many at once: `batch` and `batch_message`.
 
 Beside it: `accounts`, `lookups` and `reads` (what participants ask), `receipts`, `receipt` and
 `jws` (a decision that anyone can prove), `requests` (what endpoints share), `public` (what needs no
@@ -16,7 +16,7 @@ What it stands on: `limits`, `clock`, `errors`, `currencies`, `config`, `log`, `
 Processes: `app` (one worker, wired), `worker`, `jobs`, `supervisor`, `lifeline`, `serving`,
 `admin_port`; the operator: `admin`, `cli` and its parts, `demo` and its parts, `terminal`.
 
-The other side of the wire: `signing`, `exchange`, `client`.
+The other side of the wire: `signing`, `exchange`, `batch_exchange`, `client`.
 """
 
 __version__ = "0.1.0"

@@ -19,7 +19,6 @@ from tests.integration.town import Member
 
 PLACE = "/v1/payments/batch"
 BLANKS = b" \t\r\n"  # what JSON has for white space
-FULL_BYTES = limits.BATCH_BODY_BYTES_MAX - limits.BODY_BYTES_MAX // 2
 
 
 def batch(payments: Sequence[tuple[str, bytes]]) -> bytes:
@@ -126,17 +125,20 @@ async def test_mutated_batches_are_answered_or_refused(
 async def test_full_batches_at_once_stay_within_the_workers_memory(
     target: Target, seed: int
 ) -> None:
-    """A thousand payments and nearly 1 MiB each, more of them than are taken on at a time."""
+    """A thousand payments and 1 MiB each, more of them than are taken on at a time."""
     rng = random.Random(seed)
-    size = FULL_BYTES // limits.BATCH_PAYMENTS_MAX
-    rest = size - len(json.dumps(target.payment(metadata={"k": ""}))) - 80
-    metadata = {f"{number}": "é" * 90 for number in range(max(1, rest // 200))}
+    size = limits.BATCH_BODY_BYTES_MAX // limits.BATCH_PAYMENTS_MAX - 90  # without its key
+    text = json.dumps(target.payment(metadata={"0": "", "1": "", "2": "", "3": ""}))
+    value = "é" * ((size - len(text)) // 8)
+    metadata = {str(number): value for number in range(4)}
     body = json.dumps(target.payment(metadata=metadata), ensure_ascii=False).encode()
 
     async def one(member: Member) -> None:
         prefix = f"{rng.getrandbits(64):016x}"
         payments = [(f"{prefix}-{number}", body) for number in range(limits.BATCH_PAYMENTS_MAX)]
-        answer = await ask(target, member, batch(payments))
+        full = batch(payments)
+        assert 0.95 * limits.BATCH_BODY_BYTES_MAX < len(full) <= limits.BATCH_BODY_BYTES_MAX
+        answer = await ask(target, member, full)
         assert answer.status == 200, answer
         assert {each["status"] for each in answer.json["answers"]} <= {200, 201}
 
