@@ -208,13 +208,13 @@ class Admission:
             return Problem(name="signature-invalid", detail="the signature is not by this key")
         return key.participant
 
-    def seal(self, bound: BoundRequest, result: Answer | Problem) -> Answer:
+    def seal(self, caller: Caller, result: Answer | Problem) -> Answer:
         """The answer to a verified request, signed and bound to it."""
         answer = refused(result) if isinstance(result, Problem) else result
         key = self._participants.signing_key
         assert key is not None, "nobody is admitted while answers cannot be signed"
         created = self._clock.now_us() // 1_000_000
-        return signed(answer, key=key, bound=bound, created=created)
+        return signed(answer, key=key, bound=caller.bound, created=created)
 
     def signed(self, handle: Handle) -> Handler:
         """What serves an endpoint that asks the ledger directly: admit, handle, seal."""
@@ -223,7 +223,7 @@ class Admission:
             caller = await self.admit(request)
             if isinstance(caller, Problem):
                 return refused(caller)
-            return self.seal(caller.bound, await self._handle(caller, handle))
+            return self.seal(caller, await self._handle(caller, handle))
 
         return serve
 
@@ -250,12 +250,12 @@ class Admission:
                 return refused(self._counted(sender))
             refusal = STOPPING if self._is_draining else in_flight.enter(sender.number)
             if refusal is not None:
-                return self.seal(candidate.bound, refusal)
+                return self.seal(_bodiless(request, candidate, sender), refusal)
             request.after_answer = partial(in_flight.leave, sender.number)
             caller = await self._with_body(request, candidate, body_bytes_max)
             if isinstance(caller, Problem):
                 return refused(self._counted(caller))
-            return self.seal(caller.bound, await _answered(caller, handle))
+            return self.seal(caller, await _answered(caller, handle))
 
         return serve
 
@@ -305,6 +305,11 @@ class Admission:
         return Problem(
             name="wrong-authority", detail="the request is for a name this switch does not have"
         )
+
+
+def _bodiless(request: Request, candidate: Candidate, sender: Participant) -> Caller:
+    """A caller who is answered before the body is read."""
+    return Caller(participant=sender, bound=candidate.bound, request=request, body=b"", digest=b"")
 
 
 async def _answered(caller: Caller, handle: Handle) -> Answer | Problem:

@@ -49,7 +49,7 @@ class Authorize:
         caller = await self._admission.admit(request)
         if isinstance(caller, Problem):
             return refused(caller)
-        answer = self._admission.seal(caller.bound, await self._decide(caller))
+        answer = self._admission.seal(caller, await self._decide(caller))
         self._metrics.payment_seconds.observe(self._clock.monotonic_s() - started_s)
         return answer
 

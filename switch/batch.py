@@ -35,6 +35,7 @@ from switch.errors import Problem
 from switch.ledger import Disposition, Order, Verdict
 from switch.message import decode_payment
 from switch.metrics import WorkerMetrics
+from switch.outcome import Outcome
 from switch.participants import Participant
 from switch.reads import Reads
 from switch.reply import Answer, document, refused
@@ -145,13 +146,13 @@ class Course:
         """Tell a payment by the first one with its key; false when that does not say enough."""
         result = self._results[first]
         is_twin = self._orders[position].digest == self._orders[first].digest
-        if isinstance(result, Verdict):
-            if not is_twin and result.payment is None:
-                return False
-            if not is_twin:
-                result = KEY_REUSED
-            elif result.payment is not None:
-                result = replace(result, disposition=Disposition.REPEATED)
+        if isinstance(result, Verdict) and result.payment is None and not is_twin:
+            return False
+        if isinstance(result, Verdict) and result.payment is not None:
+            is_answered = is_twin or result.payment.reason == Outcome.BARRED.wire
+            result = (
+                replace(result, disposition=Disposition.REPEATED) if is_answered else KEY_REUSED
+            )
         self._results[position] = result
         return True
 
