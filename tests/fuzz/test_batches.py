@@ -134,7 +134,7 @@ async def test_full_batches_at_once_stay_within_the_workers_memory(
     body = json.dumps(target.payment(metadata=metadata), ensure_ascii=False).encode()
 
     async def one(member: Member) -> None:
-        prefix = f"{rng.getrandbits(64):016x}"
+        prefix = f"full-{rng.getrandbits(64):016x}"
         payments = [(f"{prefix}-{number}", body) for number in range(limits.BATCH_PAYMENTS_MAX)]
         full = batch(payments)
         assert 0.95 * limits.BATCH_BODY_BYTES_MAX < len(full) <= limits.BATCH_BODY_BYTES_MAX

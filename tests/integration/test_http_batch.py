@@ -152,6 +152,26 @@ async def test_of_a_key_twice_in_a_batch_the_first_is_decided(
     assert await balance(town, wallet, payer) == 10_000 - 3 - 1
 
 
+async def test_a_barred_key_is_answered_with_its_bar_and_a_hold_with_its_hold(
+    town: Town, wallet: Member, payer: str, payee: str
+) -> None:
+    """A batch knows every decision that a single payment knows, whatever the bytes."""
+    barred = await town.send(
+        wallet, "POST", "/v1/payments/bar", content={"idempotency_key": "bar"}, key="bar"
+    )
+    assert (barred.status, barred.json["reason"]) == (201, "barred")
+    held = item("hold", payer, payee, 70, type="purchase", capture=False)
+    items = [item("bar", payer, payee), held, item("bar", payer, payee, 2), held]
+    reply = await send(town, wallet, items)
+    assert statuses(reply) == [200, 201, 200, 200]
+    found = bodies(reply)
+    assert found[0] == found[2] == barred.body == (await pay(town, wallet, items[2])).body
+    assert reply.json["answers"][1]["body"]["status"] == "held"
+    assert found[1] == found[3] == (await pay(town, wallet, held)).body
+    shown = (await town.send(wallet, "GET", f"/v1/accounts/{payer}")).json
+    assert (shown["balance"], shown["held"]) == (10_000, 70)
+
+
 async def test_the_key_of_a_batch_is_required_and_not_spent(
     town: Town, wallet: Member, payer: str, payee: str
 ) -> None:

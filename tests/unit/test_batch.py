@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from msgspec import Raw
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 
 from switch import limits
@@ -178,6 +179,27 @@ async def test_a_key_spent_on_another_message_is_looked_for_among_all_of_the_bat
         assert names(results) == [
             "KEY_REUSED", "KEY_REUSED", "KEY_REUSED", "REPEATED", "REPEATED", "KEY_REUSED",
         ]  # fmt: skip
+
+
+async def test_of_a_barred_key_every_payment_gets_the_bar() -> None:
+    """The ledger answers any bytes under it; so does a batch, and asks once."""
+
+    def verdicts(orders: Sequence[Order]) -> list[Verdict]:
+        stored = [approved(one).payment for one in orders]
+        return [
+            Verdict(
+                disposition=Disposition.REPEATED,
+                payment=replace(one, status="declined", reason="barred") if one else None,
+            )
+            for one in stored
+        ]
+
+    async with stage() as made:
+        made.link.verdicts = verdicts
+        made.link.gate.set()
+        results = await course(made, [keyed("a"), keyed("a", amount=2), keyed("a")])
+        assert names(results) == ["REPEATED"] * 3
+        assert len(made.link.batches) == 1
 
 
 @pytest.mark.parametrize(
