@@ -11,10 +11,12 @@ import pytest
 import pytest_asyncio
 
 from switch import limits
+from switch.clock import SYSTEM_CLOCK
+from switch.signing import sign_request
 from tests.databases import Database
-from tests.integration.test_http_batch import bodies, item, problems, send, statuses
+from tests.integration.test_http_batch import batch_body, bodies, item, problems, send, statuses
 from tests.integration.test_http_faults import Relay, relay_to, serves_again, until_found
-from tests.integration.town import Member, Town, open_town, until
+from tests.integration.town import HOST, Member, Town, open_town, until
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -86,3 +88,42 @@ async def test_a_drain_in_mid_batch_loses_no_answer(database: Database, town: To
         assert problems(reply)[window:] == ["overloaded"] * 20
         assert reply.headers["Connection"] == "close"
         await asyncio.wait_for(draining, 10)
+
+
+async def test_a_drain_waits_for_a_batch_whose_body_is_on_its_way(
+    database: Database, town: Town
+) -> None:
+    """What was taken on is answered, signed: nothing of it is decided any more."""
+    async with open_town(database, town.key_dir) as other:
+        wallet = await other.member("wallet")
+        payer = await other.account(wallet, "wallet", balance=10)
+        body = batch_body([item(f"slow-{number}", payer, payer) for number in range(100)])
+        signed = sign_request(
+            wallet.key,
+            method="POST",
+            authority=other.authority,
+            path="/v1/payments/batch",
+            query=None,
+            body=body,
+            idempotency_key="slow",
+            created=SYSTEM_CLOCK.now_us() // 1_000_000,
+        )
+        fields = signed.headers | {
+            "Host": other.authority,
+            "Content-Type": "application/json",
+            "Content-Length": str(len(body)),
+            "Expect": "100-continue",
+        }
+        head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        reader, writer = await asyncio.open_connection(HOST, other.port)
+        writer.write(f"POST /v1/payments/batch HTTP/1.1\r\n{head}\r\n".encode() + body[:1000])
+        assert b"100 Continue" in await reader.readuntil(b"\r\n\r\n")
+        draining = asyncio.create_task(other.app.drain())
+        await asyncio.wait({draining}, timeout=4 * limits.SHUTDOWN_S_MAX)
+        assert not draining.done()
+        writer.write(body[1000:])
+        answer = await reader.read()
+        assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert answer.count(b"urn:switch:problem:overloaded") == 100
+        await asyncio.wait_for(draining, 10)
+        writer.close()

@@ -149,6 +149,18 @@ async def test_what_was_answered_is_not_lost_with_what_comes_after(
     assert "b" in small_switch.decided
 
 
+@pytest.mark.usefixtures("no_pause")
+async def test_a_refusal_of_what_is_sent_again_keeps_what_was_answered(
+    small_switch: SmallSwitch,
+) -> None:
+    """The decided stay decided, and of the others it is known that they were not."""
+    small_switch.item_script.extend(["", "overloaded"])
+    small_switch.script.extend(["answer", *["ledger-unavailable"] * 100])
+    async with client_of(small_switch) as client:
+        results = await client.pay_batch(payments("a", "b"), deadline_s=SOON_S * 3)
+    assert said(results) == {"a": "decided", "b": "overloaded"}
+
+
 async def test_a_batch_that_is_refused_whole_is_an_exception(small_switch: SmallSwitch) -> None:
     """Nothing of it was decided, so there is nothing to tell of each."""
     small_switch.script.append("malformed-message")
