@@ -142,6 +142,6 @@ async def test_full_batches_at_once_stay_within_the_workers_memory(
         assert answer.status == 200, answer
         assert {each["status"] for each in answer.json["answers"]} <= {200, 201}
 
-    senders = [target.wallet, target.members["explorer"], target.members["stranger"]]
+    senders = [target.members[name] for name in ("wallet", "explorer", "bank")]
     await asyncio.gather(*(one(member) for member in senders * 4))
     await target.check_serving()
