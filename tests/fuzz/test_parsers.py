@@ -274,6 +274,9 @@ def test_receipts_are_read_or_faults(holds: Callable[..., None]) -> None:
         signed = ".".join(map(keyfile.base64url, parts[::-1] if at_header else parts))
         check(f"{signed}.{keyfile.base64url(raw_signature(signed.encode(), signing))}")
 
+    for content in (b'{"payment":"\\ud800"}', b'{"\\ud800":1}'):
+        claim("", content, at_header=False)
+        claim("", content, at_header=True)
     holds(claim, texts, bodies, st.booleans())
 
 
