@@ -19,6 +19,7 @@ from switch.message import (
     AccountOperation,
     AccountRequest,
     EmptyRequest,
+    Payment,
     decode_account,
     decode_empty,
     malformed,
@@ -122,6 +123,7 @@ class Accounts:
             request_example=examples.ACCOUNT_REQUEST,
             response=Account,
             response_example=examples.ACCOUNT,
+            response_also=(Payment,),  # of a key that is barred
         )
         return opening, *(self._change_endpoint(action) for action in ACTIONS)
 
@@ -139,6 +141,7 @@ class Accounts:
             request_example={},
             response=AccountOperation,
             response_example=examples.ACCOUNT_OPERATION | {"operation": action},
+            response_also=(Payment,),  # of a key that is barred
         )
 
 

@@ -19,7 +19,7 @@ import asyncpg
 
 from switch import db, embedded, keyfile, ledger, limits, migrate, upkeep
 from switch.clock import SYSTEM_CLOCK, Clock
-from switch.errors import SwitchError
+from switch.errors import SwitchError, using
 from switch.keeper import Home
 from switch.keyfile import PublicKey
 from switch.message import Account, is_text
@@ -319,7 +319,9 @@ async def database_url(access: Access, *, may_make: bool = False) -> AsyncIterat
     if access.admin_database_url is not None:
         yield access.admin_database_url
         return
-    if not may_make and not await asyncio.to_thread(Home(data_dir=access.data_dir).cluster.is_dir):
+    with using(access.data_dir):
+        is_made = await asyncio.to_thread(Home(data_dir=access.data_dir).cluster.is_dir)
+    if not is_made and not may_make:
         raise SwitchError(
             f"there is no database in {access.data_dir}: name another --data-dir,"
             " or make one with `switch serve` or `switch migrate`"
@@ -370,11 +372,14 @@ def switch_key_path(key_dir: Path, name: str) -> Path:
 
 def _is_private_half(key_dir: Path, name: str, public_key: bytes) -> bool:
     path = switch_key_path(key_dir, name)
-    return path.exists() and keyfile.public_key(keyfile.read_private_key(path)) == public_key
+    with using(key_dir, option="--key-dir"):
+        is_there = path.exists()
+    return is_there and keyfile.public_key(keyfile.read_private_key(path)) == public_key
 
 
 def _write_switch_key(key_dir: Path, name: str) -> bytes:
-    key_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with using(key_dir, option="--key-dir"):
+        key_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     seed = keyfile.generate_seed()
     keyfile.write_private_key(switch_key_path(key_dir, name), seed)
     return seed
@@ -383,7 +388,9 @@ def _write_switch_key(key_dir: Path, name: str) -> bytes:
 def _free_name(day: str, taken: set[str], key_dir: Path) -> str:
     for number in range(1, limits.SWITCH_KEYS_PER_DAY_MAX + 1):
         name = day if number == 1 else f"{day}-{number}"
-        if name not in taken and not switch_key_path(key_dir, name).exists():
+        with using(key_dir, option="--key-dir"):
+            is_there = switch_key_path(key_dir, name).exists()
+        if name not in taken and not is_there:
             return name
     raise SwitchError(
         f"{limits.SWITCH_KEYS_PER_DAY_MAX} keys were made for {day}: rotate again tomorrow"

@@ -216,6 +216,22 @@ class Admission:
         created = self._clock.now_us() // 1_000_000
         return signed(answer, key=key, bound=caller.bound, created=created)
 
+    async def seal_if_verified(self, request: Request, refusal: Answer) -> Answer:
+        """The refusal of a path or method that is not here: signed for who can be verified.
+
+        Who did not sign, and who signed wrongly, gets it as it is and hears nothing of signatures.
+        """
+        too_large = (request.body_bytes or 0) > limits.BODY_BYTES_MAX
+        if too_large or not request.headers.getall("Signature", []):
+            return refusal
+        caller = await self.admit(request)
+        if isinstance(caller, Problem):
+            return refusal
+        if request.method != "HEAD":
+            return self.seal(caller, refusal)
+        # The answer to a HEAD has no content, and that is what is digested (RFC 9530, B.2).
+        return refusal.with_fields(self.seal(caller, Answer(refusal.status, b"")).fields)
+
     def signed(self, handle: Handle) -> Handler:
         """What serves an endpoint that asks the ledger directly: admit, handle, seal."""
 

@@ -113,7 +113,7 @@ class App:
         await self._read_pool
         for lane in (*self._lanes, self._step_lane):
             lane.start()
-        self.dispatch = Dispatch(self._endpoints(), metrics=self.metrics)
+        self.dispatch = Dispatch(self._endpoints(), admission=self._admission, metrics=self.metrics)
         self._server = Server(
             self.dispatch.serve, connections_max=self._config.connections_max, clock=self._clock
         )

@@ -21,6 +21,7 @@ from switch.cli_participants import key_app, participant_app
 from switch.cli_receipts import receipt_app
 from switch.cli_serve import TimeZone, serve
 from switch.cli_status import status
+from switch.errors import SwitchError
 from switch.terminal import AsJson
 
 app = typer.Typer(
@@ -52,6 +53,9 @@ def main() -> None:
         hint = f" (see {context.command_path} --help)" if context is not None else ""
         terminal.say(f"{error.format_message().rstrip('.')}{hint}")
         code = getattr(error, "exit_code", terminal.EXIT_FAILED)
+    except SwitchError as error:
+        terminal.say(str(error))
+        code = terminal.EXIT_FAILED
     except typer.Abort:
         code = terminal.EXIT_FAILED
     sys.exit(code if isinstance(code, int) else 0)

@@ -24,11 +24,31 @@ AdminDatabaseUrl = Annotated[
     str | None,
     option("--admin-database-url", help="Postgres URL of the operator's role (external database)."),
 ]
+
+
+def folder(given: Path | None) -> Path | None:
+    """A folder as it was given, `~` meant as in a shell, which does not see the environment's."""
+    return None if given is None else Path(os.path.expanduser(given))
+
+
+# Whether a folder can be used is said by what uses it, so typer does not look.
 DataDir = Annotated[
-    Path | None, option("--data-dir", help="Folder of the embedded database and the keys.")
+    Path | None,
+    option(
+        "--data-dir",
+        help="Folder of the embedded database and the keys.",
+        callback=folder,
+        readable=False,
+    ),
 ]
 KeyDir = Annotated[
-    Path | None, option("--key-dir", help="Folder of the switch's own keys [DATA_DIR/keys].")
+    Path | None,
+    option(
+        "--key-dir",
+        help="Folder of the switch's own keys [DATA_DIR/keys].",
+        callback=folder,
+        readable=False,
+    ),
 ]
 
 

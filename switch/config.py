@@ -136,7 +136,10 @@ def known_authorities(
 def default_data_dir() -> Path:
     """Where the embedded database lives unless told (the XDG state folder)."""
     state_home = os.environ.get("XDG_STATE_HOME")
-    return (Path(state_home) if state_home else Path.home() / ".local" / "state") / "switch"
+    try:
+        return (Path(state_home) if state_home else Path.home() / ".local" / "state") / "switch"
+    except RuntimeError as error:
+        raise SwitchError("this user has no home folder: give a --data-dir") from error
 
 
 def admin_url_path(data_dir: Path) -> Path:

@@ -26,7 +26,7 @@ from switch.client import ClientError
 from switch.config import HOST_DEFAULT
 from switch.demo_city import CURRENCY, KEY_NAME, City, founded
 from switch.demo_traffic import Figures, Traffic
-from switch.errors import SwitchError
+from switch.errors import SwitchError, using
 from switch.keeper import Home
 from switch.serving import ServeOptions, Serving, serving
 
@@ -88,7 +88,9 @@ async def run_demo(options: DemoOptions) -> bool:
 def _folder(given: Path | None) -> Iterator[Path]:
     """The given data directory, which stays, or a temporary one."""
     if given is not None:
-        if Home(data_dir=given).cluster.is_dir():
+        with using(given):
+            is_made = Home(data_dir=given).cluster.is_dir()
+        if is_made:
             raise SwitchError(f"{given} holds a database already: name a new folder for the city")
         yield given
         return
@@ -122,7 +124,8 @@ async def _found(
     options: DemoOptions,
 ) -> City:
     key_dir = data_dir / "participants"
-    key_dir.mkdir(mode=0o700)
+    with using(data_dir):
+        key_dir.mkdir(mode=0o700)
     with terminal.progress() as bars:
         tasks: dict[str, TaskID] = {}
 

@@ -21,12 +21,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 from switch import cluster, limits
-from switch.errors import SwitchError
+from switch.errors import SwitchError, using
 from switch.keeper import Home, Phase, State, open_lock, try_lock
 
 # What a folder may contain that is not a data directory yet: what stands in an empty volume, and
-# what a switch on another database leaves there.
-FOREIGN_NAMES = {"lost+found", "keys", "metrics"}
+# what a switch on another database leaves there, also when it is killed.
+FOREIGN_NAMES = {"lost+found", "keys", "metrics", "admin.url"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ async def open_database(data_dir: Path) -> AsyncIterator[Embedded]:
 def prepare_home(data_dir: Path) -> Home:
     """The data directory, made if it is not there; refused if it is somebody else's."""
     home = Home(data_dir=Path(os.path.realpath(os.path.expanduser(data_dir))))
-    try:
+    with using(home.data_dir):
         home.data_dir.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileExistsError):
             home.data_dir.mkdir(mode=0o700)
@@ -93,16 +93,7 @@ def prepare_home(data_dir: Path) -> Home:
                 "choose another --data-dir"
             )
         os.close(open_lock(home.users_lock))
-    except OSError as error:
-        raise _unusable(home, error) from error
     return home
-
-
-def _unusable(home: Home, error: OSError) -> SwitchError:
-    return SwitchError(
-        f"{home.data_dir} cannot be used ({error.strerror}): "
-        "choose a --data-dir that this user may write and that has room"
-    )
 
 
 def _user_name(number: int) -> str:
@@ -137,10 +128,8 @@ async def _join(home: Home, users: int) -> State:
     """Become a user, after waiting for a keeper that is stopping, and see the database ready."""
     deadline = time.monotonic() + limits.EMBEDDED_START_WAIT_S
     await _acquire(users, fcntl.LOCK_SH, deadline, f"{home.data_dir} is still stopping")
-    try:
+    with using(home.data_dir):
         return await _wait_until_ready(home, deadline)
-    except OSError as error:
-        raise _unusable(home, error) from error
 
 
 async def _wait_until_ready(home: Home, deadline: float) -> State:

@@ -1,13 +1,13 @@
 """Which endpoint answers a request: one look into a table.
 
 Whatever stands in a request, the answer is below 500; an exception here is a fault of the switch,
-logged, counted, answered 500.
+logged, counted, answered 500. That there is no such endpoint is signed too, for who signed.
 """
 
 from collections.abc import Sequence
 
 from switch import log
-from switch.admission import Request, body_too_large
+from switch.admission import Admission, Request, body_too_large
 from switch.errors import Problem
 from switch.metrics import WorkerMetrics
 from switch.reply import Answer, refused
@@ -26,12 +26,15 @@ FAULT = Problem(
 class Dispatch:
     """Finds the endpoint of a request and lets it answer."""
 
-    def __init__(self, endpoints: Sequence[Endpoint], *, metrics: WorkerMetrics) -> None:
+    def __init__(
+        self, endpoints: Sequence[Endpoint], *, admission: Admission, metrics: WorkerMetrics
+    ) -> None:
         self._table: dict[str, dict[str, Endpoint]] = {}
         for endpoint in endpoints:
             methods = self._table.setdefault(endpoint.path, {})
             assert endpoint.method not in methods, "one endpoint a method and path"
             methods[endpoint.method] = endpoint
+        self._admission = admission
         self._metrics = metrics
 
     async def serve(self, request: Request) -> Answer:
@@ -46,7 +49,7 @@ class Dispatch:
                 else:
                     answer = await found.handler(request)
             else:
-                answer = found
+                answer = await self._admission.seal_if_verified(request, found)
         except Exception:
             _log.exception("unhandled", endpoint=name)
             self._metrics.faults.add((name,))

@@ -5,7 +5,10 @@ passed up like any other result. The three exceptions mean broken machinery or a
 configuration; nobody raises them for a message.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 # Name → (HTTP status, title), in the order of the contract; OpenAPI lists exactly these.
 PROBLEMS: dict[str, tuple[int, str]] = {
@@ -67,3 +70,17 @@ class LedgerUnavailable(Exception):  # noqa: N818  the word says it
 
 class OutcomeUnknown(Exception):  # noqa: N818  the word says it
     """The statement was sent and the link broke before its answer: it may be committed or not."""
+
+
+@contextmanager
+def using(folder: Path, *, option: str = "--data-dir") -> Iterator[None]:
+    """Do something to a folder of the operator's choice, or say in one line why it cannot be."""
+    try:
+        yield
+    except OSError as error:
+        is_blocked = isinstance(error, FileExistsError | NotADirectoryError)
+        reason = "something in its path is no folder" if is_blocked else error.strerror
+        raise SwitchError(
+            f"{folder} cannot be used ({reason}):"
+            f" choose a {option} that this user may write and that has room"
+        ) from error

@@ -81,7 +81,10 @@ def write_private_key(path: Path, seed: bytes) -> None:
             f"{path} already exists and keys are never overwritten: choose another file"
         ) from None
     except OSError as error:
-        raise SwitchError(f"cannot write the key file {path}: {error.strerror}") from None
+        raise SwitchError(
+            f"cannot write the key file {path} ({error.strerror}):"
+            " choose a folder that is there and that this user may write"
+        ) from None
     with os.fdopen(file, "wb") as writer:
         os.fchmod(writer.fileno(), 0o600)  # whatever the umask: the owner can read it, nobody else
         writer.write(content)

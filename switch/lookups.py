@@ -12,7 +12,7 @@ from switch import examples, limits
 from switch.admission import Admission, Caller
 from switch.errors import Problem
 from switch.ledger import Disposition
-from switch.message import Account, Entry, Payment, malformed
+from switch.message import Account, Entry, Payment, Step, malformed
 from switch.reads import Reads
 from switch.reply import Answer, Page, document
 from switch.requests import (
@@ -180,6 +180,7 @@ class Lookups:
                 problems=("not-found",),
                 response=Payment,
                 response_example=examples.PAYMENT,
+                response_also=(Step,),
                 is_list=True,
                 parameters=(_BY_KEY, _REFERENCE, _ACCOUNT, _FROM, _TO, _AFTER_ID, _LIMIT),
             ),
@@ -193,6 +194,7 @@ class Lookups:
                 problems=("not-found",),
                 response=Payment,
                 response_example=examples.PAYMENT,
+                response_also=(Step,),
             ),
         )
 

@@ -53,8 +53,8 @@ signs what it answers.
 * **Outcomes** of a payment are answers, not errors: a declined payment is a `201` with a `reason`.
 
 * **Unsigned answers** promise nothing: whatever is refused before the signature is verified. That
-  is every `401` and `421`, `404` and `405` of a path or method that is not here, `413`, and often
-  `400`, `429`, `500` and `503`.
+  is every `401` and `421`, `413`, whose body is not read, and often `400`, `429`, `500` and `503`.
+  A `404` or `405` of a path or method that is not here is signed when the request is, and well.
 
 Bodies have at most {limits.BODY_BYTES_MAX} bytes, those of a batch at most
 {limits.BATCH_BODY_BYTES_MAX}. Where a list of values is given for an answer, a

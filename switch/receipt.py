@@ -94,7 +94,7 @@ def verify(token: str, keys: Mapping[str, PublicKey]) -> Genuine | Fault:
         return Fault(f"has a payload that {members.detail}")
     try:
         receipt = msgspec.convert(members, Receipt)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:  # a half of a surrogate pair
         return Fault(f"is no receipt: {error}")
     if not key.was_valid_in(receipt.iat):
         return Fault(f"was issued when {key_id} was not valid")

@@ -22,7 +22,7 @@ from typing import IO, Any, TypeVar
 from switch import admin, embedded, limits, log, migrate
 from switch.admin_port import AdminPort
 from switch.config import Config, admin_url_path, in_url, is_loopback, known_authorities
-from switch.errors import SwitchError
+from switch.errors import SwitchError, using
 from switch.keeper import open_lock, try_lock
 from switch.supervisor import JOBS_COMMAND, WORKER_COMMAND, Child, Supervisor
 
@@ -93,7 +93,7 @@ async def serving(options: ServeOptions, *, messages: Path | None = None) -> Asy
         await _prepare_database(options, databases)
         config = _config(options, port=port, authorities=authorities, url=databases.workers)
         metrics_dir = stack.enter_context(_metrics_dir(options.data_dir, port))
-        said = None if messages is None else stack.enter_context(messages.open("ab"))
+        said = None if messages is None else stack.enter_context(_opened(messages))
         children = _children(options, config, databases, metrics_dir, said)
         supervisor = Supervisor(children, messages=messages)
         admin_port = AdminPort(children=children, metrics_dir=metrics_dir)
@@ -258,8 +258,9 @@ def _alone(data_dir: Path) -> Iterator[None]:
     It lies with the metrics, in a folder that an embedded database bears beside it.
     """
     path = data_dir / "metrics" / "serving.lock"
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = open_lock(path)
+    with using(data_dir):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = open_lock(path)
     try:
         if not try_lock(lock, fcntl.LOCK_EX):
             raise SwitchError(
@@ -275,19 +276,27 @@ def _alone(data_dir: Path) -> Iterator[None]:
 def _metrics_dir(data_dir: Path, port: int) -> Iterator[Path]:
     """An empty folder where the processes keep their samples; one for each port of this machine."""
     folder = data_dir / "metrics" / str(port)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True, mode=0o700)
+    with using(data_dir):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, mode=0o700)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _opened(messages: Path) -> IO[bytes]:
+    """The file of what the children say, to append to."""
+    with using(messages.parent):
+        return messages.open("ab")
+
+
 @contextmanager
 def _announced(admin_url: str, data_dir: Path) -> Iterator[None]:
     """Say in the data directory where the admin port is, for `switch status`."""
     path = admin_url_path(data_dir)
-    path.write_text(f"{admin_url}\n")
+    with using(data_dir):
+        path.write_text(f"{admin_url}\n")
     try:
         yield
     finally:

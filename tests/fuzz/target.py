@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID, uuid4
 
-from switch import keyfile
+from switch import keyfile, limits
 from switch.admin import Operator, connected
 from switch.clock import SYSTEM_CLOCK
 from switch.keyfile import PublicKey
@@ -228,6 +228,7 @@ async def open_target(database: Database, folder: Path) -> AsyncIterator[Target]
             admin_database_url=database.url(ADMIN),
             tls_cert=None,
             tls_key=None,
+            reads_per_s=limits.READS_PER_S_MAX,  # what is refused unread is not fuzzed
         )
         async with serving(options, messages=messages) as running:
             target = Target(

@@ -6,15 +6,16 @@ decided is what a strict reader finds in the bytes.
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from tests.fuzz import body_corpus
 from tests.fuzz.checking import all_of
 from tests.fuzz.http_corpus import Case
 from tests.fuzz.target import Target
 from tests.fuzz.wire import signed
+from tests.integration.town import Member
 
 ROUND = 2_000  # payments signed at a time
 
@@ -92,22 +93,64 @@ async def test_odd_bodies_for_accounts_are_refused(target: Target, seed: int) ->
     content: dict[str, object] = {"currency": "CNY", "kind": "wallet", "reference": "r"}
     bodies = [body_corpus.mutated(content, rng) for _ in range(200)]
     bodies += [body for _, body in body_corpus.odd_bodies(content)]
-    for value in body_corpus.ODD_VALUES:
-        body = '{"currency": "CNY", "kind": "wallet", "tier": ' + value + "}"
-        bodies.append(body.encode("utf-8", "surrogatepass"))
+    bodies += odd_values({"currency": "CNY", "kind": "wallet"}, "tier")
     places = ["/v1/accounts", f"/v1/accounts/{target.payee}/freeze", "/v1/accounts/x/close"]
+    posts = [(places[n % len(places)], body) for n, body in enumerate(bodies)]
+    texts = (str, type(None))
+    may = {"currency": (str,), "kind": (str,), "reference": texts, "tier": texts}
+    await check_posts(target, target.wallet, posts, may)
+
+
+async def test_odd_bodies_for_steps_are_refused(target: Target, seed: int) -> None:
+    """Capture, void and refund decide what they can read, under its key, and refuse the rest."""
+    rng = random.Random(seed)
+    held = target.payment(capture=False) | {"amount": 10**6}
+    paid = await target.ask(target.signed_payment(target.wallet, held, key=uuid4().hex))
+    assert paid.json["status"] == "held"
+    content: dict[str, object] = {"amount": 1, "final": False}
+    bodies = [body_corpus.mutated(content, rng) for _ in range(200)]
+    bodies += [body for _, body in body_corpus.odd_bodies(content)]
+    bodies += odd_values({}, "amount") + odd_values({"amount": 1}, "final")
+    parents = [paid.json["id"], str(target.payee), "x"]
+    posts = [
+        (f"/v1/payments/{parents[n % len(parents)]}/{step}", body)
+        for step in ("refund", "capture", "void")  # the last of them leaves nothing to be held
+        for n, body in enumerate(bodies)
+    ]
+    may = {"amount": (int, type(None)), "final": (bool,)}
+    await check_posts(target, target.members["merchant"], posts, may)
+
+
+async def test_odd_bodies_for_a_bar_bar_nothing(target: Target) -> None:
+    """A key is barred by a body that names it, and by no other."""
+    bodies = odd_values({}, "idempotency_key")
+    bodies += [body for _, body in body_corpus.odd_bodies({"idempotency_key": "another"})]
+    posts = [("/v1/payments/bar", body) for body in bodies]
+    assert not await check_posts(target, target.wallet, posts, {})
+
+
+def odd_values(content: dict[str, object], name: str) -> list[bytes]:
+    """The content with each odd value under one more name."""
+    begin = json.dumps(content)[:-1] + (", " if content else "")
+    texts = [f'{begin}"{name}": {value}}}' for value in body_corpus.ODD_VALUES]
+    return [text.encode("utf-8", "surrogatepass") for text in texts]
+
+
+async def check_posts(
+    target: Target,
+    member: Member,
+    posts: Sequence[tuple[str, bytes]],
+    may: Mapping[str, tuple[type, ...]],
+) -> set[str]:
+    """Each under a key of its own, which is spent if it is answered and not if it is refused.
+
+    What is answered has no members but those that it may have, each once and of its type.
+    """
     cases = []
-    for number, body in enumerate(bodies):
-        key = f"a-{rng.getrandbits(128):032x}"
-        sent = signed(
-            target.wallet.key,
-            target.authority,
-            "POST",
-            places[number % len(places)],
-            body,
-            idempotency_key=key,
-        )
-        cases.append(Case(name=f"account {body[:60]!r}", pieces=[sent.data], sent=sent))
+    for place, body in posts:
+        key = uuid4().hex
+        sent = signed(member.key, target.authority, "POST", place, body, idempotency_key=key)
+        cases.append(Case(name=f"{place} {body[:60]!r}", pieces=[sent.data], sent=sent))
     done = set()
 
     async def check(case: Case) -> None:
@@ -117,7 +160,11 @@ async def test_odd_bodies_for_accounts_are_refused(target: Target, seed: int) ->
         assert answer.status in {200, 201, 400, 404}, answer
         if answer.status in {200, 201}:
             done.add(key_of(case))
+            pairs = json.loads(case.sent.body or b"{}", object_pairs_hook=list)
+            assert len(dict(pairs)) == len(pairs), pairs
+            assert all(type(value) in may.get(name, ()) for name, value in pairs), pairs
 
     await all_of(cases, check)
-    assert {key_of(case) for case in cases} & await target.claimed(target.wallet) == done
+    assert {key_of(case) for case in cases} & await target.claimed(member) == done
     await target.check_serving()
+    return done

@@ -27,7 +27,15 @@ from switch.connection import target
 from switch.endpoint import _template
 from switch.errors import Problem
 from switch.keyfile import PublicKey
-from switch.message import decode_account, decode_empty, decode_payment, is_text
+from switch.message import (
+    decode_account,
+    decode_bar,
+    decode_capture,
+    decode_empty,
+    decode_payment,
+    decode_refund,
+    is_text,
+)
 from switch.reply import refused
 from switch.requests import path_id, read_position, read_query
 from switch.signature import (
@@ -196,11 +204,21 @@ def test_digests_and_keys_are_read_or_refused(holds: Callable[..., None]) -> Non
     holds(claim, st.none() | texts, st.binary(max_size=20))
 
 
+DECODERS = (
+    decode_payment,
+    decode_account,
+    decode_capture,
+    decode_refund,
+    decode_bar,
+    decode_empty,
+)
+
+
 def test_bodies_are_read_or_refused(holds: Callable[..., None]) -> None:
     """Any bytes are a message within its bounds that reads the same rewritten, or a problem."""
 
     def claim(body: bytes) -> None:
-        for decode in (decode_payment, decode_account, decode_empty):
+        for decode in DECODERS:
             message = decode(body)
             if isinstance(message, Problem):
                 check_refusal(message)
@@ -281,6 +299,9 @@ def test_receipts_are_read_or_faults(holds: Callable[..., None]) -> None:
         signed = ".".join(map(keyfile.base64url, parts[::-1] if at_header else parts))
         check(f"{signed}.{keyfile.base64url(raw_signature(signed.encode(), signing))}")
 
+    for content in (b'{"payment":"\\ud800"}', b'{"\\ud800":1}'):
+        claim("", content, at_header=False)
+        claim("", content, at_header=True)
     holds(claim, texts, bodies, st.booleans())
 
 

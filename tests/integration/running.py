@@ -54,10 +54,15 @@ def environment(**more: str) -> dict[str, str]:
     return plain | {"SWITCH_READS_PER_SECOND": "1e6"} | more  # tests look often
 
 
-async def switch(*arguments: object, flags: tuple[str, ...] = (), **variables: str) -> Said:
-    """Run one command to its end."""
+async def switch(
+    *arguments: object,
+    before: tuple[str, ...] = (),
+    flags: tuple[str, ...] = (),
+    **variables: str,
+) -> Said:
+    """Run one command to its end; `before` is a program that runs it, `flags` are for Python."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, *flags, "-m", "switch", *map(str, arguments)),
+        *(*before, sys.executable, *flags, "-m", "switch", *map(str, arguments)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=PIPE,
         stderr=PIPE,

@@ -93,6 +93,57 @@ async def test_answers_are_described_by_their_values(
                 assert value in described(kind, member)["enum"], (kind, member)
 
 
+async def test_every_shape_of_an_answer_is_described(
+    town: Town, wallet: Member, merchant: Member, payer: str, payee: str
+) -> None:
+    """Look-ups show steps beside payments, and a barred key is answered wherever it is sent."""
+    document = await openapi(town)
+    held = (await town.pay(wallet, payer, payee, 10, capture=False)).json["id"]
+    captured = await town.send(merchant, "POST", f"/v1/payments/{held}/capture", key="shape-step")
+    step = captured.json["id"]
+    key = "shape-barred"
+    bar = {"idempotency_key": key}
+    await town.send(wallet, "POST", "/v1/payments/bar", content=bar, key=key)
+    opening = {"currency": "CNY", "kind": "wallet"}
+    capture = f"/v1/payments/{held}/capture"
+    answers = [
+        ("get", "/v1/payments/{id}", await town.send(merchant, "GET", f"/v1/payments/{step}")),
+        ("get", "/v1/payments/{id}", await town.send(wallet, "GET", f"/v1/payments/{held}")),
+        (
+            "get",
+            "/v1/payments",
+            await town.send(merchant, "GET", "/v1/payments?idempotency_key=shape-step"),
+        ),
+        ("get", "/v1/payments", await town.send(wallet, "GET", f"/v1/payments?account={payer}")),
+        (
+            "post",
+            "/v1/accounts",
+            await town.send(wallet, "POST", "/v1/accounts", content=opening, key=key),
+        ),
+        (
+            "post",
+            "/v1/accounts/{id}/freeze",
+            await town.send(wallet, "POST", f"/v1/accounts/{payer}/freeze", key=key),
+        ),
+        ("post", "/v1/payments/{id}/capture", await town.send(wallet, "POST", capture, key=key)),
+    ]
+    for method, path, reply in answers:
+        assert reply.status == 200, reply
+        described = document["paths"][path][method]["responses"]["200"]["content"]
+        shapes = shapes_of(document, described["application/json"]["schema"])
+        for item in reply.json.get("data", [reply.json]):
+            assert item.keys() in shapes, (path, item)
+
+
+def shapes_of(document: dict[str, Any], schema: dict[str, Any]) -> list[set[str]]:
+    """The members of everything that a schema allows, and of what its pages hold."""
+    if "anyOf" in schema:
+        return [shape for one in schema["anyOf"] for shape in shapes_of(document, one)]
+    if "$ref" not in schema:
+        return shapes_of(document, schema["properties"]["data"]["items"])
+    return [set(document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]["properties"])]
+
+
 async def test_a_problem_that_is_answered_is_described(
     town: Town, wallet: Member, payer: str, payee: str
 ) -> None:

@@ -19,6 +19,8 @@ from switch.signature import signing_key
 from switch.structured import Fault
 from tests.integration.town import Member, Reply, Town, eventually, payment, until
 
+NOBODY = "00000000-0000-7000-8000-000000000000"
+
 
 async def send(town: Town, sender: Member, payer: str, payee: str, **changes: object) -> Reply:
     """One payment, signed and then perhaps changed on the way."""
@@ -38,6 +40,35 @@ async def test_what_is_not_signed_is_refused_unsigned(town: Town) -> None:
         reply = await town.raw(method, target)
         assert (reply.status, reply.problem) == (401, "signature-missing")
         assert not reply.is_signed
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "status"),
+    [
+        ("GET", "/v1/nothing", 404),
+        ("GET", "/v1/nothing?limit=1", 404),
+        ("POST", "/v1/payments/", 404),
+        ("POST", "/v1/accounts/x/freeze/y", 404),
+        ("PUT", "/v1/payments", 405),
+        ("DELETE", f"/v1/payments/{NOBODY}", 405),
+        ("HEAD", "/v1/accounts", 405),
+        ("POST", "/livez", 405),
+    ],
+)
+async def test_a_path_or_method_that_is_not_here_is_refused_as_it_was_asked(
+    town: Town, wallet: Member, method: str, target: str, status: int
+) -> None:
+    """Signed for who signed, with or without a body; for who did not, or forged, it is not."""
+    forger = Member(id=wallet.id, key=signing_key(wallet.key.key_id, keyfile.generate_seed()))
+    content = None if method in {"GET", "HEAD"} else {"a": 1}
+    key = "one" if method == "POST" else None
+    reply = await town.send(wallet, method, target, content=content, key=key)
+    assert (reply.status, reply.is_signed) == (status, True)
+    assert ("Allow" in reply.headers) == (status == 405)
+    forged = await town.send(forger, method, target, content=content, key=key)
+    unsigned = await town.raw(method, target)
+    for other in (forged, unsigned):
+        assert (other.status, other.is_signed, other.body) == (status, False, reply.body)
 
 
 async def test_what_was_changed_on_the_way_is_refused(

@@ -2,137 +2,22 @@
 
 import asyncio
 import json
-from collections.abc import Callable
-from typing import Any, cast
 
 import pytest
-from prometheus_client import CollectorRegistry
+from multidict import CIMultiDict
 
 from switch import limits
-from switch.admission import Admission, Caller, Request
-from switch.budget import FailureBudget, InFlight
-from switch.clock import Clock
+from switch.admission import Caller
+from switch.budget import InFlight
+from switch.endpoint import NO_ENDPOINT
 from switch.errors import Problem
-from switch.metrics import WorkerMetrics
-from switch.participants import Key, Participant, Participants
-from switch.reply import Answer, document
-from switch.signature import SigningKey, signing_key
-from tests.unit.signed_message import AUTHORITY, KEY_ID, NOW_US, PUBLIC_KEY, Message
+from switch.reply import refused
+from switch.signing import check_reply
+from tests.unit.door import SENDER, SWITCH_KEY, Door
+from tests.unit.signed_message import CREATED, KEY_ID, REQUIRED, Message, found
 
-SENDER = Participant(number=1, id="bank-of-qingdao", kind="bank", is_suspended=False)
-
-
-class HandClock(Clock):
-    """A clock that moves when it is told to."""
-
-    def __init__(self) -> None:
-        self.passed_s = 0.0
-
-    def now_us(self) -> int:
-        """The time of the signed message, and what has passed since."""
-        return NOW_US + int(self.passed_s * 1e6)
-
-    def monotonic_s(self) -> float:
-        """What has passed."""
-        return self.passed_s
-
-
-class Keys:
-    """One key, valid for five seconds, and whether it may be believed."""
-
-    def __init__(self) -> None:
-        self.is_trusted = True
-        self.known = Key(
-            id=KEY_ID,
-            public_key=PUBLIC_KEY,
-            not_before_us=0,
-            not_after_us=NOW_US + 5_000_000,
-            participant=SENDER,
-        )
-
-    @property
-    def signing_key(self) -> SigningKey:
-        """Of the switch."""
-        return signing_key("switch/one", bytes(32))
-
-    def is_known(self, key_id: str) -> bool:
-        """Whether it is that key."""
-        return key_id == KEY_ID
-
-    def key(self, key_id: str) -> Key | None:
-        """That key."""
-        return self.known if key_id == KEY_ID else None
-
-
-class Door:
-    """Admission with everything around it."""
-
-    def __init__(self) -> None:
-        self.clock = HandClock()
-        self.keys = Keys()
-        self.admission = Admission(
-            participants=cast(Participants, self.keys),
-            budget=FailureBudget(self.clock),
-            in_flight=InFlight(total_max=10, each_max=10),
-            authorities=frozenset({AUTHORITY}),
-            scheme="http",
-            reads_per_s=limits.READS_PER_S,
-            signature_age_s_max=limits.SIGNATURE_AGE_S_MAX,
-            signature_ahead_s_max=limits.SIGNATURE_AHEAD_S_MAX,
-            clock=self.clock,
-            metrics=WorkerMetrics(CollectorRegistry()),
-        )
-
-    def ask(
-        self, message: Message, *, meanwhile: Callable[[], Any] = int, headers: Any = None
-    ) -> Caller | Problem:
-        """Send the message; `meanwhile` happens while its body is on its way."""
-        request = self.request(message, meanwhile=meanwhile, headers=headers)
-        return asyncio.run(self.admission.admit(request))
-
-    def ask_large(
-        self,
-        message: Message,
-        *,
-        in_flight: InFlight,
-        meanwhile: Callable[[], Any] = int,
-        headers: Any = None,
-        body: bytes | None = None,
-    ) -> tuple[Answer, Request]:
-        """Send the message to an endpoint of large bodies, perhaps with another body."""
-
-        async def handle(caller: Caller) -> Answer:
-            return document({"from": caller.participant.id, "bytes": len(caller.body)})
-
-        request = self.request(message, meanwhile=meanwhile, headers=headers, body=body)
-        serve = self.admission.signed_large(handle, body_bytes_max=100, in_flight=in_flight)
-        return asyncio.run(serve(request)), request
-
-    def request(
-        self,
-        message: Message,
-        *,
-        meanwhile: Callable[[], Any],
-        headers: Any,
-        body: bytes | None = None,
-    ) -> Request:
-        """The message as it stands on the wire."""
-
-        async def read_body(bytes_max: int) -> bytes | Problem:
-            meanwhile()
-            return message.body if body is None else body
-
-        return Request(
-            method=message.method,
-            authority=message.authority,
-            path=message.path,
-            query=message.query,
-            headers=message.headers() if headers is None else headers,
-            peer="10.0.0.1",
-            has_body=bool(message.body),
-            body_bytes=len(message.body),
-            read_body=read_body,
-        )
+NOT_HERE = refused(NO_ENDPOINT)
+GET = Message(method="GET", path="/v1/nothing", body=b"", key=None, covered=REQUIRED[:3])
 
 
 def test_a_good_message_is_admitted() -> None:
@@ -263,3 +148,69 @@ def test_a_slow_large_body_does_not_outlive_its_key() -> None:
         Message(), in_flight=InFlight(total_max=1, each_max=1), meanwhile=meanwhile
     )
     assert json.loads(answer.body)["type"].endswith("key-not-valid")
+
+
+@pytest.mark.parametrize("message", [GET, GET.but(method="HEAD"), Message(method="PUT")])
+def test_what_is_not_here_is_signed_for_who_signed(message: Message) -> None:
+    """The refusal stands as it was, bound to its request; a HEAD's content is digested as empty."""
+    door = Door()
+    answer = asyncio.run(door.admission.seal_if_verified(door.request(message), NOT_HERE))
+    assert (answer.status, answer.body) == (404, NOT_HERE.body)
+    candidate = found(message)
+    assert not isinstance(candidate, Problem)
+    fault = check_reply(
+        status=404,
+        headers=CIMultiDict(answer.fields),
+        body=b"" if message.method == "HEAD" else answer.body,
+        bound=candidate.bound,
+        keys={SWITCH_KEY.key_id: SWITCH_KEY},
+        now_us=door.clock.now_us(),
+    )
+    assert fault is None, fault
+
+
+@pytest.mark.parametrize(
+    ("message", "is_too_large"),
+    [
+        (Message(parameters=f';created={CREATED};keyid="bank-of-qingdao/unknown"'), False),
+        (Message(parameters=f';created={CREATED - 1000};keyid="{KEY_ID}"'), False),
+        (Message(covered=("@method",)), False),
+        (Message(authority="elsewhere.example"), False),
+        (Message(), True),
+    ],
+    ids=["unknown key", "too old", "covers too little", "another switch", "body too large"],
+)
+def test_what_is_not_here_costs_no_body_where_no_signature_can_hold(
+    message: Message, is_too_large: bool
+) -> None:
+    """The refusal as it is, before a body is waited for and so before any curve arithmetic."""
+    bodies: list[int] = []
+    door = Door()
+    request = door.request(
+        message,
+        meanwhile=lambda: bodies.append(1),
+        body_bytes=limits.BODY_BYTES_MAX + 1 if is_too_large else None,
+    )
+    assert asyncio.run(door.admission.seal_if_verified(request, NOT_HERE)) is NOT_HERE
+    assert not bodies
+
+
+def test_what_is_not_here_for_who_does_not_sign_is_no_failed_signature() -> None:
+    """Whoever looks around without a key is told so, and raises no alarm."""
+    door = Door()
+    request = door.request(GET, headers=CIMultiDict({"Host": GET.authority}))
+    assert asyncio.run(door.admission.seal_if_verified(request, NOT_HERE)) is NOT_HERE
+    assert not door.metrics.signature_failures._counts
+
+
+def test_forgeries_for_what_is_not_here_use_up_the_budget_of_forgeries() -> None:
+    """A path that nobody serves is no way to have more signatures verified than elsewhere."""
+    door = Door()
+    forged = Message().headers()
+    forged["Idempotency-Key"] = "another"
+    bodies: list[int] = []
+    bound = int(limits.FAILED_SIGNATURES_BURST + limits.SPARE_VERIFICATIONS_BURST)
+    for _ in range(bound + 50):
+        request = door.request(Message(), headers=forged, meanwhile=lambda: bodies.append(1))
+        assert asyncio.run(door.admission.seal_if_verified(request, NOT_HERE)) is NOT_HERE
+    assert len(bodies) == bound

@@ -18,6 +18,7 @@ from switch.errors import Problem
 from switch.metrics import WorkerMetrics
 from switch.reply import Answer, document, refused
 from switch.service import Endpoint
+from tests.unit.door import Door
 
 HOST = "127.0.0.1"
 
@@ -86,7 +87,9 @@ class Edge:
 
     def __init__(self, *, connections_max: int) -> None:
         self.metrics = WorkerMetrics(CollectorRegistry())
-        self.dispatch = Dispatch(self._endpoints(), metrics=self.metrics)
+        self.dispatch = Dispatch(
+            self._endpoints(), admission=Door().admission, metrics=self.metrics
+        )
         self.server = Server(
             self.dispatch.serve, connections_max=connections_max, clock=SYSTEM_CLOCK
         )
