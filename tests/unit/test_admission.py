@@ -5,10 +5,11 @@ import json
 from collections.abc import Callable
 from typing import Any, cast
 
+import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
-from switch import limits
+from switch import admission, keyfile, limits
 from switch.admission import Admission, Caller, Request
 from switch.budget import FailureBudget, InFlight
 from switch.clock import Clock
@@ -16,9 +17,10 @@ from switch.errors import Problem
 from switch.metrics import WorkerMetrics
 from switch.participants import Key, Participant, Participants
 from switch.reply import Answer, document
-from switch.signature import SigningKey, signing_key
-from tests.unit.signed_message import AUTHORITY, KEY_ID, NOW_US, PUBLIC_KEY, Message
+from switch.signature import Candidate, SigningKey, signing_key
+from tests.unit.signed_message import AUTHORITY, CREATED, KEY_ID, NOW_US, PUBLIC_KEY, Message
 
+ANOTHER = keyfile.public_key(bytes(reversed(range(32))))
 SENDER = Participant(number=1, id="bank-of-qingdao", kind="bank", is_suspended=False)
 
 
@@ -70,9 +72,11 @@ class Door:
     def __init__(self) -> None:
         self.clock = HandClock()
         self.keys = Keys()
+        self.uses: list[tuple[str, int]] = []
         self.admission = Admission(
             participants=cast(Participants, self.keys),
             budget=FailureBudget(self.clock),
+            note_key_use=lambda key, now_us: self.uses.append((key.id, now_us)),
             in_flight=InFlight(total_max=10, each_max=10),
             authorities=frozenset({AUTHORITY}),
             scheme="http",
@@ -84,11 +88,16 @@ class Door:
         )
 
     def ask(
-        self, message: Message, *, meanwhile: Callable[[], Any] = int, headers: Any = None
+        self,
+        message: Message,
+        *,
+        meanwhile: Callable[[], Any] = int,
+        headers: Any = None,
+        by_two: bool = False,
     ) -> Caller | Problem:
         """Send the message; `meanwhile` happens while its body is on its way."""
         request = self.request(message, meanwhile=meanwhile, headers=headers)
-        return asyncio.run(self.admission.admit(request))
+        return asyncio.run(self.admission.admit(request, by_two=by_two))
 
     def ask_large(
         self,
@@ -133,6 +142,16 @@ class Door:
             body_bytes=len(message.body),
             read_body=read_body,
         )
+
+    def introduce(self) -> Caller | Problem:
+        """A message signed by the known key and by a new one of the same participant."""
+        message = Message(path="/v1/keys")
+        parameters = f';created={CREATED};keyid="{SENDER.id}/new"'
+        second = message.but(label="new", parameters=parameters).headers()
+        headers = message.headers()
+        for name in ("Signature-Input", "Signature"):
+            headers.add(name, second[name])
+        return self.ask(message, headers=headers, by_two=True)
 
 
 def test_a_good_message_is_admitted() -> None:
@@ -263,3 +282,52 @@ def test_a_slow_large_body_does_not_outlive_its_key() -> None:
         Message(), in_flight=InFlight(total_max=1, each_max=1), meanwhile=meanwhile
     )
     assert json.loads(answer.body)["type"].endswith("key-not-valid")
+
+
+def test_only_a_verified_signature_is_a_use_of_its_key() -> None:
+    """A forgery says nothing about when a key was used, and a proof is no use of the new key."""
+    door = Door()
+    forged = Message().headers()
+    forged["Idempotency-Key"] = "another"
+    door.ask(Message(), headers=forged)
+    assert not door.uses
+    door.introduce()
+    assert door.uses == [(KEY_ID, NOW_US)]
+
+
+def test_of_two_signatures_the_senders_alone_is_verified_at_the_door(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The curve is asked once for who sends, and a second time only for a verified sender."""
+    asked: list[str] = []
+    real = admission.verify
+
+    def count(candidate: Candidate, public_key: bytes) -> bool:
+        asked.append(candidate.key_id)
+        return real(candidate, public_key)
+
+    monkeypatch.setattr(admission, "verify", count)
+    door = Door()
+    caller = door.introduce()
+    assert isinstance(caller, Caller)
+    assert (caller.key_id, asked) == (KEY_ID, [KEY_ID])
+    assert door.admission.check_second(caller, PUBLIC_KEY) is None
+    assert asked == [KEY_ID, f"{SENDER.id}/new"]
+    door.keys.known = msgspec.structs.replace(door.keys.known, public_key=ANOTHER)
+    assert isinstance(door.introduce(), Problem)
+    assert asked == [KEY_ID, f"{SENDER.id}/new", KEY_ID]
+
+
+def test_proofs_that_fail_use_up_the_senders_budget() -> None:
+    """Whoever has signatures of new keys checked for nothing is turned away in the end."""
+    door = Door()
+    bound = int(limits.FAILED_SIGNATURES_BURST + limits.SPARE_VERIFICATIONS_BURST)
+    for _ in range(bound):
+        caller = door.introduce()
+        assert isinstance(caller, Caller)
+        refusal = door.admission.check_second(caller, ANOTHER)
+        assert refusal is not None
+        assert refusal.name == "signature-invalid"
+    answer = door.introduce()
+    assert isinstance(answer, Problem)
+    assert answer.name == "too-many-requests"
