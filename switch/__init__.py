@@ -1,14 +1,15 @@
 """An asyncio payment switch. Its modules, in the order to read them.
 
 The way of one payment: `connection` and `endpoint` (HTTP), `authorize` (the page to begin with),
-`admission` (who asks), `signature`, `components` and `structured` (RFC 9421), `participants` (whose
-keys), `message` (what may be said), `router`, `lane`, `ledger` and `sql/` (the decision),
-`outcome`, `reply`. Many at once: `batch` and `batch_message`.
+`admission` (who asks), `signature`, `components`, `structured` and `digest` (RFC 9421, RFC 9530),
+`participants` (whose keys), `message` (what may be said), `router`, `lane`, `ledger` and `sql/`
+(the decision), `outcome`, `reply`. Many at once: `batch` and `batch_message`.
 
 Beside it: `accounts`, `lookups` and `reads` (what participants ask), `receipts`, `receipt` and
-`jws` (a decision that anyone can prove), `requests` (what endpoints share), `public` (what needs no
-signature), `openapi` and `examples`, `budget` (how much one sender may take), `service` and
-`services/` (where the city plugs in).
+`jws` (a decision that anyone can prove), `keys`, `key_message`, `key_ledger`, `introduction` and
+`key_uses` (the keys participants sign with), `requests` (what endpoints share), `public` (what
+needs no signature), `openapi` and `examples`, `budget` (how much one sender may take), `service`
+and `services/` (where the city plugs in).
 
 What it stands on: `limits`, `clock`, `errors`, `currencies`, `config`, `log`, `metrics`, `keyfile`,
 `queries`, `db`, `migrate`; the embedded database: `embedded`, `keeper`, `cluster`, `binaries`.
@@ -16,7 +17,7 @@ What it stands on: `limits`, `clock`, `errors`, `currencies`, `config`, `log`, `
 Processes: `app` (one worker, wired), `worker`, `jobs`, `supervisor`, `lifeline`, `serving`,
 `admin_port`; the operator: `admin`, `cli` and its parts, `demo` and its parts, `terminal`.
 
-The other side of the wire: `signing`, `exchange`, `batch_exchange`, `client`.
+The other side of the wire: `signing`, `exchange`, `answers`, `batch_exchange`, `client`.
 """
 
 __version__ = "0.1.0"

@@ -5,7 +5,6 @@ under the key, once. The payload of an account's operation is its method, path a
 so one key can never mean two accounts.
 """
 
-import hashlib
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -27,7 +26,7 @@ from switch.message import (
 from switch.metrics import WorkerMetrics
 from switch.reads import AccountChange, AccountOrder, AccountVerdict, Reads
 from switch.reply import Answer, document, repeated
-from switch.requests import KEY_REUSED, NOT_FOUND, accepted_key, path_id
+from switch.requests import KEY_REUSED, NOT_FOUND, accepted_key, operation_digest, path_id
 from switch.service import Endpoint
 
 # Which kind of account a participant opens over HTTP; all others are the operator's to open.
@@ -65,7 +64,7 @@ class Accounts:
                 participant_no=caller.participant.number,
                 participant=caller.participant.id,
                 key=key,
-                digest=_operation_digest(caller),
+                digest=operation_digest(caller),
                 account_id=new_id(self._clock.now_us()),
                 request=request,
             )
@@ -87,7 +86,7 @@ class Accounts:
             AccountChange(
                 participant_no=caller.participant.number,
                 key=key,
-                digest=_operation_digest(caller),
+                digest=operation_digest(caller),
                 account_id=account_id,
                 action=action,
             )
@@ -150,9 +149,3 @@ _SUMMARIES = {
     "unfreeze": "Lift one's own freeze; the operator's only the operator lifts",
     "close": "Close an account, for good, once it is empty",
 }
-
-
-def _operation_digest(caller: Caller) -> bytes:
-    """SHA-256 of everything that makes the operation: method, path and body."""
-    request = caller.request
-    return hashlib.sha256(f"{request.method} {request.path}\n".encode() + caller.body).digest()

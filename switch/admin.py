@@ -78,9 +78,15 @@ class Operator:
         begin, end = self._validity(not_before, not_after, limits.KEY_VALIDITY_D)
         await self._do("add_key", participant, name, public_key, begin, end)
 
-    async def revoke_key(self, key_id: str) -> None:
-        """Stop trusting a key, on every worker, within a second."""
-        await self._do("revoke_key", *split_key_id(key_id))
+    async def revoke_key(self, key_id: str) -> list[str]:
+        """Stop trusting a key and what it introduced, on every worker, within a second; which."""
+        participant, name = split_key_id(key_id)
+        rows = await self._rows("revoke_key", participant, name)
+        return [f"{participant}/{revoked}" for revoked in rows[0]["revoked"]]
+
+    async def confirm_key(self, key_id: str) -> None:
+        """Let a key stay that another one introduced, whatever becomes of that one."""
+        await self._do("confirm_key", *split_key_id(key_id))
 
     async def keys(self) -> list[dict[str, Any]]:
         """Every key of every participant, and the switch's own, with its public half as PEM."""
@@ -89,7 +95,11 @@ class Operator:
                 "key_id": f"{row['participant']}/{row['name']}",
                 "not_before": row["not_before"],
                 "not_after": row["not_after"],
+                "introduced_by": row["introduced_by"]
+                and f"{row['participant']}/{row['introduced_by']}",
+                "confirmed_at": row["confirmed_at"],
                 "revoked_at": row["revoked_at"],
+                "last_used_at": row["used_at"],
                 "public_key": keyfile.public_pem(row["public_key"]),
             }
             for row in await self._rows("list_keys")
@@ -147,9 +157,10 @@ class Operator:
             key_id=f"switch/{name}", public_key=public, not_before=begin, not_after=end
         )
 
-    async def end_switch_key(self, key_id: str) -> None:
+    async def end_switch_key(self, key_id: str) -> list[str]:
         """Sign no more with a key of the switch that others may have; it stays published."""
         await self._do("end_switch_key", split_key_id(key_id)[1])
+        return [key_id]
 
     def _signs_from(self, rows: list[dict[str, Any]], key_dir: Path) -> datetime:
         now = self._clock.now()

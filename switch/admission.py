@@ -22,11 +22,13 @@ from switch.budget import (
 from switch.clock import Clock
 from switch.components import BoundRequest
 from switch.config import normal_authority
+from switch.digest import check_digest
 from switch.errors import LedgerUnavailable, OutcomeUnknown, Problem
+from switch.introduction import find_pair
 from switch.metrics import WorkerMetrics
 from switch.participants import Key, Participant, Participants
 from switch.reply import Answer, refused, signed
-from switch.signature import Candidate, check_age, check_digest, find_candidate, verify
+from switch.signature import Candidate, check_age, find_candidate, verify
 from switch.structured import FieldLines
 
 
@@ -81,6 +83,8 @@ class Caller(Struct, frozen=True, kw_only=True):
     """A verified request: who sent it, and what."""
 
     participant: Participant
+    key_id: str  # which of its keys signed
+    second: Candidate | None = None  # the other signature where two are asked for; not verified
     bound: BoundRequest  # what the answer's signature will be bound to
     request: Request
     body: bytes
@@ -98,6 +102,7 @@ class Admission:
         *,
         participants: Participants,
         budget: FailureBudget,
+        note_key_use: Callable[[Key, int], None],
         in_flight: InFlight,
         reads_per_s: float,
         authorities: frozenset[str],
@@ -109,6 +114,7 @@ class Admission:
     ) -> None:
         self._participants = participants
         self._budget = budget
+        self._note_key_use = note_key_use
         self._in_flight = in_flight
         self._attempts = RateBudget(clock, per_s=reads_per_s)
         self._reads = RateBudget(clock, per_s=reads_per_s * limits.PARTICIPANT_READS_FACTOR)
@@ -120,9 +126,12 @@ class Admission:
         self._clock = clock
         self._metrics = metrics
 
-    async def admit(self, request: Request) -> Caller | Problem:
-        """The verified caller, or the first thing that is wrong."""
-        candidate = self._candidate(request)
+    async def admit(self, request: Request, *, by_two: bool = False) -> Caller | Problem:
+        """The verified caller, or the first thing that is wrong.
+
+        `by_two`: the request is signed by two keys, of which only the sender's is verified here.
+        """
+        candidate = self._candidate(request, by_two)
         if isinstance(candidate, Problem):
             return self._counted(candidate)
         body = await request.read_body(limits.BODY_BYTES_MAX)
@@ -136,6 +145,8 @@ class Admission:
             return self._counted(participant)
         return Caller(
             participant=participant,
+            key_id=candidate.key_id,
+            second=candidate.second,
             bound=candidate.bound,
             request=request,
             body=body,
@@ -146,14 +157,15 @@ class Admission:
         self._metrics.signature_failures.add((problem.name,))
         return problem
 
-    def _candidate(self, request: Request) -> Candidate | Problem:
+    def _candidate(self, request: Request, by_two: bool = False) -> Candidate | Problem:
         """The signature to verify, by all that the headers alone can tell."""
         authority = self._authority(request.authority)
         if isinstance(authority, Problem):
             return authority
         if not self._participants.is_trusted:
             return _KEYS_UNCONFIRMED
-        candidate = find_candidate(
+        find = partial(find_pair, is_valid_key=self._is_valid) if by_two else find_candidate
+        candidate = find(
             method=request.method,
             authority=authority,
             path=request.path,
@@ -165,15 +177,25 @@ class Admission:
         )
         if isinstance(candidate, Problem):
             return candidate
-        refusal = check_age(
+        refusal = self._age_refusal(candidate)
+        if refusal is None and candidate.second is not None:
+            refusal = self._age_refusal(candidate.second)
+        refusal = refusal or self._budget.enter(request.peer, candidate.key_id)
+        if refusal is None and request.method != "POST":
+            refusal = self._attempts.enter((request.peer, candidate.key_id))
+        return candidate if refusal is None else refusal
+
+    def _age_refusal(self, candidate: Candidate) -> Problem | None:
+        return check_age(
             candidate,
             now_us=self._clock.now_us(),
             age_s_max=self._age_s_max,
             ahead_s_max=self._ahead_s_max,
-        ) or self._budget.enter(request.peer, candidate.key_id)
-        if refusal is None and request.method != "POST":
-            refusal = self._attempts.enter((request.peer, candidate.key_id))
-        return candidate if refusal is None else refusal
+        )
+
+    def _is_valid(self, key_id: str) -> bool:
+        key = self._participants.key(key_id)
+        return key is not None and key.is_valid_at(self._clock.now_us())
 
     def _digest(self, candidate: Candidate, peer: str, body: bytes) -> bytes | Problem:
         digest = check_digest(candidate.bound.content_digest, body)
@@ -200,13 +222,28 @@ class Admission:
         key = self._key(candidate)
         if isinstance(key, Problem):
             return key
-        started_s = self._clock.monotonic_s()
-        is_genuine = verify(candidate, key.public_key)
-        self._metrics.signature_seconds.observe(self._clock.monotonic_s() - started_s)
-        if not is_genuine:
+        if not self._is_genuine(candidate, key.public_key):
             self._budget.charge(peer, candidate.key_id)
             return Problem(name="signature-invalid", detail="the signature is not by this key")
+        self._note_key_use(key, self._clock.now_us())
         return key.participant
+
+    def _is_genuine(self, candidate: Candidate, public_key: bytes) -> bool:
+        started_s = self._clock.monotonic_s()
+        is_genuine = verify(candidate, public_key)
+        self._metrics.signature_seconds.observe(self._clock.monotonic_s() - started_s)
+        return is_genuine
+
+    def check_second(self, caller: Caller, public_key: bytes) -> Problem | None:
+        """Why the second signature of a caller is not by this key; a failure is the caller's."""
+        assert caller.second is not None, "a request that is signed by two"
+        if self._is_genuine(caller.second, public_key):
+            return None
+        self._budget.charge(caller.request.peer, caller.key_id)
+        return Problem(
+            name="signature-invalid",
+            detail=f"the signature that names {caller.second.key_id[:120]} is not by this key",
+        )
 
     def seal(self, caller: Caller, result: Answer | Problem) -> Answer:
         """The answer to a verified request, signed and bound to it."""
@@ -232,11 +269,11 @@ class Admission:
         # The answer to a HEAD has no content, and that is what is digested (RFC 9530, B.2).
         return refusal.with_fields(self.seal(caller, Answer(refusal.status, b"")).fields)
 
-    def signed(self, handle: Handle) -> Handler:
+    def signed(self, handle: Handle, *, by_two: bool = False) -> Handler:
         """What serves an endpoint that asks the ledger directly: admit, handle, seal."""
 
         async def serve(request: Request) -> Answer:
-            caller = await self.admit(request)
+            caller = await self.admit(request, by_two=by_two)
             if isinstance(caller, Problem):
                 return refused(caller)
             return self.seal(caller, await self._handle(caller, handle))
@@ -290,6 +327,7 @@ class Admission:
             return key
         return Caller(
             participant=key.participant,
+            key_id=candidate.key_id,
             bound=candidate.bound,
             request=request,
             body=body,
@@ -325,7 +363,14 @@ class Admission:
 
 def _bodiless(request: Request, candidate: Candidate, sender: Participant) -> Caller:
     """A caller who is answered before the body is read."""
-    return Caller(participant=sender, bound=candidate.bound, request=request, body=b"", digest=b"")
+    return Caller(
+        participant=sender,
+        key_id=candidate.key_id,
+        bound=candidate.bound,
+        request=request,
+        body=b"",
+        digest=b"",
+    )
 
 
 async def _answered(caller: Caller, handle: Handle) -> Answer | Problem:

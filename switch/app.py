@@ -20,6 +20,8 @@ from switch.connection import Server
 from switch.endpoint import Dispatch
 from switch.errors import SwitchError
 from switch.events import Events
+from switch.key_uses import KeyUses
+from switch.keys import Keys
 from switch.lane import Decide, Lane, LedgerLink
 from switch.lookups import Lookups
 from switch.metrics import WorkerMetrics
@@ -68,9 +70,15 @@ class App:
             each_max=limits.PARTICIPANT_BATCHES_IN_FLIGHT_MAX,
         )
         self._router = Router(self._lanes, steps=self._step_lane, in_flight=self._payments)
+        self._read_pool = db.pool(
+            config.database_url, application_name="switch reads", size=config.read_connections_max
+        )
+        self._reads = Reads(self._read_pool)
+        self._key_uses = KeyUses(reads=self._reads, interval_s=config.key_uses_interval_s)
         self._admission = Admission(
             participants=self.participants,
             budget=FailureBudget(clock),
+            note_key_use=self._key_uses.note,
             in_flight=self._others,
             reads_per_s=config.reads_per_s,
             authorities=frozenset(config.authorities),
@@ -79,9 +87,6 @@ class App:
             signature_ahead_s_max=config.signature_ahead_s_max,
             clock=clock,
             metrics=self.metrics,
-        )
-        self._read_pool = db.pool(
-            config.database_url, application_name="switch reads", size=config.read_connections_max
         )
         self.dispatch: Dispatch | None = None
         self._server: Server | None = None
@@ -113,6 +118,7 @@ class App:
         await self._read_pool
         for lane in (*self._lanes, self._step_lane):
             lane.start()
+        self._key_uses.start()
         self.dispatch = Dispatch(self._endpoints(), admission=self._admission, metrics=self.metrics)
         self._server = Server(
             self.dispatch.serve, connections_max=self._config.connections_max, clock=self._clock
@@ -149,6 +155,7 @@ class App:
                 await self._payments.empty()
                 await self._others.empty()
                 await self._batches.empty()
+                await self._key_uses.stop()
         except TimeoutError:
             _log.warning("not all was answered", unanswered=self._payments.total)
 
@@ -181,7 +188,7 @@ class App:
 
     def _endpoints(self) -> tuple[Endpoint, ...]:
         """Everything that is served: the payment first, the services of the city last."""
-        reads = Reads(self._read_pool)
+        reads = self._reads
         admission, clock, metrics = self._admission, self._clock, self.metrics
         authorize = Authorize(
             admission=admission, router=self._router, reads=reads, clock=clock, metrics=metrics
@@ -198,6 +205,13 @@ class App:
         accounts = Accounts(admission=admission, reads=reads, clock=clock, metrics=metrics)
         steps = Steps(
             admission=admission, router=self._router, reads=reads, clock=clock, metrics=metrics
+        )
+        keys = Keys(
+            admission=admission,
+            participants=self.participants,
+            reads=reads,
+            clock=clock,
+            metrics=metrics,
         )
         lookups = Lookups(admission=admission, reads=reads)
         receipts = Receipts(
@@ -216,6 +230,7 @@ class App:
             *receipts.endpoints(),
             *self._events.endpoints(),
             *accounts.endpoints(),
+            *keys.endpoints(),
             *self._public.endpoints(),
             *(endpoint for service in SERVICES for endpoint in service.endpoints),
         )

@@ -19,7 +19,7 @@ from switch.cli_demo import demo, pay
 from switch.cli_operator import AdminDatabaseUrl, DataDir, access, act
 from switch.cli_participants import key_app, participant_app
 from switch.cli_receipts import receipt_app
-from switch.cli_serve import TimeZone, serve
+from switch.cli_serve import KeyValidityMax, TimeZone, serve
 from switch.cli_status import status
 from switch.errors import SwitchError
 from switch.terminal import AsJson
@@ -72,6 +72,7 @@ def version(as_json: AsJson = False) -> None:
 @app.command("migrate")
 def migrate_command(
     time_zone: TimeZone = None,
+    key_validity_max: KeyValidityMax = None,
     admin_database_url: AdminDatabaseUrl = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
@@ -81,7 +82,9 @@ def migrate_command(
     async def work() -> migrate.Migration:
         where = access(admin_database_url, data_dir)
         async with admin.database_url(where, may_make=True) as url:
-            done = await migrate.migrate(url, time_zone=time_zone)
+            done = await migrate.migrate(
+                url, time_zone=time_zone, key_validity_d_max=key_validity_max
+            )
             if where.admin_database_url is None:
                 await migrate.create_embedded_roles(url)
             return done

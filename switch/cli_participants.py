@@ -202,11 +202,27 @@ def key_revoke(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Stop trusting a key, within a second, for good; the switch's own stay published."""
+    """Stop trusting a key and all it introduced, for good; the switch's own stay published."""
     is_own = key_id.startswith("switch/")
     revoke = Operator.end_switch_key if is_own else Operator.revoke_key
-    act(admin_database_url, data_dir, lambda operator: revoke(operator, key_id))
-    terminal.show({"key_id": key_id}, as_json=as_json, text=f"{key_id} is revoked")
+    revoked = act(admin_database_url, data_dir, lambda operator: revoke(operator, key_id))
+    others = [one for one in revoked if one != key_id]
+    also = f", and with it {', '.join(others)}" if others else ""
+    terminal.show(
+        {"key_id": key_id, "revoked": revoked}, as_json=as_json, text=f"{key_id} is revoked{also}"
+    )
+
+
+@key_app.command("confirm")
+def key_confirm(
+    key_id: KeyId,
+    admin_database_url: AdminDatabaseUrl = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let a key stay when the key that introduced it is revoked."""
+    act(admin_database_url, data_dir, lambda operator: operator.confirm_key(key_id))
+    terminal.show({"key_id": key_id}, as_json=as_json, text=f"{key_id} stands by itself")
 
 
 @key_app.command("list")
@@ -215,7 +231,10 @@ def key_list(
 ) -> None:
     """Every key: the participants' and the switch's own."""
     rows = act(admin_database_url, data_dir, Operator.keys)
-    columns = ("key_id", "not_before", "not_after", "revoked_at")
+    columns = (
+        *("key_id", "not_before", "not_after", "introduced_by", "confirmed_at", "revoked_at"),
+        "last_used_at",
+    )
     terminal.show({"keys": rows}, as_json=as_json, text=terminal.table(rows, columns=columns))
 
 

@@ -57,6 +57,15 @@ TimeZone = Annotated[
     str | None,
     option("--time-zone", help=f"Whose days daily limits count [{config.TIME_ZONE_DEFAULT}]."),
 ]
+KeyValidityMax = Annotated[
+    int | None,
+    option(
+        "--key-validity-max",
+        help=f"Days that a participant may introduce a key for [{limits.KEY_VALIDITY_D}].",
+        min=1,
+        max=limits.KEY_VALIDITY_D_MAX,
+    ),
+]
 BooksCheckInterval = Annotated[
     float, option("--books-check-interval", help="Seconds between two checks.", min=1.0)
 ]
@@ -106,6 +115,7 @@ def serve(
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
     time_zone: TimeZone = None,
+    key_validity_max: KeyValidityMax = None,
     books_check_interval: BooksCheckInterval = limits.BOOKS_CHECK_INTERVAL_S,
     reads_per_second: ReadsPerSecond = limits.READS_PER_S,
     event_retention_days: EventRetention = limits.EVENT_RETENTION_D,
@@ -133,6 +143,7 @@ def serve(
         tls_cert=tls_cert,
         tls_key=tls_key,
         time_zone=time_zone,
+        key_validity_d_max=key_validity_max,
         books_check_interval_s=books_check_interval,
         reads_per_s=reads_per_second,
         event_retention_d=event_retention_days,

@@ -15,15 +15,15 @@ Amounts are integers in minor units, ids and times are strings as on the wire.
 
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Self, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
 
+from switch.answers import DECISION, AnyOf, Decisions, Decoder, Page
 from switch.batch_exchange import BatchedPayment, settle_batch
 from switch.clock import SYSTEM_CLOCK, Clock, rfc3339
 from switch.errors import Problem
@@ -36,7 +36,8 @@ from switch.exchange import (
     ProblemError,
     Unreachable,
 )
-from switch.keyfile import PublicKey, read_private_key
+from switch.key_message import KeyOperation, ParticipantKey, published
+from switch.keyfile import PublicKey, public_key, read_private_key
 from switch.limits import (
     CLIENT_CONNECTIONS_MAX,
     CLIENT_DEADLINE_S,
@@ -44,7 +45,7 @@ from switch.limits import (
     PAGE_SIZE_MAX,
 )
 from switch.message import Account, AccountOperation, Entry, Event, EventPage, Payment, Step
-from switch.signature import signing_key
+from switch.signature import SigningKey, signing_key
 
 __all__ = [
     "Account",
@@ -55,8 +56,10 @@ __all__ = [
     "Entry",
     "Event",
     "EventPage",
+    "KeyOperation",
     "OutcomeUnknown",
     "Page",
+    "ParticipantKey",
     "Payment",
     "Problem",
     "ProblemError",
@@ -66,60 +69,20 @@ __all__ = [
 
 Row = TypeVar("Row")
 Result = TypeVar("Result")
-Made = TypeVar("Made", covariant=True)
-
-
-class Page(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
-    """A piece of a list; `next_after` is where the next one begins."""
-
-    data: list[Row]
-    has_more: bool
-    next_after: str | None
-
-
-class _Decoder(Protocol[Made]):
-    """Reads what the switch answered."""
-
-    def decode(self, body: bytes, /) -> Made:
-        """Raises msgspec.DecodeError when it is something else."""
-        ...
-
-
-class _AnyOf(Generic[Result]):
-    """The first of several shapes that fits; no two of them share all their members."""
-
-    def __init__(self, *shapes: type[Result]) -> None:
-        self._decoders = [msgspec.json.Decoder(shape) for shape in shapes]
-
-    def decode(self, body: bytes, /) -> Result:
-        for decoder in self._decoders[:-1]:
-            with suppress(msgspec.ValidationError):
-                return decoder.decode(body)
-        return self._decoders[-1].decode(body)
-
-
-class _Decisions:
-    """A page of payments and steps."""
-
-    _raw = msgspec.json.Decoder(Page[msgspec.Raw])
-
-    def decode(self, body: bytes, /) -> Page[Payment | Step]:
-        page = self._raw.decode(body)
-        rows = [_DECISION.decode(bytes(row)) for row in page.data]
-        return Page(data=rows, has_more=page.has_more, next_after=page.next_after)
-
 
 _PAYMENT = msgspec.json.Decoder(Payment)
-_DECISION: _AnyOf[Payment | Step] = _AnyOf(Payment, Step)
-_ANYTHING: _AnyOf[Payment | Step | Account | AccountOperation] = _AnyOf(
-    Payment, Step, Account, AccountOperation
+_ANYTHING: AnyOf[Payment | Step | Account | AccountOperation | ParticipantKey | KeyOperation] = (
+    AnyOf(Payment, Step, Account, AccountOperation, ParticipantKey, KeyOperation)
 )
 _ACCOUNT = msgspec.json.Decoder(Account)
 _OPERATION = msgspec.json.Decoder(AccountOperation)
-_PAYMENTS = _Decisions()
+_KEY = msgspec.json.Decoder(ParticipantKey)
+_KEY_OPERATION = msgspec.json.Decoder(KeyOperation)
+_PAYMENTS = Decisions()
 _ACCOUNTS = msgspec.json.Decoder(Page[Account])
 _EVENTS = msgspec.json.Decoder(EventPage)
 _ENTRIES = msgspec.json.Decoder(Page[Entry])
+_KEYS = msgspec.json.Decoder(Page[ParticipantKey])
 
 
 class Client:
@@ -141,11 +104,11 @@ class Client:
         connections_max: int = CLIENT_CONNECTIONS_MAX,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        seed = key if isinstance(key, bytes) else read_private_key(key)
+        self._participant = key_id.partition("/")[0]
         self._clock = clock
         self._exchange = Exchange(
             url,
-            signing_key(key_id, seed),
+            signing_key(key_id, _seed(key)),
             switch_keys=switch_keys,
             deadline_s=deadline_s,
             connections_max=connections_max,
@@ -254,20 +217,22 @@ class Client:
         """Pay back all that was captured, or an amount of it."""
         return await self._step(payment_id, "refund", _body({"amount": amount}), idempotency_key)
 
-    async def bar(self, idempotency_key: str) -> Payment | Step | Account | AccountOperation:
+    async def bar(
+        self, idempotency_key: str
+    ) -> Payment | Step | Account | AccountOperation | ParticipantKey | KeyOperation:
         """See to it that a key is never decided (`reason` is `barred`), or learn its decision."""
         body = _body({"idempotency_key": idempotency_key})
         return await self._post("/v1/payments/bar", body, _ANYTHING, idempotency_key, None)
 
     async def payment(self, payment_id: str) -> Payment | Step:
         """One payment and what became of it since; ProblemError `not-found` when it is not ours."""
-        return await self._get(f"/v1/payments/{_segment(payment_id)}", {}, _DECISION)
+        return await self._get(f"/v1/payments/{_segment(payment_id)}", {}, DECISION)
 
     async def payment_by_key(self, idempotency_key: str) -> Payment | Step | None:
         """What was decided under a key. None: nothing so far, which is no promise."""
         try:
             query = {"idempotency_key": idempotency_key}
-            return await self._get("/v1/payments", query, _DECISION)
+            return await self._get("/v1/payments", query, DECISION)
         except ProblemError as error:
             if error.problem.name == "not-found":
                 return None
@@ -405,13 +370,60 @@ class Client:
 
         return _all_of(page)
 
+    # --- keys
+
+    async def introduce_key(
+        self,
+        name: str,
+        key: Path | bytes,
+        *,
+        not_before: datetime | None = None,
+        not_after: datetime | None = None,
+        idempotency_key: str | None = None,
+    ) -> ParticipantKey:
+        """Have a new key registered: a private key file or seed, which signs this request as well.
+
+        Its id is the participant's, a slash and the name. Every worker knows it within a second;
+        a client that signs with it at once repeats until then.
+        """
+        seed = _seed(key)
+        fields = {
+            "name": name,
+            "public_key": published(public_key(seed)),
+            "not_before": None if not_before is None else rfc3339(not_before),
+            "not_after": None if not_after is None else rfc3339(not_after),
+        }
+        new_key = signing_key(f"{self._participant}/{name}", seed)
+        return await self._post(
+            "/v1/keys", _body(fields), _KEY, idempotency_key, None, new_key=new_key
+        )
+
+    async def revoke_key(self, name: str, *, idempotency_key: str | None = None) -> KeyOperation:
+        """Revoke one of one's own keys, and those it introduced that are not confirmed."""
+        path = f"/v1/keys/{_segment(name)}/revoke"
+        return await self._post(path, None, _KEY_OPERATION, idempotency_key, None)
+
+    async def keys_page(
+        self, *, after: str | None = None, limit: int | None = None
+    ) -> Page[ParticipantKey]:
+        """One piece of the list of one's own keys, in the order of their names."""
+        return await self._get("/v1/keys", {"after": after, "limit": limit}, _KEYS)
+
+    def keys(self) -> AsyncIterator[ParticipantKey]:
+        """All of one's own keys, revoked ones included."""
+
+        async def page(after: str | None) -> Page[ParticipantKey]:
+            return await self.keys_page(after=after, limit=PAGE_SIZE_MAX)
+
+        return _all_of(page)
+
     # --- the way to the switch
 
     async def _step(
         self, payment_id: str, kind: str, body: bytes | None, idempotency_key: str | None
     ) -> Payment | Step:
         path = f"/v1/payments/{_segment(payment_id)}/{kind}"
-        return await self._post(path, body, _DECISION, idempotency_key, None)
+        return await self._post(path, body, DECISION, idempotency_key, None)
 
     async def _change(
         self, account_id: str, operation: str, idempotency_key: str | None
@@ -423,19 +435,21 @@ class Client:
         self,
         path: str,
         body: bytes | None,
-        decoder: _Decoder[Result],
+        decoder: Decoder[Result],
         idempotency_key: str | None,
         deadline_s: float | None,
+        *,
+        new_key: SigningKey | None = None,
     ) -> Result:
         key = str(uuid.uuid4()) if idempotency_key is None else idempotency_key
-        order = Order(method="POST", path=path, body=body, idempotency_key=key)
+        order = Order(method="POST", path=path, body=body, idempotency_key=key, new_key=new_key)
         return _decoded(decoder, await self._exchange.settle(order, deadline_s=deadline_s))
 
     async def _get(
         self,
         path: str,
         query: Mapping[str, str | int | None],
-        decoder: _Decoder[Result],
+        decoder: Decoder[Result],
     ) -> Result:
         given = {name: value for name, value in query.items() if value is not None}
         encoded = urlencode(given, quote_via=quote, safe="") if given else None
@@ -460,12 +474,17 @@ def _body(fields: Mapping[str, object]) -> bytes:
     return msgspec.json.encode({name: value for name, value in fields.items() if value is not None})
 
 
+def _seed(key: Path | bytes) -> bytes:
+    """The private key itself, from where it is."""
+    return key if isinstance(key, bytes) else read_private_key(key)
+
+
 def _segment(identifier: str) -> str:
     """An id as one segment of a path, whatever it holds."""
     return quote(identifier, safe="")
 
 
-def _decoded(decoder: _Decoder[Result], answer: Answer) -> Result:
+def _decoded(decoder: Decoder[Result], answer: Answer) -> Result:
     try:
         return decoder.decode(answer.body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -50,6 +50,9 @@ class Config:
     signature_age_s_max: int = limits.SIGNATURE_AGE_S_MAX
     signature_ahead_s_max: int = limits.SIGNATURE_AHEAD_S_MAX
 
+    # How often it is written down when keys last signed.
+    key_uses_interval_s: float = limits.KEY_USES_INTERVAL_S
+
     # The jobs process.
     fold_interval_s: float = limits.FOLD_INTERVAL_S
     books_check_interval_s: float = limits.BOOKS_CHECK_INTERVAL_S

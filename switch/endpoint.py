@@ -4,14 +4,14 @@ Whatever stands in a request, the answer is below 500; an exception here is a fa
 logged, counted, answered 500. That there is no such endpoint is signed too, for who signed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from switch import log
 from switch.admission import Admission, Request, body_too_large
 from switch.errors import Problem
 from switch.metrics import WorkerMetrics
 from switch.reply import Answer, refused
-from switch.requests import path_id
+from switch.requests import path_id, path_name
 from switch.service import Endpoint
 
 _log = log.logger("endpoint")
@@ -31,7 +31,9 @@ class Dispatch:
     ) -> None:
         self._table: dict[str, dict[str, Endpoint]] = {}
         for endpoint in endpoints:
-            methods = self._table.setdefault(endpoint.path, {})
+            has_variable = "{" in endpoint.path
+            template = _template(endpoint.path) if has_variable else endpoint.path
+            methods = self._table.setdefault(template, {})
             assert endpoint.method not in methods, "one endpoint a method and path"
             methods[endpoint.method] = endpoint
         self._admission = admission
@@ -65,11 +67,17 @@ class Dispatch:
         endpoint = methods.get("GET" if method == "HEAD" else method)
         if endpoint is not None and (method != "HEAD" or not endpoint.is_signed):
             return endpoint  # a signature covers its method, so HEAD is for what needs none
-        if template != path and path_id(path) is None:
+        if template != path and not _names_something(path, methods):
             return refused(NO_ENDPOINT)  # names nothing, so no method would help
         allowed = ", ".join(sorted(methods))
         problem = Problem(name="method-not-allowed", detail=f"send {allowed}")
         return refused(problem).with_fields({"Allow": allowed})
+
+
+def _names_something(path: str, methods: Mapping[str, Endpoint]) -> bool:
+    """Whether the fourth segment is what these endpoints expect there: an id, or a key's name."""
+    takes_name = any("{name}" in endpoint.path for endpoint in methods.values())
+    return (path_name(path) if takes_name else path_id(path)) is not None
 
 
 def _template(path: str) -> str:

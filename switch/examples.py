@@ -176,3 +176,41 @@ RECEIPT = (
     "iOm51bGwsImNyZWF0ZWRfYXQiOiIyMDI2LTExLTAxVDA4OjAwOjAwLjAwMDAwMFoifQ"
     ".mo5aLqTa4UbkAQB6p04AjKRVIBPUivv-Ox4vgfQavsIYPKFLaSXp93OdKoN6F-EKRlan-dzhQGr5F-GXO1WnCw"
 )
+
+_PUBLIC_KEY = {
+    "kty": "OKP",
+    "crv": "Ed25519",
+    "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+}
+
+KEY_REQUEST: dict[str, Any] = {
+    "name": "2027-11",
+    "public_key": _PUBLIC_KEY,
+    "not_after": "2028-12-01T00:00:00Z",
+}
+
+KEY_INTRODUCED: dict[str, Any] = {
+    "id": "blue-wallet/2027-11",
+    "name": "2027-11",
+    "public_key": _PUBLIC_KEY,
+    "not_before": "2027-11-01T08:00:00.000000Z",
+    "not_after": "2028-12-01T00:00:00.000000Z",
+    "introduced_by": "blue-wallet/2026-11",
+    "confirmed_at": None,
+    "revoked_at": None,
+    "last_used_at": None,
+    "created_at": "2027-11-01T08:00:00.000000Z",
+}
+
+KEY: dict[str, Any] = KEY_INTRODUCED | {
+    "confirmed_at": "2027-11-02T02:00:00.000000Z",
+    "last_used_at": "2027-11-03T09:30:00.000000Z",
+}
+
+KEY_OPERATION: dict[str, Any] = {
+    "key": "blue-wallet/2026-11",
+    "operation": "revoke",
+    "revoked": ["blue-wallet/2026-11"],
+    "idempotency_key": "revoke-2026-11",
+    "decided_at": "2027-11-04T08:00:00.000000Z",
+}

@@ -59,6 +59,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     query: str | None = None
     body: bytes | None = None
     idempotency_key: str | None = None
+    new_key: SigningKey | None = None  # signs as well, to be introduced
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -205,6 +206,7 @@ class Exchange:
             body=order.body,
             idempotency_key=order.idempotency_key,
             created=self._clock.now_us() // 1_000_000,
+            new_key=order.new_key,
         )
         headers = CIMultiDict(signed.headers)
         if order.body is not None:

@@ -45,6 +45,8 @@ COVERED_COMPONENTS_MAX = 32  # of one signature; the common form has five
 COMMON_FORMS_MAX = 256  # lists of covered components that are remembered; a client has one or two
 KEY_FILE_BYTES_MAX = 16 * 1024  # a PEM file has 120 bytes; text around the key is allowed
 JWS_CHARS_MAX = 4 * 1024  # a receipt has about 1,000
+KEY_NAME_CHARS_MAX = 64  # the part of a key id that its participant chooses
+PARTICIPANT_KEYS_MAX = 32  # not at their end, of one participant; every worker holds all of them
 PUBLISHED_KEYS_MAX = 1_000  # in one JWK set; ten years of weekly rotation fit
 JWKS_BYTES_MAX = 512 * 1024  # a set of so many keys has 200 KiB
 JWKS_AGE_S_MAX = 60  # how long caches keep the switch's published keys
@@ -62,6 +64,10 @@ PARTICIPANTS_QUERY_TIMEOUT_S = 0.5  # a half-open connection is silent; give up 
 PARTICIPANTS_READ_TIMEOUT_S = 1.5  # reading all of them anew; the old snapshot serves meanwhile
 PARTICIPANTS_TRUST_S = 2.0  # an unconfirmed snapshot is not trusted for longer
 PARTICIPANTS_RECONNECT_S = 0.2  # pause between two attempts to connect
+
+# What is told of keys.
+KEY_USES_INTERVAL_S = 60.0  # between two writes of when keys last signed; coarse is fine
+KEY_USES_WRITE_MAX = 1_000  # keys in one statement
 
 # The way to the ledger.
 LANE_COUNT = 1  # connections of one worker that decide payments; one makes larger batches
@@ -117,6 +123,7 @@ HUNG_S_MAX = 30.0  # and after this long it is ended and replaced
 
 # The operator.
 KEY_VALIDITY_D = 400  # of a participant's key, unless told: a year and time to change it
+KEY_VALIDITY_D_MAX = 3660  # the most that the operator may let participants introduce keys for
 SWITCH_KEY_VALIDITY_D = 1826  # of the switch's own key, unless told: five years
 SWITCH_KEY_LEAD_S = 300  # a new key is published before it signs: caches and clocks are late
 SWITCH_KEY_MARGIN_S = 5.0  # before its end a key of the switch is left alone

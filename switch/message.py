@@ -305,7 +305,7 @@ _NAMED_FIELD = re.compile(r"(?:required|unknown) field `([^`]*)`")
 
 def decode_payment(body: bytes) -> PaymentRequest | Problem:
     """The payment in these bytes, or which rule they break."""
-    request = _decode(_payment_decoder, body)
+    request = decode(_payment_decoder, body)
     if isinstance(request, Problem):
         return request
     if request.currency not in CURRENCIES:
@@ -331,7 +331,7 @@ def hold_seconds(request: PaymentRequest) -> int | None:
 
 def decode_account(body: bytes) -> AccountRequest | Problem:
     """The account to open in these bytes, or which rule they break."""
-    request = _decode(_account_decoder, body)
+    request = decode(_account_decoder, body)
     if isinstance(request, AccountRequest) and request.currency not in CURRENCIES:
         return _unknown_currency(request.currency)
     return request
@@ -339,22 +339,22 @@ def decode_account(body: bytes) -> AccountRequest | Problem:
 
 def decode_capture(body: bytes) -> CaptureRequest | Problem:
     """What to capture; no body is an empty object."""
-    return _decode(_capture_decoder, body or b"{}")
+    return decode(_capture_decoder, body or b"{}")
 
 
 def decode_refund(body: bytes) -> RefundRequest | Problem:
     """What to refund; no body is an empty object."""
-    return _decode(_refund_decoder, body or b"{}")
+    return decode(_refund_decoder, body or b"{}")
 
 
 def decode_bar(body: bytes) -> BarRequest | Problem:
     """Which key to bar."""
-    return _decode(_bar_decoder, body)
+    return decode(_bar_decoder, body)
 
 
 def decode_empty(body: bytes) -> EmptyRequest | Problem:
     """Nothing, or an empty object; anything else is refused."""
-    return _decode(_empty_decoder, body or b"{}")
+    return decode(_empty_decoder, body or b"{}")
 
 
 def is_text(text: str) -> bool:
@@ -392,7 +392,8 @@ def _unknown_currency(currency: str) -> Problem:
     return malformed(f"`{_shown(currency)}` is not a currency of ISO 4217.", "currency")
 
 
-def _decode(decoder: "msgspec.json.Decoder[Message]", body: bytes) -> Message | Problem:
+def decode(decoder: "msgspec.json.Decoder[Message]", body: bytes) -> Message | Problem:
+    """The message in these bytes, or the rule of its type, of JSON or of text that they break."""
     try:
         message = decoder.decode(body)
     except UNREADABLE as error:

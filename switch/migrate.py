@@ -74,9 +74,13 @@ PACKAGED = Source()
 
 
 async def migrate(
-    admin_url: str, *, time_zone: str | None = None, source: Source = PACKAGED
+    admin_url: str,
+    *,
+    time_zone: str | None = None,
+    key_validity_d_max: int | None = None,
+    source: Source = PACKAGED,
 ) -> Migration:
-    """Bring the ledger to this version; a `time_zone` of None leaves the one that is set.
+    """Bring the ledger to this version; a setting of None leaves the one that is there.
 
     Raises SwitchError when the schema is newer than this program, the role may not migrate, or the
     time zone is unknown.
@@ -89,7 +93,14 @@ async def migrate(
     try:
         async with connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
-            return await _migrate(connection, time_zone, source)
+            done = await _migrate(connection, source)
+            if time_zone is not None:
+                await connection.execute("SELECT ledger.set_time_zone($1)", time_zone)
+            if key_validity_d_max is not None:
+                await connection.execute(
+                    "SELECT ledger.set_key_validity_max($1)", key_validity_d_max
+                )
+            return done
     except asyncpg.InsufficientPrivilegeError as error:
         raise SwitchError(
             f"this role may not migrate ({error}): use one that may create roles and schemas"
@@ -103,9 +114,7 @@ async def migrate(
         await connection.close(timeout=limits.CONNECT_TIMEOUT_S)
 
 
-async def _migrate(
-    connection: asyncpg.Connection, time_zone: str | None, source: Source
-) -> Migration:
+async def _migrate(connection: asyncpg.Connection, source: Source) -> Migration:
     await _make_roles(connection)
     present = await _read_version(connection)
     applied: list[str] = []
@@ -127,8 +136,6 @@ async def _migrate(
         await _lay_functions(connection, source)
         await _write_version(connection, source.version, digest)
         applied.append("functions")
-    if time_zone is not None:
-        await connection.execute("SELECT ledger.set_time_zone($1)", time_zone)
     return Migration(version=source.version, applied=tuple(applied))
 
 

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from switch import limits
 from switch.errors import PROBLEMS
+from switch.key_message import KEY_NAME_PATTERN
 from switch.outcome import Outcome
 from switch.service import Endpoint, Parameter
 
@@ -47,14 +48,16 @@ signs what it answers.
   "@path"`, `"@query"` where there is one, `"content-digest"` where there is a body,
   `"idempotency-key"` on every POST; parameters `created` and `keyid`. The switch's own keys are at
   `/.well-known/jwks.json`. An answer without a good signature promises nothing.
+  `POST /v1/keys` is signed by two keys, a valid one and the new one.
 * **Idempotency**: every POST has an `Idempotency-Key`. The same key with the same bytes gets the
   same decision for ever; with anything else, `idempotency-key-reused`.
 * **Money** is an integer in minor units with a code of ISO 4217.
 * **Outcomes** of a payment are answers, not errors: a declined payment is a `201` with a `reason`.
 
 * **Unsigned answers** promise nothing: whatever is refused before the signature is verified. That
-  is every `401` and `421`, `413`, whose body is not read, and often `400`, `429`, `500` and `503`.
-  A `404` or `405` of a path or method that is not here is signed when the request is, and well.
+  is every `401` (save for the second signature of `POST /v1/keys`) and `421`, `413`, whose body is
+  not read, and often `400`, `429`, `500` and `503`. A `404` or `405` of a path or method that is
+  not here is signed when the request is, and well.
 
 Bodies have at most {limits.BODY_BYTES_MAX} bytes, those of a batch at most
 {limits.BATCH_BODY_BYTES_MAX}. Where a list of values is given for an answer, a
@@ -142,6 +145,8 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     parameters: list[dict[str, Any]] = [_query_parameter(one) for one in endpoint.parameters]
     if "{id}" in endpoint.path:
         parameters.append(_PATH_ID)
+    if "{name}" in endpoint.path:
+        parameters.append(_PATH_NAME)
     if endpoint.method == "POST":
         parameters.append({"$ref": "#/components/parameters/IdempotencyKey"})
     if parameters:
@@ -273,6 +278,13 @@ _PATH_ID = {
     "in": "path",
     "required": True,
     "schema": {"type": "string", "format": "uuid"},
+}
+_PATH_NAME = {
+    "name": "name",
+    "in": "path",
+    "required": True,
+    "description": "The half of a key id behind the slash",
+    "schema": {"type": "string", "pattern": KEY_NAME_PATTERN},
 }
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",

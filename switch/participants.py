@@ -47,6 +47,11 @@ class Key(Struct, frozen=True, kw_only=True):
     not_after_us: int
     participant: Participant
 
+    @property
+    def name(self) -> str:
+        """The half of its id that the participant chose."""
+        return self.id.partition("/")[2]
+
     def is_valid_at(self, now_us: int) -> bool:
         """Whether the key may sign at this time."""
         return self.not_before_us <= now_us < self.not_after_us

@@ -16,6 +16,14 @@ import msgspec
 from switch import limits
 from switch.clock import rfc3339
 from switch.errors import LedgerUnavailable
+from switch.key_ledger import (
+    KeyIntroduction,
+    KeyRevocation,
+    KeyVerdict,
+    key_answer,
+    stored_key,
+)
+from switch.key_message import ParticipantKey, public_bytes
 from switch.ledger import (
     BROKEN,
     Disposition,
@@ -140,7 +148,7 @@ class Reads:
         claim = (await self._fetch("find_claim", participant_no, key) or [None])[0]
         if claim is None or claim["operation"] is None:
             return None
-        if claim["operation"] in CLAIMS_OF_ACCOUNTS:
+        if claim["operation"] in (CLAIM_OF_ACCOUNTS, CLAIM_OF_KEYS):
             return Disposition.KEY_REUSED
         return await self.payment(participant_no, claim["subject"])
 
@@ -178,7 +186,8 @@ class Reads:
             asked.kind, asked.currency, asked.reference, asked.tier,
         )  # fmt: skip
         if row["disposition"] == Disposition.BARRED:
-            return await self._barred(order.participant_no, order.key)
+            barred = await self._barred(order.participant_no, order.key)
+            return AccountVerdict(disposition=Disposition.BARRED, answer=barred)
         opened = None
         if row["account"] is not None:
             opened = _opened(order.participant, row, msgspec.structs.asdict(asked))
@@ -191,17 +200,22 @@ class Reads:
             change.action,
         )  # fmt: skip
         if row["disposition"] == Disposition.BARRED:
-            return await self._barred(change.participant_no, change.key)
+            barred = await self._barred(change.participant_no, change.key)
+            return AccountVerdict(disposition=Disposition.BARRED, answer=barred)
         changed = None if row["account"] is None else _operation(row)
         return AccountVerdict(disposition=Disposition(row["disposition"]), answer=changed)
 
-    async def bar(self, order: BarOrder) -> Verdict | AccountVerdict:
+    async def bar(self, order: BarOrder) -> Verdict | AccountVerdict | KeyVerdict:
         """Bar a key for good, or find what was decided under it."""
         row = await self._decide(
             "bar_key", order.participant_no, order.key, order.digest, order.payment_id
         )
         disposition = Disposition(row["disposition"])
-        if row["operation"] in CLAIMS_OF_ACCOUNTS:
+        if row["operation"] == CLAIM_OF_KEYS:
+            rows = await self._fetch("read_key_operation", row["subject"])
+            answer = key_answer(order.participant, order.key, rows[0])
+            return KeyVerdict(disposition=disposition, answer=answer)
+        if row["operation"] == CLAIM_OF_ACCOUNTS:
             done = await self._account_operation(order)
             return AccountVerdict(disposition=disposition, answer=done)
         rows = await self._fetch("read_payments", None, [row["subject"]])
@@ -216,10 +230,59 @@ class Reads:
         )
         return _opened(order.participant, row, found[0])
 
-    async def _barred(self, participant_no: int, key: str) -> AccountVerdict:
+    async def _barred(self, participant_no: int, key: str) -> Payment:
         barred = await self.payment_by_key(participant_no, key)
         assert isinstance(barred, Payment), "a barred key has its decision"
-        return AccountVerdict(disposition=Disposition.BARRED, answer=barred)
+        return barred
+
+    async def keys(
+        self, participant_no: int, participant: str, after: str | None, limit: int
+    ) -> list[ParticipantKey]:
+        """Keys of the participant, in the order of their names."""
+        rows = await self._fetch("read_own_keys", participant_no, after, limit)
+        return [stored_key(participant, row) for row in rows]
+
+    async def record_key_uses(
+        self, participant_nos: list[int], names: list[str], used_at: list[datetime]
+    ) -> None:
+        """Note when keys last signed; three columns of one table."""
+        await self._fetch("record_key_uses", participant_nos, names, used_at)
+
+    async def introduce_key(self, order: KeyIntroduction) -> KeyVerdict:
+        """Add a key by a valid one, once an idempotency key."""
+        asked = order.request
+        row = await self._decide(
+            "introduce_key", order.participant_no, order.key, order.digest, order.operation_id,
+            order.introducer, asked.name, public_bytes(asked.public_key), asked.not_before,
+            asked.not_after, limits.PARTICIPANT_KEYS_MAX,
+        )  # fmt: skip
+        if row["refusal"] is not None:
+            return KeyVerdict(
+                disposition=None,
+                answer=None,
+                refusal=row["refusal"],
+                validity_d_max=row["days_max"],
+            )
+        return await self._key_verdict(order, row)
+
+    async def revoke_key(self, order: KeyRevocation) -> KeyVerdict:
+        """Revoke a key and what it introduced, once an idempotency key."""
+        row = await self._decide(
+            "revoke_own_key", order.participant_no, order.key, order.digest, order.operation_id,
+            order.name, order.by,
+        )  # fmt: skip
+        return await self._key_verdict(order, row)
+
+    async def _key_verdict(
+        self, order: KeyIntroduction | KeyRevocation, row: asyncpg.Record
+    ) -> KeyVerdict:
+        disposition = Disposition(row["disposition"])
+        if disposition is Disposition.BARRED:
+            barred = await self._barred(order.participant_no, order.key)
+            return KeyVerdict(disposition=disposition, answer=barred)
+        made = row["name"] is not None
+        answer = key_answer(order.participant, order.key, row) if made else None
+        return KeyVerdict(disposition=disposition, answer=answer)
 
     async def events(self, participant_no: int, after: int, limit: int) -> list[Event]:
         """Events of the participant's feed after a number."""
@@ -263,7 +326,7 @@ class Reads:
         return row
 
 
-CLAIMS_OF_ACCOUNTS = frozenset({2})  # key_claim.operation
+CLAIM_OF_ACCOUNTS, CLAIM_OF_KEYS = 2, 5  # key_claim.operation
 
 
 def stored_account(row: Mapping[str, Any]) -> Account:

@@ -1,5 +1,6 @@
 """What the endpoints have in common: ids in paths, strict query parameters, a caller's standing."""
 
+import hashlib
 import re
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
@@ -13,6 +14,7 @@ from msgspec import Meta, Struct
 from switch import limits
 from switch.admission import Caller, media_type_refusal
 from switch.errors import Problem
+from switch.key_message import KEY_NAME_PATTERN
 from switch.message import is_text, malformed
 from switch.participants import Participant
 from switch.reads import Reads
@@ -28,6 +30,7 @@ SUSPENDED = Problem(
 )
 
 _UUID = re.compile("[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_KEY_NAME = re.compile(KEY_NAME_PATTERN)
 _POSITION = re.compile(r"([1-9][0-9]{0,17})\.(0|[1-9][0-9]{0,8})")
 _KEY = re.compile("[!-~]+")
 
@@ -45,6 +48,18 @@ def path_id(path: str) -> UUID | None:
     """The id in the fourth segment of `/v1/things/{id}`, None when that is no UUID."""
     text = path.split("/", 4)[3]
     return UUID(text) if _UUID.fullmatch(text) else None
+
+
+def path_name(path: str) -> str | None:
+    """The name of a key in the fourth segment of `/v1/keys/{name}`, None when that is no name."""
+    text = path.split("/", 4)[3]
+    return text if _KEY_NAME.fullmatch(text) else None
+
+
+def operation_digest(caller: Caller) -> bytes:
+    """SHA-256 of everything that makes an operation: method, path and body."""
+    request = caller.request
+    return hashlib.sha256(f"{request.method} {request.path}\n".encode() + caller.body).digest()
 
 
 def read_query(query: str | None, readers: Mapping[str, Reader]) -> dict[str, Any] | Problem:
@@ -110,6 +125,11 @@ def read_key(text: str) -> str | Rule:
     if len(text) <= limits.IDEMPOTENCY_KEY_CHARS_MAX and _KEY.fullmatch(text):
         return text
     return Rule(f"Expected 1 to {limits.IDEMPOTENCY_KEY_CHARS_MAX} visible ASCII characters.")
+
+
+def read_key_name(text: str) -> str | Rule:
+    """The name of a participant's key."""
+    return text if _KEY_NAME.fullmatch(text) else Rule("Expected the name of a key.")
 
 
 def read_time(text: str) -> datetime | Rule:

@@ -25,7 +25,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     """One method of one path, with what is needed to serve it and to describe it."""
 
     method: str
-    path: str  # may hold `{id}`, for exactly one segment
+    path: str  # may hold `{id}` or, for a key, `{name}`, for exactly one segment, the fourth
     name: str  # unique; operationId in OpenAPI and the label in metrics
     summary: str
     handler: Handler

@@ -47,6 +47,7 @@ class ServeOptions:
     tls_cert: Path | None
     tls_key: Path | None
     time_zone: str | None = None
+    key_validity_d_max: int | None = None  # None: as it is set in the ledger
     lane_count: int = limits.LANE_COUNT
     books_check_interval_s: float = limits.BOOKS_CHECK_INTERVAL_S
     reads_per_s: float = limits.READS_PER_S
@@ -190,7 +191,11 @@ async def _databases(options: ServeOptions) -> AsyncIterator[Databases]:
 async def _prepare_database(options: ServeOptions, databases: Databases) -> None:
     """Migrate where we may, make the first key where we may, and refuse what cannot work."""
     if databases.operator is not None:
-        await migrate.migrate(databases.operator, time_zone=options.time_zone)
+        await migrate.migrate(
+            databases.operator,
+            time_zone=options.time_zone,
+            key_validity_d_max=options.key_validity_d_max,
+        )
         if options.database_url is None:
             await migrate.create_embedded_roles(databases.operator)
         async with admin.connected(databases.operator) as operator:

@@ -5,7 +5,7 @@ ones first, so that a stranger costs next to nothing and the curve is asked once
 
     found  = find_candidate(...)                              headers alone, before the body
     check_age(found, ...)                                     `created`, `expires` and the clock
-    digest = check_digest(found.bound.content_digest, body)   the body is the one that was signed
+    digest.check_digest(found.bound.content_digest, body)     the body is the one that was signed
     verify(found, public_key)                                 the only curve arithmetic
     key    = parse_idempotency_key(found.bound.idempotency_key)
 
@@ -15,8 +15,6 @@ does not recognise is left to the general one, and a test holds that both read t
 What a participant's client needs, signing requests and checking answers, is in `signing`.
 """
 
-import hashlib
-import hmac
 import re
 from base64 import b64encode
 from binascii import a2b_base64
@@ -34,6 +32,7 @@ from switch.components import (
     plain_names,
     signature_base,
 )
+from switch.digest import DIGEST_MISSING, digest_field
 from switch.errors import Problem
 from switch.limits import COMMON_FORMS_MAX, IDEMPOTENCY_KEY_CHARS_MAX, SIGNATURES_MAX
 from switch.structured import (
@@ -59,7 +58,6 @@ _COMMON_INPUT = re.compile(
 )
 _PARAMETERS = "PARAMETERS"  # in a skeleton; no component has capitals
 _COMMON_SIGNATURE = re.compile(r"([a-z*][a-z0-9_.*-]{0,63})=:([A-Za-z0-9+/]{86}==):")
-_COMMON_DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):")
 _PLAIN_KEY_ID = re.compile(r"[A-Za-z0-9._/-]{1,128}")
 _QUOTED_KEY = re.compile(r'"((?:[!#-\[\]-~]|\\["\\])+)"')
 _BARE_KEY = re.compile(r"[!#-~][!-~]*")
@@ -75,10 +73,6 @@ _REQUIRED = {
     for body in (False, True)
     for key in (False, True)
 }
-
-_DIGEST_MISSING = Problem(
-    name="digest-missing", detail="a body needs a Content-Digest with sha-256 (RFC 9530)"
-)
 
 # The parameters of RFC 9421 §2.3 with the type each must have; anything else is refused.
 _PARAMETER_TYPES = {
@@ -101,6 +95,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     created: int  # Unix seconds
     expires: int | None  # Unix seconds
     bound: BoundRequest
+    second: "Candidate | None" = None  # of the other key, where a request is signed by two
 
 
 class SigningKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,15 +134,9 @@ def find_candidate(
     parts = RequestParts(
         method=method, scheme=scheme, authority=authority, path=path, query=query, headers=headers
     )
-    bound = bind_request(parts)
+    bound = begin(parts, has_body=has_body)
     if isinstance(bound, Problem):
         return bound
-    if not (headers.getall("Signature-Input", []) and headers.getall("Signature", [])):
-        return Problem(
-            name="signature-missing", detail="send Signature-Input and Signature (RFC 9421)"
-        )
-    if has_body and bound.content_digest is None:
-        return _DIGEST_MISSING
     reading = read_common(parts, bound, is_known_key)
     if reading is None:
         general = read_general(parts, bound, is_known_key)
@@ -155,12 +144,30 @@ def find_candidate(
             return general
         reading = general[0], plain_names(general[1])
     candidate, covered = reading
-    has_key = method == "POST" and bound.idempotency_key is not None
-    required = _REQUIRED[query is not None, has_body, has_key]
-    if not required <= covered:
-        lacking = " ".join(f'"{name}"' for name in sorted(required - covered))
-        return Problem(name="signature-incomplete", detail=f"not covered: {lacking}")
-    return candidate
+    return incomplete(bound, covered, has_body=has_body) or candidate
+
+
+def begin(parts: RequestParts, *, has_body: bool) -> BoundRequest | Problem:
+    """What every way of reading a request's signature needs first, or what is not there."""
+    bound = bind_request(parts)
+    if isinstance(bound, Problem):
+        return bound
+    headers = parts.headers
+    if not (headers.getall("Signature-Input", []) and headers.getall("Signature", [])):
+        return Problem(
+            name="signature-missing", detail="send Signature-Input and Signature (RFC 9421)"
+        )
+    return DIGEST_MISSING if has_body and bound.content_digest is None else bound
+
+
+def incomplete(bound: BoundRequest, covered: frozenset[str], *, has_body: bool) -> Problem | None:
+    """The problem of a signature that covers less than a request like this needs."""
+    has_key = bound.method == "POST" and bound.idempotency_key is not None
+    required = _REQUIRED[bound.query is not None, has_body, has_key]
+    if required <= covered:
+        return None
+    lacking = " ".join(f'"{name}"' for name in sorted(required - covered))
+    return Problem(name="signature-incomplete", detail=f"not covered: {lacking}")
 
 
 def check_age(
@@ -175,21 +182,6 @@ def check_age(
     if candidate.expires is not None and now_us > candidate.expires * US_PER_S:
         return _expired("expires has passed")
     return None
-
-
-def check_digest(content_digest: str | None, body: bytes) -> bytes | Problem:
-    """The SHA-256 of the body, when it is what the field Content-Digest says (RFC 9530).
-
-    Without a body the field may be absent. A `sha-512` beside `sha-256` must be right too; other
-    algorithms are passed over. Problems: digest-missing, digest-mismatch, malformed-message.
-    """
-    digest = hashlib.sha256(body).digest()
-    if content_digest is None:
-        return _DIGEST_MISSING if body else digest
-    common = _COMMON_DIGEST.fullmatch(content_digest)
-    if common is not None and hmac.compare_digest(a2b_base64(common[1]), digest):
-        return digest
-    return _check_digests(content_digest, body, digest)
 
 
 def verify(candidate: Candidate, public_key: bytes) -> bool:
@@ -237,11 +229,6 @@ def parse_idempotency_key(idempotency_key: str | None) -> str | Problem:
         field="Idempotency-Key",
         detail=f"once, 1 to {IDEMPOTENCY_KEY_CHARS_MAX} visible ASCII characters, quoted or bare",
     )
-
-
-def digest_field(body: bytes) -> str:
-    """The value of Content-Digest for a body."""
-    return f"sha-256=:{b64encode(hashlib.sha256(body).digest()).decode()}:"
 
 
 def reply_components(bound: BoundRequest) -> str:
@@ -360,15 +347,32 @@ def read_general(
     parts: RequestParts | ReplyParts, bound: BoundRequest, is_known_key: Callable[[str], bool]
 ) -> tuple[Candidate, InnerList] | Problem:
     """The general way: everything of RFC 9421 that is supported, for requests and answers."""
-    inputs = _dictionary(parts.headers, "Signature-Input")
-    signatures = _dictionary(parts.headers, "Signature")
-    if isinstance(inputs, Problem):
-        return inputs
-    if isinstance(signatures, Problem):
-        return signatures
-    label = _choose(inputs, is_known_key)
+    fields = signature_fields(parts.headers)
+    if isinstance(fields, Problem):
+        return fields
+    label = _choose(named_keys(fields[0]), is_known_key)
     if isinstance(label, Problem):
         return label
+    return read_labelled(parts, bound, fields, label)
+
+
+def signature_fields(headers: FieldLines) -> tuple[Dictionary, Dictionary] | Problem:
+    """Signature-Input and Signature, parsed and bounded."""
+    inputs = _dictionary(headers, "Signature-Input")
+    if isinstance(inputs, Problem):
+        return inputs
+    signatures = _dictionary(headers, "Signature")
+    return signatures if isinstance(signatures, Problem) else (inputs, signatures)
+
+
+def read_labelled(
+    parts: RequestParts | ReplyParts,
+    bound: BoundRequest,
+    fields: tuple[Dictionary, Dictionary],
+    label: str,
+) -> tuple[Candidate, InnerList] | Problem:
+    """The signature under one label, whose member of Signature-Input is a list with a keyid."""
+    inputs, signatures = fields
     covered: InnerList = inputs[label]
     parameters = covered[1]
     rule = _broken_rule(parameters)
@@ -424,12 +428,16 @@ def _dictionary(headers: FieldLines, name: str) -> Dictionary | Problem:
     return parsed
 
 
-def _choose(inputs: Dictionary, is_known_key: Callable[[str], bool]) -> str | Problem:
-    """The label of the one signature that names a key known here; proxies' may stand beside."""
+def named_keys(inputs: Dictionary) -> dict[str, str]:
+    """The key ids that signatures name, by label."""
     lists = {label: member for label, member in inputs.items() if is_inner_list(member)}
     key_ids = {label: member[1].get("keyid") for label, member in lists.items()}
-    texts = {label: key_id for label, key_id in key_ids.items() if type(key_id) is str}
-    known = [label for label, key_id in texts.items() if is_known_key(key_id)]
+    return {label: key_id for label, key_id in key_ids.items() if type(key_id) is str}
+
+
+def _choose(named: dict[str, str], is_known_key: Callable[[str], bool]) -> str | Problem:
+    """The label of the one signature that names a key known here; proxies' may stand beside."""
+    known = [label for label, key_id in named.items() if is_known_key(key_id)]
     if len(known) == 1:
         return known[0]
     if known:
@@ -437,10 +445,15 @@ def _choose(inputs: Dictionary, is_known_key: Callable[[str], bool]) -> str | Pr
             name="signature-ambiguous",
             detail="more than one signature names a registered key: send one",
         )
-    if not texts:
+    return no_known_key(named)
+
+
+def no_known_key(named: dict[str, str]) -> Problem:
+    """The problem of signatures of which none names a key known here."""
+    if not named:
         return _invalid("Signature-Input has no signature with a keyid")
-    named = ", ".join(texts.values())
-    return Problem(name="key-unknown", detail=f"no registered key is named by: {named[:120]}")
+    key_ids = ", ".join(named.values())
+    return Problem(name="key-unknown", detail=f"no registered key is named by: {key_ids[:120]}")
 
 
 def _broken_rule(parameters: Parameters) -> str | None:
@@ -455,25 +468,6 @@ def _broken_rule(parameters: Parameters) -> str | None:
     if parameters.get("alg", ALGORITHM) != ALGORITHM:
         return f'the parameter alg, if present, is "{ALGORITHM}"'
     return None
-
-
-def _check_digests(content_digest: str, body: bytes, digest: bytes) -> bytes | Problem:
-    """The general way of `check_digest`: several algorithms, or a digest that does not fit."""
-    parsed = parse_dictionary(content_digest)
-    if isinstance(parsed, Fault):
-        return _malformed(parsed.detail, field="Content-Digest")
-    if "sha-256" not in parsed:
-        return _DIGEST_MISSING
-    expected = {"sha-256": digest}
-    if "sha-512" in parsed:
-        expected["sha-512"] = hashlib.sha512(body).digest()
-    for algorithm, right in expected.items():
-        given = parsed[algorithm][0]
-        if type(given) is not bytes or not hmac.compare_digest(given, right):
-            return Problem(
-                name="digest-mismatch", detail=f"{algorithm} is not the digest of the body"
-            )
-    return digest
 
 
 def _invalid(detail: str) -> Problem:

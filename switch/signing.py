@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import msgspec
 
 from switch.components import BoundRequest, ReplyParts, bound_names, plain_names
+from switch.digest import check_digest, digest_field
 from switch.errors import Problem
 from switch.keyfile import PublicKey
 from switch.limits import SIGNATURE_AGE_S_MAX
@@ -19,8 +20,6 @@ from switch.signature import (
     Candidate,
     SigningKey,
     check_age,
-    check_digest,
-    digest_field,
     read_general,
     reply_base,
     reply_components,
@@ -61,8 +60,11 @@ def sign_request(
     body: bytes | None = None,
     idempotency_key: str | None = None,
     created: int,
+    new_key: SigningKey | None = None,
 ) -> SignedRequest:
     """Sign a request over everything the switch requires; `created` is in Unix seconds.
+
+    A `new_key` signs as well, under a label of its own: so it is introduced (`POST /v1/keys`).
 
     `authority` is HOST or HOST:PORT in lower case without a default port; `path` and `query` are
     percent-encoded, exactly as they will be on the wire.
@@ -81,10 +83,15 @@ def sign_request(
         headers["Idempotency-Key"] = serialise_string(idempotency_key)
         names += ' "idempotency-key"'
         lines += f'"idempotency-key": {headers["Idempotency-Key"]}\n'
-    parameters = f'({names});created={created};keyid="{key.key_id}";alg="{ALGORITHM}"'
-    base = f'{lines}"@signature-params": {parameters}'.encode("ascii")
-    headers["Signature-Input"] = f"sig={parameters}"
-    headers["Signature"] = f"sig={sign_bytes(base, key)}"
+    inputs, signatures = [], []
+    for label, signer in (("sig", key), ("new", new_key)):
+        if signer is not None:
+            parameters = f'({names});created={created};keyid="{signer.key_id}";alg="{ALGORITHM}"'
+            base = f'{lines}"@signature-params": {parameters}'.encode("ascii")
+            inputs.append(f"{label}={parameters}")
+            signatures.append(f"{label}={sign_bytes(base, signer)}")
+    headers["Signature-Input"] = ", ".join(inputs)
+    headers["Signature"] = ", ".join(signatures)
     bound = BoundRequest(
         method=method,
         path=path,

@@ -17,6 +17,8 @@ from switch.admission import Admission, Caller, Request
 from switch.budget import ledger_unavailable
 from switch.clock import Clock
 from switch.errors import LedgerUnavailable, Problem
+from switch.key_ledger import KeyVerdict
+from switch.key_message import KeyOperation, ParticipantKey
 from switch.ledger import Disposition, StepOrder, Verdict, new_id
 from switch.message import (
     Account,
@@ -157,7 +159,7 @@ class Steps:
                 request_example={"idempotency_key": "order-4711-1"},
                 response=Payment,
                 response_example=examples.BARRED,
-                response_also=(Step, Account, AccountOperation),
+                response_also=(Step, Account, AccountOperation, ParticipantKey, KeyOperation),
             ),
         )
 
@@ -187,6 +189,6 @@ class Steps:
 _FINAL: dict[Kind, bool | None] = {"capture": False, "void": None, "refund": None}
 
 
-def _as_answered(verdict: AccountVerdict) -> Answer:
+def _as_answered(verdict: AccountVerdict | KeyVerdict) -> Answer:
     assert verdict.answer is not None, "what was decided has an answer"
     return repeated(verdict.answer)

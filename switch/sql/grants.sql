@@ -21,6 +21,12 @@ GRANT EXECUTE ON FUNCTION
     ledger.read_switch_keys
 TO switch_worker;
 
+-- The workers, for participants and their keys: a key is added by one that is valid, never else.
+GRANT EXECUTE ON FUNCTION
+    ledger.introduce_key, ledger.revoke_own_key, ledger.read_own_keys, ledger.read_key_operation,
+    ledger.record_key_uses
+TO switch_worker;
+
 -- The jobs: fold, expire, tell, finish, check.
 GRANT EXECUTE ON FUNCTION
     ledger.fold_credits, ledger.expire_holds, ledger.sequence_events, ledger.prune_events,

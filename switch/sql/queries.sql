@@ -33,6 +33,24 @@ SELECT disposition, (operation).* FROM ledger.change_account($1::integer, $2::te
 -- name: read_account_operation
 SELECT (o).* FROM ledger.read_account_operation($1::integer, $2::text) o WHERE (o).key IS NOT NULL;
 
+-- name: introduce_key
+SELECT disposition, refusal, days_max, 'introduce' AS operation, (introduced).*
+  FROM ledger.introduce_key($1::integer, $2::text, $3::bytea, $4::uuid, $5::text, $6::text,
+                            $7::bytea, $8::timestamptz, $9::timestamptz, $10::integer);
+
+-- name: revoke_own_key
+SELECT disposition, (operation).*
+  FROM ledger.revoke_own_key($1::integer, $2::text, $3::bytea, $4::uuid, $5::text, $6::text);
+
+-- name: read_key_operation
+SELECT * FROM ledger.read_key_operation($1::uuid);
+
+-- name: read_own_keys
+SELECT * FROM ledger.read_own_keys($1::integer, $2::text, $3::integer);
+
+-- name: record_key_uses
+SELECT ledger.record_key_uses($1::integer[], $2::text[], $3::timestamptz[]);
+
 -- name: find_claim
 SELECT operation, subject FROM ledger.find_claim($1::integer, $2::text);
 
@@ -121,7 +139,10 @@ SELECT * FROM ledger.list_participants();
 SELECT ledger.add_key($1::text, $2::text, $3::bytea, $4::timestamptz, $5::timestamptz);
 
 -- name: revoke_key
-SELECT ledger.revoke_key($1::text, $2::text);
+SELECT ledger.revoke_key($1::text, $2::text) AS revoked;
+
+-- name: confirm_key
+SELECT ledger.confirm_key($1::text, $2::text);
 
 -- name: list_keys
 SELECT * FROM ledger.list_keys();

@@ -24,8 +24,11 @@ from switch.admission import media_type_refusal
 from switch.batch_message import decode_batch
 from switch.config import normal_authority
 from switch.connection import target
+from switch.digest import check_digest, digest_field
 from switch.endpoint import _template
 from switch.errors import Problem
+from switch.introduction import find_pair
+from switch.key_message import decode_key
 from switch.keyfile import PublicKey
 from switch.message import (
     decode_account,
@@ -41,8 +44,6 @@ from switch.requests import path_id, read_position, read_query
 from switch.signature import (
     Candidate,
     check_age,
-    check_digest,
-    digest_field,
     find_candidate,
     parse_idempotency_key,
     raw_signature,
@@ -170,6 +171,36 @@ def test_signatures_are_found_or_refused(holds: Callable[..., None]) -> None:
         assert refusal is None or refusal.name == "signature-expired"
 
     holds(claim, headers, st.just("/v1/payments") | texts, st.none() | queries, st.booleans())
+    assert candidates, "some were nearly right"
+
+
+def test_two_signatures_are_found_or_refused(holds: Callable[..., None]) -> None:
+    """Any header fields are two candidates of one participant, or a problem."""
+    candidates = []
+
+    def claim(fields: "CIMultiDict[str]") -> None:
+        for name in ("Signature-Input", "Signature"):
+            for line in fields.getall(name, []):
+                second = line.replace("sig=", "new=", 1).replace(KNOWN, f"{KNOWN}-new")
+                fields.add(name, second)
+        found = find_pair(
+            method="POST",
+            authority="127.0.0.1:8080",
+            path="/v1/keys",
+            query=None,
+            headers=fields,
+            has_body=True,
+            is_known_key=KNOWN.__eq__,
+            is_valid_key=lambda _: False,
+        )
+        if isinstance(found, Problem):
+            check_refusal(found)
+            return
+        assert found.second is not None
+        candidates.append(found)
+        assert (found.key_id, found.second.key_id) == (KNOWN, f"{KNOWN}-new")
+
+    holds(claim, headers)
     assert candidates, "some were nearly right"
 
 
@@ -365,10 +396,21 @@ def _readings(
             has_body=True,
             is_known_key=lambda _: True,
         ),
+        "two signatures": lambda: find_pair(
+            method="POST",
+            authority="a",
+            path="/",
+            query=field,
+            headers=fields,
+            has_body=True,
+            is_known_key=lambda _: True,
+            is_valid_key=lambda _: True,
+        ),
         "structured fields": lambda: [parse(field, kind) for kind in KINDS],
         "digest": lambda: check_digest(field, b"{}"),
         "key": lambda: parse_idempotency_key(field),
         "body": lambda: decode_payment(body),
+        "key in a body": lambda: decode_key(body),
         "name in a body": lambda: decode_payment(as_name),
         "text in a body": lambda: decode_payment(as_text),
         "batch": lambda: decode_batch(batch),

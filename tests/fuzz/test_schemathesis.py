@@ -19,7 +19,8 @@ from schemathesis.engine import events, from_schema
 
 from switch.clock import SYSTEM_CLOCK
 from switch.components import BoundRequest
-from switch.signature import digest_field, sign_bytes
+from switch.digest import digest_field
+from switch.signature import sign_bytes
 from switch.signing import check_reply
 from tests.fuzz.target import DOCUMENTED, Target
 

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import os
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import aiohttp
+import asyncpg
 import pytest
 import pytest_asyncio
 
@@ -17,6 +19,11 @@ from tests.databases import ADMIN, Database
 from tests.integration import running
 from tests.integration.running import CURRENCY, Said, paying, serving, switch
 
+INTRODUCE = """
+    SELECT i.refusal FROM ledger.participant, ledger.introduce_key(participant_no,
+        gen_random_uuid()::text, sha256(''), gen_random_uuid(), $2, $3, $4, NULL, NULL, 9) i
+     WHERE id = $1
+"""
 NOBODY = "00000000-0000-7000-8000-000000000000"
 
 
@@ -148,6 +155,51 @@ async def test_keys(desk: Desk, tmp_path: Path) -> None:
     listed = {row["key_id"]: row for row in (await desk("key", "list"))["keys"]}
     assert listed[key_id]["revoked_at"] is not None
     assert key_id in (await desk.say("key", "list")).out
+
+
+async def test_keys_that_participants_introduced(desk: Desk, tmp_path: Path) -> None:
+    """The list says by whom; confirming keeps one, revoking says what else it revoked."""
+    name = await desk.participant("wallet")
+    public = tmp_path / "public.pem"
+    public.write_text((await switch("key", "generate", tmp_path / "key.pem")).out)
+    await desk("key", "add", f"{name}/one", "--public-key", public)
+    connection = await asyncpg.connect(desk.url)
+    for made, by in (("two", "one"), ("three", "one"), ("four", "three")):
+        await connection.execute(INTRODUCE, name, by, made, os.urandom(32))
+    await connection.close()
+
+    async def listed() -> dict[str, Any]:
+        return {row["key_id"]: row for row in (await desk("key", "list"))["keys"]}
+
+    assert (await listed())[f"{name}/four"]["introduced_by"] == f"{name}/three"
+    assert (await listed())[f"{name}/one"]["introduced_by"] is None
+    assert await desk("key", "confirm", f"{name}/two") == {"key_id": f"{name}/two"}
+    gone = [f"{name}/four", f"{name}/one", f"{name}/three"]
+    said = await desk.say("key", "revoke", f"{name}/one")
+    assert said.out.strip() == f"{name}/one is revoked, and with it {gone[0]}, {gone[2]}"
+    assert (await desk("key", "revoke", f"{name}/one"))["revoked"] == []
+    rows = await listed()
+    assert {key for key in rows if key.startswith(name) and rows[key]["revoked_at"]} == set(gone)
+    assert rows[f"{name}/two"]["confirmed_at"] is not None
+    other = tmp_path / "other.pem"
+    other.write_text((await switch("key", "generate", tmp_path / "key2.pem")).out)
+    await desk("key", "add", f"{name}/five", "--public-key", other)
+    assert "added by the operator" in await desk.refused("key", "confirm", f"{name}/five")
+    assert "is revoked" in await desk.refused("key", "confirm", f"{name}/four")
+    assert "no key" in await desk.refused("key", "confirm", f"{name}/none")
+
+
+async def test_how_long_introduced_keys_may_be_good(desk: Desk) -> None:
+    """Between a day and ten years; anything else is wrong usage."""
+    for days in (0, 3661):
+        assert "--key-validity-max" in await desk.refused(
+            "migrate", "--key-validity-max", days, code=2
+        )
+    await desk("migrate", "--key-validity-max", 7)
+    await desk("migrate")
+    connection = await asyncpg.connect(desk.url)
+    assert await connection.fetchval("SELECT ledger.key_validity_days_max()") == 7
+    await connection.close()
 
 
 async def test_keys_that_are_refused(desk: Desk, tmp_path: Path) -> None:

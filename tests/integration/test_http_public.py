@@ -31,7 +31,9 @@ async def test_the_openapi_document_is_valid_and_complete(town: Town) -> None:
         (method.upper(), path) for path, methods in document["paths"].items() for method in methods
     }
     served = {
-        (method, path) for path, methods in town.app.dispatch._table.items() for method in methods
+        (method, endpoint.path)
+        for methods in town.app.dispatch._table.values()
+        for method, endpoint in methods.items()
     }
     assert described == served
     assert document["x-problems"].keys() == PROBLEMS.keys()

@@ -126,6 +126,7 @@ class Town:
         content: Any = None,
         body: bytes | None = None,
         key: str | None = None,
+        new_key: SigningKey | None = None,
         created: int | None = None,
         authority: str | None = None,
         changed: dict[str, str] | None = None,
@@ -146,6 +147,7 @@ class Town:
             body=body,
             idempotency_key=key,
             created=SYSTEM_CLOCK.now_us() // 1_000_000 if created is None else created,
+            new_key=new_key,
         )
         headers = request.headers | {"Host": authority or self.authority}
         if body is not None:

@@ -49,12 +49,13 @@ EXECUTABLE = f"""
 # The operator's actions: no process that answers participants may execute any of these.
 OPERATORS_OWN = {
     "issue_money", "redeem_money", "money_account", "reverse_payment", "set_account", "set_tier",
-    "set_default_tier", "add_key", "revoke_key", "add_participant", "set_participant",
-    "set_participant_status", "register_switch_key", "end_switch_key", "operator_open_account",
+    "set_default_tier", "add_key", "revoke_key", "confirm_key", "set_key_validity_max",
+    "add_participant", "set_participant", "set_participant_status", "register_switch_key",
+    "end_switch_key", "operator_open_account",
     "operator_change_account", "post_payment", "apply_to_account", "fold_accounts",
 }  # fmt: skip
-# What deciding payments is: the jobs have no part in it.
-WORKERS_OWN = {"authorize_batch"}
+# What participants' messages do: the jobs have no part in it.
+WORKERS_OWN = {"authorize_batch", "introduce_key", "revoke_own_key"}
 # What only the background jobs do.
 JOBS_OWN = {"fold_credits", "record_books_check"}
 

@@ -16,7 +16,7 @@ from switch.metrics import WorkerMetrics
 from switch.participants import Key, Participant, Participants
 from switch.reply import Answer, document
 from switch.signature import signing_key
-from tests.unit.signed_message import AUTHORITY, KEY_ID, NOW_US, PUBLIC_KEY, Message
+from tests.unit.signed_message import AUTHORITY, CREATED, KEY_ID, NOW_US, PUBLIC_KEY, Message
 
 SWITCH_SEED = bytes(range(32, 64))
 SWITCH_KEY = PublicKey(key_id="switch/2026-11", public_key=keyfile.public_key(SWITCH_SEED))
@@ -67,10 +67,12 @@ class Door:
     def __init__(self) -> None:
         self.clock = HandClock()
         self.keys = Keys()
+        self.uses: list[tuple[str, int]] = []
         self.metrics = WorkerMetrics(CollectorRegistry())
         self.admission = Admission(
             participants=cast(Participants, self.keys),
             budget=FailureBudget(self.clock),
+            note_key_use=lambda key, now_us: self.uses.append((key.id, now_us)),
             in_flight=InFlight(total_max=10, each_max=10),
             authorities=frozenset({AUTHORITY}),
             scheme="http",
@@ -82,11 +84,16 @@ class Door:
         )
 
     def ask(
-        self, message: Message, *, meanwhile: Callable[[], Any] = int, headers: Any = None
+        self,
+        message: Message,
+        *,
+        meanwhile: Callable[[], Any] = int,
+        headers: Any = None,
+        by_two: bool = False,
     ) -> Caller | Problem:
         """Send the message; `meanwhile` happens while its body is on its way."""
         request = self.request(message, meanwhile=meanwhile, headers=headers)
-        return asyncio.run(self.admission.admit(request))
+        return asyncio.run(self.admission.admit(request, by_two=by_two))
 
     def ask_large(
         self,
@@ -132,3 +139,13 @@ class Door:
             body_bytes=len(message.body) if body_bytes is None else body_bytes,
             read_body=read_body,
         )
+
+    def introduce(self) -> Caller | Problem:
+        """A message signed by the known key and by a new one of the same participant."""
+        message = Message(path="/v1/keys")
+        parameters = f';created={CREATED};keyid="{SENDER.id}/new"'
+        second = message.but(label="new", parameters=parameters).headers()
+        headers = message.headers()
+        for name in ("Signature-Input", "Signature"):
+            headers.add(name, second[name])
+        return self.ask(message, headers=headers, by_two=True)

@@ -3,21 +3,32 @@
 import asyncio
 import json
 
+import msgspec
 import pytest
 from multidict import CIMultiDict
 
-from switch import limits
+from switch import admission, keyfile, limits
 from switch.admission import Caller
 from switch.budget import InFlight
 from switch.endpoint import NO_ENDPOINT
 from switch.errors import Problem
 from switch.reply import refused
+from switch.signature import Candidate
 from switch.signing import check_reply
 from tests.unit.door import SENDER, SWITCH_KEY, Door
-from tests.unit.signed_message import CREATED, KEY_ID, REQUIRED, Message, found
+from tests.unit.signed_message import (
+    CREATED,
+    KEY_ID,
+    NOW_US,
+    PUBLIC_KEY,
+    REQUIRED,
+    Message,
+    found,
+)
 
 NOT_HERE = refused(NO_ENDPOINT)
 GET = Message(method="GET", path="/v1/nothing", body=b"", key=None, covered=REQUIRED[:3])
+ANOTHER = keyfile.public_key(bytes(reversed(range(32))))
 
 
 def test_a_good_message_is_admitted() -> None:
@@ -214,3 +225,52 @@ def test_forgeries_for_what_is_not_here_use_up_the_budget_of_forgeries() -> None
         request = door.request(Message(), headers=forged, meanwhile=lambda: bodies.append(1))
         assert asyncio.run(door.admission.seal_if_verified(request, NOT_HERE)) is NOT_HERE
     assert len(bodies) == bound
+
+
+def test_only_a_verified_signature_is_a_use_of_its_key() -> None:
+    """A forgery says nothing about when a key was used, and a proof is no use of the new key."""
+    door = Door()
+    forged = Message().headers()
+    forged["Idempotency-Key"] = "another"
+    door.ask(Message(), headers=forged)
+    assert not door.uses
+    door.introduce()
+    assert door.uses == [(KEY_ID, NOW_US)]
+
+
+def test_of_two_signatures_the_senders_alone_is_verified_at_the_door(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The curve is asked once for who sends, and a second time only for a verified sender."""
+    asked: list[str] = []
+    real = admission.verify
+
+    def count(candidate: Candidate, public_key: bytes) -> bool:
+        asked.append(candidate.key_id)
+        return real(candidate, public_key)
+
+    monkeypatch.setattr(admission, "verify", count)
+    door = Door()
+    caller = door.introduce()
+    assert isinstance(caller, Caller)
+    assert (caller.key_id, asked) == (KEY_ID, [KEY_ID])
+    assert door.admission.check_second(caller, PUBLIC_KEY) is None
+    assert asked == [KEY_ID, f"{SENDER.id}/new"]
+    door.keys.known = msgspec.structs.replace(door.keys.known, public_key=ANOTHER)
+    assert isinstance(door.introduce(), Problem)
+    assert asked == [KEY_ID, f"{SENDER.id}/new", KEY_ID]
+
+
+def test_proofs_that_fail_use_up_the_senders_budget() -> None:
+    """Whoever has signatures of new keys checked for nothing is turned away in the end."""
+    door = Door()
+    bound = int(limits.FAILED_SIGNATURES_BURST + limits.SPARE_VERIFICATIONS_BURST)
+    for _ in range(bound):
+        caller = door.introduce()
+        assert isinstance(caller, Caller)
+        refusal = door.admission.check_second(caller, ANOTHER)
+        assert refusal is not None
+        assert refusal.name == "signature-invalid"
+    answer = door.introduce()
+    assert isinstance(answer, Problem)
+    assert answer.name == "too-many-requests"

@@ -10,6 +10,7 @@ import pytest
 
 from switch import examples
 from switch.components import BoundRequest
+from switch.digest import digest_field
 from switch.errors import PROBLEMS, Problem
 from switch.ledger import stored_verdict
 from switch.message import Payment, Step
@@ -24,7 +25,7 @@ from switch.reply import (
     repeated,
     signed,
 )
-from switch.signature import digest_field, signing_key
+from switch.signature import signing_key
 
 GOLDEN = Path(__file__).parent / "golden"
 

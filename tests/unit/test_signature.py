@@ -6,15 +6,10 @@ import hashlib
 import pytest
 from multidict import CIMultiDict
 
+from switch.digest import check_digest
 from switch.errors import Problem
 from switch.limits import COVERED_COMPONENTS_MAX
-from switch.signature import (
-    Candidate,
-    check_age,
-    check_digest,
-    parse_idempotency_key,
-    verify,
-)
+from switch.signature import Candidate, check_age, parse_idempotency_key, verify
 from tests.unit.signed_message import (
     BODY,
     CREATED,

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from multidict import CIMultiDict
 
 from switch.components import RequestParts, plain_names
+from switch.digest import check_digest
 from switch.errors import Problem
 from switch.limits import HEADER_LINE_BYTES_MAX
 from switch.signature import (
     bind_request,
-    check_digest,
     find_candidate,
     parse_idempotency_key,
     read_common,

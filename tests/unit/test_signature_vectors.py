@@ -12,16 +12,9 @@ from multidict import CIMultiDict
 
 from switch import keyfile
 from switch.components import BoundRequest, ReplyParts, RequestParts, signature_base
+from switch.digest import check_digest
 from switch.errors import Problem
-from switch.signature import (
-    Candidate,
-    check_digest,
-    read_general,
-    sign_bytes,
-    signing_key,
-    verify,
-    verify_bytes,
-)
+from switch.signature import Candidate, read_general, sign_bytes, signing_key, verify, verify_bytes
 from switch.structured import Fault, parse_dictionary
 
 # RFC 9421 appendix B.1.

@@ -3,7 +3,7 @@
 -- Purpose     Whether a key is spent, and on what.
 -- Parameters  p_participant_no, p_key
 -- Returns     operation  key_claim.operation, null when the key is free; subject  the id of the
---             payment, or of the account
+--             payment, the account or the key operation
 -- Locks       none
 -- Tables      reads key_claim
 CREATE OR REPLACE FUNCTION ledger.find_claim(

@@ -14,4 +14,5 @@ CREATE TABLE ledger.schema_version (
     migrated_at      timestamptz NOT NULL
 );
 
-INSERT INTO ledger.setting (name, value) VALUES ('time_zone', 'Asia/Shanghai');
+INSERT INTO ledger.setting (name, value) VALUES ('time_zone', 'Asia/Shanghai'),
+    ('key_validity_days_max', '400');

@@ -23,8 +23,38 @@ CREATE TABLE ledger.participant_key (
     not_before     timestamptz NOT NULL,
     not_after      timestamptz NOT NULL CHECK (not_after > not_before),
     created_at     timestamptz NOT NULL,
+    -- The key that introduced it, null for one that the operator added; revoked with that one
+    -- unless the operator has confirmed it.
+    introduced_by  text,
+    confirmed_at   timestamptz CHECK (confirmed_at IS NULL OR introduced_by IS NOT NULL),
     revoked_at     timestamptz,
-    PRIMARY KEY (participant_no, name)
+    -- The key that signed for it, null when the operator did it.
+    revoked_by     text CHECK (revoked_by IS NULL OR revoked_at IS NOT NULL),
+    PRIMARY KEY (participant_no, name),
+    FOREIGN KEY (participant_no, introduced_by) REFERENCES ledger.participant_key,
+    FOREIGN KEY (participant_no, revoked_by) REFERENCES ledger.participant_key
+);
+
+-- What introducing and revoking by a participant came to, so that a repeat gets the same answer.
+-- An introduction's answer is the key as it was made, which never changes.
+CREATE TABLE ledger.key_operation (
+    id             uuid PRIMARY KEY,
+    participant_no integer NOT NULL,
+    name           text NOT NULL,
+    operation      text NOT NULL CHECK (operation IN ('introduce', 'revoke')),
+    revoked        text[] NOT NULL,
+    decided_at     timestamptz NOT NULL,
+    FOREIGN KEY (participant_no, name) REFERENCES ledger.participant_key
+);
+
+-- When a key last signed, as the workers tell it about once a minute; a table of its own, so that
+-- telling it waits for nobody who changes keys.
+CREATE TABLE ledger.key_use (
+    participant_no integer NOT NULL,
+    name           text NOT NULL,
+    used_at        timestamptz NOT NULL,
+    PRIMARY KEY (participant_no, name),
+    FOREIGN KEY (participant_no, name) REFERENCES ledger.participant_key
 );
 
 -- Public halves of the switch's own keys; never deleted, so that old answers stay verifiable.

@@ -15,6 +15,8 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON ledger.fold
     FOR EACH ROW EXECUTE FUNCTION ledger.refuse_rewriting();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON ledger.account_operation
     FOR EACH ROW EXECUTE FUNCTION ledger.refuse_rewriting();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON ledger.key_operation
+    FOR EACH ROW EXECUTE FUNCTION ledger.refuse_rewriting();
 CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON ledger.payment
     FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_rewriting();
 CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON ledger.key_claim
@@ -22,4 +24,6 @@ CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON ledger.key_claim
 CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON ledger.fold
     FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_rewriting();
 CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON ledger.account_operation
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_rewriting();
+CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON ledger.key_operation
     FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_rewriting();
