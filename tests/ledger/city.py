@@ -11,6 +11,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from switch import limits
 from switch.clock import rfc3339
 from switch.ledger import Disposition, Order, Statements, Verdict, authorize_batch
 from switch.message import Payment, PaymentRequest
@@ -221,6 +222,9 @@ def expected_payment(order: Order, outcome: model.Outcome, created_at: str) -> P
     """The whole answer that a message must get, given what was decided about it and when."""
     request = order.request
     approved = outcome is model.Outcome.APPROVED
+    held = approved and not request.capture
+    seconds = None if request.capture else request.hold_seconds or limits.HOLD_SECONDS_DEFAULT
+    ends_at = datetime.fromisoformat(created_at) + timedelta(seconds=seconds or 0)
     return Payment(
         id=str(order.payment_id),
         idempotency_key=order.key,
@@ -231,19 +235,19 @@ def expected_payment(order: Order, outcome: model.Outcome, created_at: str) -> P
         payee=str(request.payee),
         amount=request.amount,
         currency=request.currency,
-        capture=True,
-        hold_seconds=None,
+        capture=request.capture,
+        hold_seconds=seconds,
         expires_at=rfc3339(request.expires_at) if request.expires_at else None,
         reference=request.reference,
         payee_reference=request.payee_reference,
         description=request.description,
         metadata=request.metadata,
-        status="completed" if approved else "declined",
+        status="held" if held else "completed" if approved else "declined",
         reason=None if approved else outcome.wire,
-        amount_held=0,
-        amount_captured=request.amount if approved else 0,
+        amount_held=request.amount if held else 0,
+        amount_captured=request.amount if approved and not held else 0,
         amount_voided=0,
         amount_refunded=0,
-        hold_expires_at=None,
+        hold_expires_at=rfc3339(ends_at) if held else None,
         created_at=created_at,
     )
