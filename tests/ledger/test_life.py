@@ -57,6 +57,7 @@ ROUTES = (
 )
 AMOUNTS: tuple[int | str, ...] = (5, 10, 20, 40, AMOUNT, "daily")
 EDGES = ("available+", "available", "daily+")
+PARTS = (1, "half", None, "left", "left+")  # of what is left
 SENDERS = ("payee", "payee", "payee", "payer", "stranger")
 ACTIONS = ("freeze", "unfreeze", "unfreeze", "issue", "issue", "redeem", "close")
 NAMES = ("rich", "poor", "full", "shop", "bank")
@@ -157,7 +158,7 @@ class Life(RuleBasedStateMachine):
         target=steps,
         parents=st.lists(st.one_of(holds, payments), min_size=1, max_size=3),
         kind=st.sampled_from(KINDS),
-        given=st.sampled_from((1, "half", None, "left", "left+")),
+        given=st.sampled_from(PARTS),
         by=st.sampled_from(SENDERS),
         final=st.booleans(),
     )
@@ -167,11 +168,11 @@ class Life(RuleBasedStateMachine):
         orders = [self.step(parent, kind, given, by, final) for parent in parents]
         return multiple(*self.send(*orders))
 
-    @rule(target=steps, parent=holds, given=st.sampled_from((1, "half", None)))
+    @rule(target=steps, parent=holds, given=st.sampled_from(PARTS))
     def capture(self, parent: UUID, given: int | str | None) -> Any:
         return multiple(*self.send(self.step(parent, "capture", given, "payee", False)))
 
-    @rule(target=steps, parent=st.one_of(holds, payments), given=st.sampled_from((1, "half", None)))
+    @rule(target=steps, parent=st.one_of(holds, payments), given=st.sampled_from(PARTS))
     def refund(self, parent: UUID, given: int | str | None) -> Any:
         return multiple(*self.send(self.step(parent, "refund", given, "payee", False)))
 
