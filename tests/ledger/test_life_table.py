@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from switch.ledger import Statements, StepOrder
+from switch.ledger import Statements, StepOrder, decide_steps
 from switch.outcome import Outcome
 from switch.state import CAPTURE, EXPIRY, REFUND, TRANSITIONS, VOID
 from tests.ledger.city import City, StepKind
@@ -217,6 +217,22 @@ async def test_every_outcome_of_a_step_stands_in_one_order() -> None:
     assert [outcome for outcome, _ in STEP_RULES] == sorted(STEPS)
 
 
+async def test_what_is_no_payment_of_a_participant_has_no_steps(scene: Scene) -> None:
+    """A barred key is no payment, and what the operator issued is not the holder's to pay back."""
+    city, account = scene.city, scene.accounts["rich"]
+    holder = scene.holders[account]
+    await scene.bar(holder, "barred")
+    barred = city.ledger.claims[holder.no, "barred"].payment_id
+    assert barred is not None
+    [decision] = await scene.send(city.step(holder, "refund", barred))
+    assert decision.outcome is Outcome.PAYMENT_NOT_FOUND
+    issued = await city.admin.fetchval("SELECT id FROM ledger.payment WHERE payee = $1", account)
+    [verdict] = await decide_steps(scene.lane, [city.step(holder, "refund", issued)])
+    assert verdict.payment is not None
+    assert verdict.payment.reason == Outcome.WRONG_STATE.wire
+    await scene.compare()
+
+
 # --- what time does, and what the tables hold by themselves ----------------------------------
 
 
@@ -239,6 +255,30 @@ async def test_what_has_expired_is_the_payer_s_before_it_is_posted(scene: Scene)
             "SELECT * FROM ledger.operator_read_account($1)", scene.accounts[name]
         )
         assert shown["held"] == 0
+    await scene.finish()
+
+
+async def test_a_day_gets_back_what_was_counted_on_it(scene: Scene) -> None:
+    """By a void, a final capture or an expiry of that day; never by one of the next day, and never
+    what did not count.
+    """
+    midnight = scene.at.replace(hour=16)
+    topped_up = await _held(scene, ("top_up", "bank", "poor"))
+    await scene.send(scene.step("void", topped_up))
+    await _held(scene, ("top_up", "bank", "poor"))
+    for kind, fields in (("void", {}), ("capture", {"amount": 1, "final": True})):
+        await scene.send(scene.step(kind, await _held(scene, SHOPPING), **fields))
+    await _held(scene, SHOPPING)
+    await scene.advance(scene.at + timedelta(seconds=HOLD))
+    await scene.expire()
+    await scene.advance(midnight - timedelta(seconds=1))
+    evening = [await _held(scene, SHOPPING) for _ in range(3)]
+    await scene.advance(midnight)
+    await scene.send(scene.payment(*SHOPPING, 50))
+    await scene.send(scene.step("void", evening[0]))
+    await scene.send(scene.step("capture", evening[1], amount=1, final=True))
+    await scene.advance(midnight + timedelta(seconds=HOLD))
+    await scene.expire()
     await scene.finish()
 
 
