@@ -301,6 +301,5 @@ def test_every_life_is_the_model_s(world: World, seed: int, long_run: bool) -> N
             suppress_health_check=list(HealthCheck),
         ),
     )
-    due = {"APPROVED", "BARRED", "WRONG_STATE", "NOT_PERMITTED", "PAYMENT_NOT_FOUND"}
-    due |= {"REPEATED", "KEY_REUSED", "reversal", "reversal refused"}
-    assert not due - set(world.outcomes), f"--seed {seed}: {world.outcomes}"
+    approved, decided = (world.outcomes[name] for name in ("APPROVED", "DECIDED"))
+    assert approved * 20 > decided > ACTIONS_MAX, f"--seed {seed}: {world.outcomes}"

@@ -10,8 +10,9 @@ from uuid import UUID
 import asyncpg
 import pytest
 import pytest_asyncio
+from msgspec.structs import replace
 
-from switch.ledger import Statements, StepOrder, decide_steps
+from switch.ledger import Disposition, Statements, StepOrder, decide_steps
 from switch.outcome import Outcome
 from switch.state import CAPTURE, EXPIRY, REFUND, TRANSITIONS, VOID
 from tests.ledger.city import City, StepKind
@@ -215,6 +216,24 @@ async def test_every_outcome_of_a_step_is_reached(outcome: Outcome, scene: Scene
 async def test_every_outcome_of_a_step_stands_in_one_order() -> None:
     """The model's rules are in the precedence of the outcomes."""
     assert [outcome for outcome, _ in STEP_RULES] == sorted(STEPS)
+
+
+async def test_a_key_is_spent_on_one_step_of_one_payment(scene: Scene) -> None:
+    """The same bytes are another message where they ask for another step or of another payment."""
+    one, other = await _bought(scene), await _bought(scene)
+    void = scene.step("void", one)
+    twins = await scene.send(void, replace(void, payment_id=scene.city.new_id()))
+    assert [twin.disposition for twin in twins] == [Disposition.DECIDED, Disposition.REPEATED]
+    assert (await scene.again(void)).disposition is Disposition.REPEATED
+    for changed in ({"type": "refund"}, {"parent": other}, {"digest": b"x" * 32}):
+        assert (await scene.again(void, **changed)).disposition is Disposition.KEY_REUSED
+    paid = scene.payment(*SHOPPING, 1)
+    await scene.send(paid)
+    under_its_key = scene.step("void", one, by="payer", key=paid.key)
+    for digest in (paid.digest, under_its_key.digest):
+        decision = await scene.again(under_its_key, digest=digest)
+        assert decision.disposition is Disposition.KEY_REUSED
+    await scene.finish()
 
 
 async def test_what_is_no_payment_of_a_participant_has_no_steps(scene: Scene) -> None:
