@@ -5,20 +5,31 @@ import hashlib
 import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import asyncpg
 import msgspec
 
+from switch import limits
 from switch.clock import rfc3339
-from switch.ledger import Disposition, Order, Statements, Verdict, authorize_batch
-from switch.message import Payment, PaymentRequest
+from switch.ledger import (
+    Disposition,
+    Message,
+    Order,
+    Statements,
+    StepOrder,
+    Verdict,
+    authorize_batch,
+    decide_steps,
+)
+from switch.message import Payment, PaymentRequest, Step
 from switch.reply import render_payment
 from tests.ledger import model
-from tests.ledger.model import Account, Decision, Ledger, Tier
+from tests.ledger.model import Account, Decision, Ledger, Record, Tier
 
 CURRENCY = "CNY"
+StepKind = Literal["capture", "void", "refund"]
 NOON = datetime(2026, 11, 2, 4, tzinfo=UTC)  # of a Monday in Shanghai
 
 
@@ -39,7 +50,7 @@ class City:
         self.random = random.Random(seed)
         self.ledger = Ledger()
         self.participants: dict[int, Participant] = {}
-        self.answers: dict[tuple[int, str], Payment] = {}
+        self.answers: dict[tuple[int, str], Payment | Step] = {}
 
     # --- time ------------------------------------------------------------------------------
 
@@ -112,6 +123,12 @@ class City:
             await self.issue(account_id, balance)
         return account_id
 
+    async def redeem(self, account: UUID, amount: int) -> None:
+        await self.admin.execute(
+            "SELECT ledger.redeem_money($1, $2, $3, $4)", self.new_id(), account, amount, "test"
+        )
+        self.ledger.accounts[account].balance -= amount
+
     async def issue(self, account: UUID, amount: int) -> None:
         await self.admin.execute(
             "SELECT ledger.issue_money($1, $2, $3, $4)", self.new_id(), account, amount, "test"
@@ -173,13 +190,42 @@ class City:
             request=request,
         )
 
+    def step(
+        self,
+        sender: Participant,
+        kind: StepKind,
+        parent: UUID,
+        *,
+        amount: int | None = None,
+        final: bool = False,
+        key: str | None = None,
+    ) -> StepOrder:
+        """A step of a payment; its payload says neither which step nor of which payment."""
+        return StepOrder(
+            participant_no=sender.no,
+            participant=sender.id,
+            key=key or f"step-{self.random.randrange(16**16):016x}",
+            digest=hashlib.sha256(repr((amount, final)).encode()).digest(),
+            payment_id=self.new_id(),
+            type=kind,
+            parent=parent,
+            amount=amount,
+            final=final if kind == "capture" else None,
+        )
+
     async def decide(self, lane: Statements, orders: list[Order]) -> list[Decision]:
         """Let the ledger decide, check that the answers are complete, and say what they came to."""
         verdicts = await authorize_batch(lane, orders)
         assert len(verdicts) == len(orders)
         return [self.read(order, verdict) for order, verdict in zip(orders, verdicts, strict=True)]
 
-    def read(self, order: Order, verdict: Verdict) -> Decision:
+    async def take(self, lane: Statements, orders: list[StepOrder]) -> list[Decision]:
+        """The same for steps."""
+        verdicts = await decide_steps(lane, orders)
+        assert len(verdicts) == len(orders)
+        return [self.read(order, verdict) for order, verdict in zip(orders, verdicts, strict=True)]
+
+    def read(self, order: Message, verdict: Verdict) -> Decision:
         """An answer in the model's words; a repeat must be the first answer, byte for byte."""
         key = (order.participant_no, order.key)
         if verdict.disposition is Disposition.KEY_REUSED:
@@ -190,7 +236,7 @@ class City:
         known = self.answers.setdefault(key, payment)
         assert render_payment(payment) == render_payment(known), "a repeat differs from the first"
         outcome = model.Outcome[(payment.reason or "approved").upper()]
-        if verdict.disposition is Disposition.DECIDED:
+        if verdict.disposition is Disposition.DECIDED and isinstance(order, Order):
             expected = expected_payment(order, outcome, payment.created_at)
             assert render_payment(payment) == render_payment(expected)
         return Decision(
@@ -217,33 +263,60 @@ class City:
         return None
 
 
+def expected_step(order: StepOrder, record: Record, currency: str) -> Step:
+    """The whole answer that a step must get, given what the model made of it."""
+    return Step(
+        id=str(order.payment_id),
+        parent=str(order.parent),
+        idempotency_key=order.key,
+        request_digest=_digest_text(order.digest),
+        participant=order.participant,
+        type=order.type,
+        payer=str(record.payer) if record.payer else None,
+        payee=str(record.payee) if record.payee else None,
+        amount=record.amount,
+        currency=currency if record.payer or record.payee else None,
+        final=order.final,
+        status="completed" if record.is_approved else "declined",
+        reason=None if record.is_approved else record.outcome.wire,
+        created_at=rfc3339(record.decided_at),
+    )
+
+
+def _digest_text(digest: bytes) -> str:
+    return f"sha-256=:{base64.b64encode(digest).decode()}:"
+
+
 def expected_payment(order: Order, outcome: model.Outcome, created_at: str) -> Payment:
     """The whole answer that a message must get, given what was decided about it and when."""
     request = order.request
     approved = outcome is model.Outcome.APPROVED
+    held = approved and not request.capture
+    seconds = None if request.capture else request.hold_seconds or limits.HOLD_SECONDS_DEFAULT
+    ends_at = datetime.fromisoformat(created_at) + timedelta(seconds=seconds or 0)
     return Payment(
         id=str(order.payment_id),
         idempotency_key=order.key,
-        request_digest=f"sha-256=:{base64.b64encode(order.digest).decode()}:",
+        request_digest=_digest_text(order.digest),
         participant=order.participant,
         type=request.type,
         payer=str(request.payer),
         payee=str(request.payee),
         amount=request.amount,
         currency=request.currency,
-        capture=True,
-        hold_seconds=None,
+        capture=request.capture,
+        hold_seconds=seconds,
         expires_at=rfc3339(request.expires_at) if request.expires_at else None,
         reference=request.reference,
         payee_reference=request.payee_reference,
         description=request.description,
         metadata=request.metadata,
-        status="completed" if approved else "declined",
+        status="held" if held else "completed" if approved else "declined",
         reason=None if approved else outcome.wire,
-        amount_held=0,
-        amount_captured=request.amount if approved else 0,
+        amount_held=request.amount if held else 0,
+        amount_captured=request.amount if approved and not held else 0,
         amount_voided=0,
         amount_refunded=0,
-        hold_expires_at=None,
+        hold_expires_at=rfc3339(ends_at) if held else None,
         created_at=created_at,
     )

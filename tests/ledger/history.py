@@ -37,7 +37,7 @@ class Batch:
     lane: int
     orders: list[Order]
     decisions: list[Decision]
-    postings: list[int | None]  # the payer's posting number where the payment was approved
+    postings: list[int | None]  # the payer's posting number where money moved, not where it is held
     decided_at: datetime
     began: float  # of one monotonic clock
     ended: float
@@ -110,7 +110,7 @@ class Search:
         if posting is not None:
             self.last_posting[payer] = before
         if decides:
-            self.ledger.erase(order, seen, batch.decided_at)
+            self.ledger.erase(order, batch.decided_at)
         return False
 
     def explain(self) -> str:
@@ -133,7 +133,7 @@ class Search:
                 ]
         for index, position in replayed:
             batch = self.batches[index]
-            self.ledger.erase(batch.orders[position], batch.decisions[position], batch.decided_at)
+            self.ledger.erase(batch.orders[position], batch.decided_at)
         return "\n".join(lines)
 
     def _replay(self) -> list[tuple[int, int]]:
@@ -189,12 +189,13 @@ class EarlyDeclines:
     ) -> bool:
         order, _, posting = self._at(message)
         payer = order.request.payer
-        if posting is None or posting <= last_posting.get(payer, 0):
+        last = last_posting.get(payer, 0)
+        if posting is not None and posting <= last:
             return False
         if not self._agrees(message, done):
             return False
         self._record(message)
-        if self._go(done | {message}, last_posting | {payer: posting}):
+        if self._go(done | {message}, last_posting | {payer: posting or last}):
             return True
         self._erase(message)
         return False
@@ -247,7 +248,9 @@ class EarlyDeclines:
         return batch.orders[position], batch.decisions[position], batch.postings[position]
 
     def _moves(self, message: Message) -> bool:
-        return self._at(message)[2] is not None
+        """Whether it changed what others may spend: money moved, or is held."""
+        _, seen, _ = self._at(message)
+        return seen.disposition is Disposition.DECIDED and seen.outcome is Outcome.APPROVED
 
     def _record(self, message: Message) -> None:
         order, seen, _ = self._at(message)
@@ -257,7 +260,7 @@ class EarlyDeclines:
     def _erase(self, message: Message) -> None:
         order, seen, _ = self._at(message)
         if seen.disposition is Disposition.DECIDED:
-            self.ledger.erase(order, seen, self.batches[message[0]].decided_at)
+            self.ledger.erase(order, self.batches[message[0]].decided_at)
 
 
 def _declined_for(order: Order, seen: Decision) -> UUID | None:

@@ -1,19 +1,24 @@
 """The ledger in plain Python: the same rules in dictionaries, what the SQL is held against.
 
 No SQL, no I/O, no clock: the time of a decision is an argument. A balance here is the whole
-balance; that the ledger keeps credits apart until they are folded must not show in a decision.
+balance; that the ledger keeps credits apart until they are folded must not show in a decision. A
+hold ends here by comparison of time alone; that the ledger posts it some time later must not show
+either. What steps do to a payment is in steps.py.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from switch import limits
 from switch.ledger import Disposition, Order
+from switch.message import PaymentRequest
 from switch.outcome import Outcome
 
 OPERATOR = 0  # the participant that holds the issuance accounts
+PAYMENT = "payment"  # the operation that spends a key unless it is a step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +31,60 @@ class Tier:
 
 
 NO_LIMITS = Tier()
+
+
+@dataclass(slots=True, kw_only=True)
+class Record:
+    """A decision and what became of it since; a step has a parent."""
+
+    id: UUID
+    participant_no: int
+    type: str
+    payer: UUID | None  # none where nothing may be said of it
+    payee: UUID | None
+    amount: int | None
+    outcome: Outcome
+    decided_at: datetime
+    hold_expires_at: datetime | None = None
+    parent: UUID | None = None
+    captured: int = 0
+    voided: int = 0
+    refunded: int = 0
+
+    @property
+    def is_approved(self) -> bool:
+        return self.outcome is Outcome.APPROVED
+
+    @property
+    def uncaptured(self) -> int:
+        """Of a hold: what was neither captured nor voided, whatever the time."""
+        if not self.is_approved or self.hold_expires_at is None or self.amount is None:
+            return 0
+        return self.amount - self.captured - self.voided
+
+    def held(self, at: datetime) -> int:
+        """What the payer cannot spend at this time."""
+        is_open = self.hold_expires_at is not None and at < self.hold_expires_at
+        return self.uncaptured if is_open else 0
+
+    def expired(self, at: datetime) -> int:
+        """What time has given back to the payer."""
+        return self.uncaptured - self.held(at)
+
+    def status(self, at: datetime) -> str:
+        """What a look-up shows at this time."""
+        if not self.is_approved:
+            return "declined"
+        if self.refunded:
+            is_all = self.refunded == self.captured and not self.held(at)
+            return "refunded" if is_all else "partially_refunded"
+        if self.hold_expires_at is None:
+            return "completed"
+        if self.held(at):
+            return "partially_captured" if self.captured else "held"
+        if self.captured:
+            return "captured"
+        return "voided" if self.voided else "expired"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,11 +101,14 @@ class Account:
     lifecycle: str = "open"
     frozen_by: str | None = None
     tier: tuple[str, str] | None = None
-    spent: dict[date, int] = field(default_factory=dict)
+    spent: dict[date, int] = field(default_factory=dict)  # that of expired holds included
+    holds: list[Record] = field(default_factory=list)
 
-    @property
-    def available(self) -> int:
-        return self.balance - self.floor
+    def held(self, at: datetime) -> int:
+        return sum(hold.held(at) for hold in self.holds)
+
+    def available(self, at: datetime) -> int:
+        return self.balance - self.held(at) - self.floor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +118,8 @@ class Claim:
     digest: bytes
     payment_id: UUID | None  # none where the key was spent on an account
     outcome: Outcome | None
+    operation: str = PAYMENT  # or the step, and of which payment
+    parent: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +193,7 @@ def _over(limit: int | None, amount: int) -> bool:
 
 
 def _payee_balance_limit_exceeded(case: Case) -> bool:
-    if case.payee is None:
+    if case.payee is None or not case.order.request.capture:  # what is held raises no balance
         return False
     return _over(case.payee_tier.balance_limit, case.payee.balance + case.order.request.amount)
 
@@ -160,22 +224,25 @@ RULES: tuple[tuple[Outcome, Callable[[Case], bool]], ...] = (
     (Outcome.PAYEE_BALANCE_LIMIT_EXCEEDED, _payee_balance_limit_exceeded),
     (
         Outcome.INSUFFICIENT_FUNDS,
-        lambda case: case.payer is not None and case.payer.available < case.order.request.amount,
+        lambda case: (
+            case.payer is not None and case.payer.available(case.at) < case.order.request.amount
+        ),
     ),
 )
 
 
 class Ledger:
-    """Accounts, tiers and claims; `decide` is the whole switch."""
+    """Accounts, tiers, claims and what became of each payment; `decide` is the whole switch."""
 
     def __init__(self, time_zone: str = "Asia/Shanghai") -> None:
         self.time_zone = ZoneInfo(time_zone)
         self.accounts: dict[UUID, Account] = {}
         self.tiers: dict[tuple[str, str], Tier] = {}
         self.claims: dict[tuple[int, str], Claim] = {}
+        self.records: dict[UUID, Record] = {}
 
     def decide(self, order: Order, at: datetime) -> Decision:
-        """Decide one message at this time and move the money if it is approved."""
+        """Decide one message at this time and move or hold the money if it is approved."""
         decision = self.answer(order, at)
         if decision.disposition is Disposition.DECIDED:
             self.record(order, decision, at)
@@ -185,7 +252,7 @@ class Ledger:
         """What would be answered at this time; changes nothing."""
         claimed = self.claims.get((order.participant_no, order.key))
         if claimed is not None:
-            return _repeat(claimed, order)
+            return repeat(claimed, order.digest, PAYMENT, None)
         case = self.case(order, at)
         outcome = next((name for name, applies in RULES if applies(case)), Outcome.APPROVED)
         return Decision(
@@ -203,30 +270,68 @@ class Ledger:
             payer_tier=self.tier_of(payer),
             payee_tier=self.tier_of(payee),
             at=at,
-            spent_today=payer.spent.get(self.day(at), 0) if payer else 0,
+            spent_today=self.spent(payer, at) if payer else 0,
         )
 
     def record(self, order: Order, decision: Decision, at: datetime) -> None:
-        """Spend the key; move and count the money of an approved payment."""
+        """Spend the key; move or hold, and count, the money of an approved payment."""
+        assert decision.outcome is not None, "what is decided has an outcome"
         self.claims[order.participant_no, order.key] = Claim(
             digest=order.digest, payment_id=decision.payment_id, outcome=decision.outcome
         )
-        if decision.outcome is Outcome.APPROVED:
-            self._move(order, order.request.amount, at)
+        request = order.request
+        record = Record(
+            id=order.payment_id, participant_no=order.participant_no, type=request.type,
+            payer=request.payer, payee=request.payee, amount=request.amount,
+            outcome=decision.outcome, decided_at=at, hold_expires_at=_hold_expires_at(request, at),
+        )  # fmt: skip
+        self.records[record.id] = record
+        if not record.is_approved:
+            return
+        payer = self.accounts[request.payer]
+        if request.type in COUNTED:
+            self.count(payer, request.amount, at)
+        if record.hold_expires_at is None:
+            record.captured = request.amount
+            self.move(request.payer, request.payee, request.amount)
+        else:
+            payer.holds.append(record)
 
-    def erase(self, order: Order, decision: Decision, at: datetime) -> None:
+    def erase(self, order: Order, at: datetime) -> None:
         """Undo `record`: for whoever tries one order of messages after another."""
         del self.claims[order.participant_no, order.key]
-        if decision.outcome is Outcome.APPROVED:
-            self._move(order, -order.request.amount, at)
+        record, request = self.records.pop(order.payment_id), order.request
+        if not record.is_approved:
+            return
+        payer = self.accounts[request.payer]
+        if request.type in COUNTED:
+            self.count(payer, -request.amount, at)
+        if record.hold_expires_at is None:
+            self.move(request.payer, request.payee, -request.amount)
+        else:
+            payer.holds.remove(record)
 
-    def _move(self, order: Order, amount: int, at: datetime) -> None:
-        payer = self.accounts[order.request.payer]
-        payer.balance -= amount
-        self.accounts[order.request.payee].balance += amount
-        if order.request.type in COUNTED:
-            day = self.day(at)
-            payer.spent[day] = payer.spent.get(day, 0) + amount
+    def move(self, payer: UUID, payee: UUID, amount: int) -> None:
+        """From one balance to the other."""
+        self.accounts[payer].balance -= amount
+        self.accounts[payee].balance += amount
+
+    def count(self, payer: Account, amount: int, at: datetime) -> None:
+        """For the limit of the payer's day."""
+        day = self.day(at)
+        payer.spent[day] = payer.spent.get(day, 0) + amount
+
+    def spent(self, account: Account, at: datetime) -> int:
+        """What counts for the limit of this day: not what expired on the day it was held."""
+        day = self.day(at)
+        given_back = sum(
+            hold.expired(at)
+            for hold in account.holds
+            if hold.hold_expires_at is not None
+            and hold.type in COUNTED
+            and self.day(hold.decided_at) == day == self.day(hold.hold_expires_at)
+        )
+        return account.spent.get(day, 0) - given_back
 
     def tier_of(self, account: Account | None) -> Tier:
         if account is None or account.tier is None:
@@ -238,11 +343,20 @@ class Ledger:
         return at.astimezone(self.time_zone).date()
 
 
-def _repeat(claimed: Claim, order: Order) -> Decision:
-    if claimed.payment_id is None or claimed.digest != order.digest:
+def repeat(claimed: Claim, digest: bytes, operation: str, parent: UUID | None) -> Decision:
+    """What a spent key answers: the stored decision to the same message, and a bar to any."""
+    is_same = (claimed.digest, claimed.operation, claimed.parent) == (digest, operation, parent)
+    is_barred = claimed.outcome is Outcome.BARRED
+    if claimed.payment_id is None or not (is_same or is_barred):
         return Decision(disposition=Disposition.KEY_REUSED)
     return Decision(
         disposition=Disposition.REPEATED,
         payment_id=claimed.payment_id,
         outcome=claimed.outcome,
     )
+
+
+def _hold_expires_at(request: PaymentRequest, at: datetime) -> datetime | None:
+    if request.capture:
+        return None
+    return at + timedelta(seconds=request.hold_seconds or limits.HOLD_SECONDS_DEFAULT)

@@ -2,7 +2,8 @@
 
 On one connection the answers must be the model's, message by message. On several at once some
 serial order that respects real time must explain them all. Between the batches credits are folded,
-days change and the operator interferes; after each city the books are checked.
+holds expire, by the clock alone or posted by the job, days change and the operator interferes;
+after each city the books are checked. Steps of payments are in test_life.py.
 """
 
 import asyncio
@@ -16,13 +17,13 @@ import asyncpg
 from switch import db
 from switch.ledger import Disposition, Order, Statements, prepare
 from switch.outcome import Outcome
-from switch.upkeep import finish_closing, fold_credits
+from switch.upkeep import expire_holds, finish_closing, fold_credits
 from tests.databases import JOBS, WORKER, Database
 from tests.ledger.books import assert_books_are_right
 from tests.ledger.city import NOON, City
 from tests.ledger.history import Batch, explain
-from tests.ledger.model import Decision
-from tests.ledger.traffic import Traffic
+from tests.ledger.model import RULES, Decision
+from tests.ledger.traffic import HOLD_SECONDS, Traffic
 
 MESSAGES_ALONE = 8_000
 MESSAGES_TOGETHER = 12_000
@@ -36,14 +37,21 @@ FOLD_LIMIT = 50
 
 OPERATES = 0.3  # chance between two batches, or two rounds
 FOLDS = 0.3
+EXPIRES = 0.3
 DAY_CHANGES = 0.05
+TIME_PASSES = 0.3
+EXPIRY_LIMIT = 20
 
 BALANCES = """
-    SELECT a.id, (a.balance + coalesce(sum(c.amount), 0))::bigint AS balance
+    SELECT a.id, a.balance + coalesce(c.amount, 0)::bigint AS balance,
+           a.held - coalesce(s.expired, 0)::bigint AS held
       FROM ledger.account a
-      LEFT JOIN ledger.unfolded_credit c ON c.shard = a.shard AND c.payee = a.id
+      LEFT JOIN (SELECT payee, sum(amount) AS amount FROM ledger.unfolded_credit
+                  GROUP BY payee) c ON c.payee = a.id
+      LEFT JOIN (SELECT payer, sum(amount - captured - voided - expired) AS expired
+                   FROM ledger.payment_state
+                  WHERE hold_expires_at <= $1 GROUP BY payer) s ON s.payer = a.id
      WHERE a.kind <> 'issuance'
-     GROUP BY a.id, a.balance
 """
 
 
@@ -66,23 +74,32 @@ class Run:
             self.seen[decision.disposition.name] += 1
             if decision.disposition is Disposition.DECIDED:
                 assert decision.outcome is not None
+                assert decision.payment_id is not None
                 self.seen[decision.outcome.name] += 1
+                record = self.city.ledger.records[decision.payment_id]
+                if record.uncaptured:
+                    self.seen["HELD"] += 1
 
-    async def interfere(self, jobs: asyncpg.Connection) -> None:
-        """What may happen between two batches: the operator, the folder, an account that closes."""
+    async def interfere(self, jobs: asyncpg.Connection, at: datetime) -> None:
+        """What may happen between two batches: the operator, the jobs, an account that closes."""
         if self.random.random() < OPERATES:
-            await self.traffic.operate()
+            await self.traffic.operate(at)
+        if self.random.random() < EXPIRES:
+            self.seen["EXPIRED_BY_JOB"] += await expire_holds(
+                jobs, self.random.randint(1, EXPIRY_LIMIT)
+            )
         if self.random.random() < FOLDS:
             await fold_credits(jobs, self.random.randint(1, FOLD_LIMIT))
         if self.random.random() < FOLDS / 10:
             await finish_closing(jobs)
 
-    async def check(self) -> None:
-        """Balances are the model's, and the books are right."""
-        rows = await self.city.admin.fetch(BALANCES)
-        real = {row["id"]: row["balance"] for row in rows if row["id"] in self.traffic.holders}
-        expected = {account.id: account.balance for account in self.city.ledger.accounts.values()}
-        assert real == expected, self.remark
+    async def check(self, at: datetime) -> None:
+        """Balances, and what is held at this time, are the model's, and the books are right."""
+        rows = await self.city.admin.fetch(BALANCES, at)
+        real = {account: (balance, held) for account, balance, held in rows}
+        for account in self.city.ledger.accounts.values():
+            expected = (account.balance, account.held(at))
+            assert real[account.id] == expected, f"{self.remark}: {account}"
         await assert_books_are_right(self.city.admin, self.remark)
 
 
@@ -97,16 +114,18 @@ async def test_one_connection_decides_as_the_model_does(
     try:
         while seen[Disposition.DECIDED.name] < target:
             run = Run(admin, seed, f"alone {seen[Disposition.DECIDED.name]}")
-            await decide_alone(run, jobs, await prepare(lane), MESSAGES_PER_CITY)
-            await run.check()
+            at = await decide_alone(run, jobs, await prepare(lane), MESSAGES_PER_CITY)
+            await run.check(at)
             seen += run.seen
     finally:
         await _close(admin, jobs, lane)
     _assert_everything_was_met(seen)
 
 
-async def decide_alone(run: Run, jobs: asyncpg.Connection, lane: Statements, messages: int) -> None:
-    """So many messages in random batches, each answer compared at once."""
+async def decide_alone(
+    run: Run, jobs: asyncpg.Connection, lane: Statements, messages: int
+) -> datetime:
+    """So many messages in random batches, each answer compared at once; the time it has become."""
     await run.city.own_the_clock()
     await run.traffic.settle()
     at = NOON
@@ -119,7 +138,8 @@ async def decide_alone(run: Run, jobs: asyncpg.Connection, lane: Statements, mes
         difference = run.city.both(decisions, orders, at)
         assert difference is None, f"{run.remark}, after {run.decided} messages: {difference}"
         run.count(decisions)
-        await run.interfere(jobs)
+        await run.interfere(jobs, at)
+    return at
 
 
 def _later(random: Random, at: datetime) -> datetime:
@@ -144,34 +164,39 @@ async def test_several_connections_decide_in_some_serial_order(
         statements = [await prepare(lane) for lane in lanes]
         while seen[Disposition.DECIDED.name] < target:
             run = Run(admin, seed, f"together {seen[Disposition.DECIDED.name]}")
-            await _together(run, jobs, statements)
-            await run.check()
+            await run.check(await _together(run, jobs, statements))
             seen += run.seen
     finally:
         await _close(admin, jobs, *lanes)
     _assert_everything_was_met(seen)
 
 
-async def _together(run: Run, jobs: asyncpg.Connection, lanes: list[Statements]) -> None:
+async def _together(run: Run, jobs: asyncpg.Connection, lanes: list[Statements]) -> datetime:
+    """Rounds in which every lane sends at once; the time that it has become, by a stopped clock."""
     await run.city.own_the_clock()
     await run.traffic.settle()
-    days = 0
+    ahead = timedelta()
     while run.decided < MESSAGES_PER_CITY:
+        if run.random.random() < TIME_PASSES:
+            ahead += timedelta(seconds=run.random.choice(HOLD_SECONDS) or 0)
         if run.random.random() < DAY_CHANGES:
-            days += 1
-            await run.city.set_ahead(timedelta(days=days))
-        batches = await _round(run, jobs, lanes, timedelta(days=days))
+            ahead += timedelta(days=1)
+        await run.city.set_ahead(ahead)
+        batches = await _round(run, jobs, lanes, ahead)
         doubt = explain(run.city.ledger, batches)
         assert doubt is None, f"{run.remark}, no order explains: {doubt}"
         for batch in batches:
             run.count(batch.decisions)
-        await run.interfere(jobs)
+        await run.interfere(jobs, datetime.now(NOON.tzinfo) + ahead)
+    at = datetime.now(NOON.tzinfo) + ahead
+    await run.city.set_time(at)
+    return at
 
 
 async def _round(
     run: Run, jobs: asyncpg.Connection, lanes: list[Statements], ahead: timedelta
 ) -> list[Batch]:
-    """Every lane sends a few batches, one after the other, while credits are folded beside them."""
+    """Every lane sends a few batches, one after the other, while the jobs work beside them."""
     at = datetime.now(NOON.tzinfo) + ahead
     plans: list[list[list[Order]]] = [
         [
@@ -180,14 +205,19 @@ async def _round(
         ]
         for _ in lanes
     ]
-    folding = asyncio.create_task(fold_credits(jobs, FOLD_LIMIT))
+    working = asyncio.create_task(_work(jobs))
     sent = await asyncio.gather(
         *(_send(run.city, lane, n, plans[n]) for n, lane in enumerate(lanes))
     )
-    await folding
+    await working
     batches = [batch for of_a_lane in sent for batch in of_a_lane]
     await _add_postings(run.city.admin, batches)
     return batches
+
+
+async def _work(jobs: asyncpg.Connection) -> None:
+    await fold_credits(jobs, FOLD_LIMIT)
+    await expire_holds(jobs, EXPIRY_LIMIT)
 
 
 async def _send(city: City, lane: Statements, number: int, plan: list[list[Order]]) -> list[Batch]:
@@ -217,7 +247,8 @@ async def _add_postings(admin: asyncpg.Connection, batches: list[Batch]) -> None
 
 def _assert_everything_was_met(seen: Counter[str]) -> None:
     """A property that never meets a case proves nothing about it."""
-    due = {*Outcome.__members__, "DECIDED", "REPEATED", "KEY_REUSED"}
+    due = {outcome.name for outcome in (Outcome.APPROVED, *(rule for rule, _ in RULES))}
+    due |= {"DECIDED", "REPEATED", "KEY_REUSED", "HELD", "EXPIRED_BY_JOB"}
     missed = {name for name in due if not seen[name]}
     assert not missed, f"never met: {missed}; met: {dict(seen)}"
     assert seen["APPROVED"] * 4 > seen[Disposition.DECIDED.name], dict(seen)

@@ -23,6 +23,8 @@ UNKNOWN_ACCOUNT = 0.02
 ANY_ACCOUNT = 0.04
 WRONG_CURRENCY = 0.02
 EXPIRES = 0.1
+HOLDS = 0.2
+HOLD_SECONDS = (60, 61, 300, 3600, 43_200, None)
 SAME_KEY_SAME_MESSAGE = 0.05
 SAME_KEY_OTHER_MESSAGE = 0.03
 REMEMBERED_ORDERS_MAX = 60
@@ -71,8 +73,8 @@ class Traffic:
         account = await self.city.account(holder, kind, **fields)
         self.holders[account] = holder
 
-    async def operate(self) -> None:
-        """One thing that the operator may do at any time."""
+    async def operate(self, at: datetime) -> None:
+        """One thing that the operator may do at any time, now that it is at least this late."""
         account = self.random.choice(list(self.city.ledger.accounts.values()))
         action = self.random.choice(ACTIONS)
         if action == "issue" and account.lifecycle == "open" and account.kind != "external":
@@ -80,7 +82,7 @@ class Traffic:
         elif action == "tier":
             await self.city.set_tier(account.id, self.random.choice(list(TIERS)))
         elif action == "floor" and account.kind == "position":
-            floor = min(account.balance, -self.random.randint(500, 3000))
+            floor = min(account.balance - account.held(at), -self.random.randint(500, 3000))
             await self.city.set_floor(account.id, floor)
         elif action == "limits":
             limit = self.random.choice([None, 250, 400])
@@ -134,7 +136,7 @@ class Traffic:
                 sender = random.choice(list(self.holders.values()))
         return self.city.order(
             sender, payer, payee, self._amount(payer, payee, at), type=kind, key=key,
-            currency=self._currency(payer), expires_at=self._expires_at(at),
+            currency=self._currency(payer), expires_at=self._expires_at(at), **self._hold(),
             reference=random.choice([None, "order 7"]),
             metadata=random.choice([None, {"z": "1", "a": "\N{SNOWMAN}"}]),
         )  # fmt: skip
@@ -162,9 +164,9 @@ class Traffic:
         if payer in ledger.accounts:
             account = ledger.accounts[payer]
             tier = ledger.tier_of(account)
-            edges += [account.available, tier.payment_limit or 0]
+            edges += [account.available(at), tier.payment_limit or 0]
             if tier.daily_limit is not None:
-                edges.append(tier.daily_limit - account.spent.get(ledger.day(at), 0))
+                edges.append(tier.daily_limit - ledger.spent(account, at))
         if payee in ledger.accounts:
             account = ledger.accounts[payee]
             limit = ledger.tier_of(account).balance_limit
@@ -177,6 +179,11 @@ class Traffic:
         if self.random.random() < WRONG_CURRENCY:
             return self.random.choice([CURRENCY, OTHER_CURRENCY])
         return account.currency if account else CURRENCY
+
+    def _hold(self) -> dict[str, Any]:
+        if self.random.random() >= HOLDS:
+            return {}
+        return {"capture": False, "hold_seconds": self.random.choice(HOLD_SECONDS)}
 
     def _expires_at(self, at: datetime) -> datetime | None:
         if self.random.random() >= EXPIRES:

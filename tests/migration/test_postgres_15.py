@@ -45,7 +45,7 @@ async def test_it_decides_as_the_model_does(old_database: Database, seed: int) -
     admin, jobs = await old_database.connect(), await old_database.connect(JOBS)
     lane = await db.connect(old_database.url(WORKER), application_name="lane")
     run = Run(admin, seed, "on Postgres 15")
-    await decide_alone(run, jobs, await prepare(lane), MESSAGES)
-    await run.check()
+    at = await decide_alone(run, jobs, await prepare(lane), MESSAGES)
+    await run.check(at)
     for connection in (admin, jobs, lane):
         await connection.close()

@@ -24,7 +24,7 @@ BEGIN
      WHERE shard = 0 AND id = p_account
        FOR NO KEY UPDATE;
     IF v_account.held > 0 THEN  -- what is past its time keeps nothing
-        PERFORM ledger.release_expired(0::smallint, ARRAY[p_account], ledger.decision_time());
+        PERFORM ledger.release_all(0::smallint, ARRAY[p_account], ledger.decision_time());
         SELECT * INTO STRICT v_account FROM ledger.account WHERE shard = 0 AND id = p_account;
     END IF;
     IF v_account.lifecycle = 'closed' THEN

@@ -40,12 +40,12 @@ BEGIN
     IF v_outcome = 0 THEN
         v_state := ledger.lock_state(p_shard, v_parent);
         v_left := CASE WHEN v_refund THEN v_state.captured - v_state.refunded
-                       ELSE v_state.amount - v_state.captured - v_state.voided - v_state.expired
-                  END;
+                       WHEN v_state.hold_expires_at <= p_at THEN 0  -- whether or not it is posted
+                       ELSE v_state.amount - v_state.captured - v_state.voided END;
         v_amount := coalesce(p_amount, nullif(v_left, 0));
         v_outcome := CASE
-            WHEN NOT v_refund AND (v_state.expired > 0
-                                   OR v_left > 0 AND v_state.hold_expires_at <= p_at) THEN 34
+            WHEN v_left = 0 AND NOT v_refund
+                AND v_state.captured + v_state.voided < v_state.amount THEN 34
             WHEN v_left = 0 THEN 32
             WHEN v_amount > v_left THEN CASE WHEN v_refund THEN 38 ELSE 36 END
             WHEN v_refund AND (v_payer.holder_freeze OR v_payer.operator_freeze) THEN 70

@@ -4,16 +4,16 @@
 -- Parameters  p_account  this one only, null for all; p_reference  only with this reference, null
 --             for all;
 --             p_after  only ids after this one, null from the start; p_limit  how many
--- Returns     the accounts in id order, `spent_today` as of today
+-- Returns     the accounts in id order, as of now
 -- Locks       none
--- Tables      reads account_now, setting
+-- Tables      reads account_now; as present_account
 CREATE OR REPLACE FUNCTION ledger.read_accounts(
     p_participant_no integer, p_account uuid, p_reference text, p_after uuid, p_limit integer)
 RETURNS SETOF ledger.account_now
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = ledger, pg_temp
 AS $$
 DECLARE
-    v_day constant date := ledger.local_day(ledger.decision_time());
+    v_at  constant timestamptz := ledger.decision_time();
     v_row ledger.account_now;
 BEGIN
     FOR v_row IN
@@ -24,9 +24,6 @@ BEGIN
            AND (p_after IS NULL OR id > p_after)
          ORDER BY id LIMIT p_limit
     LOOP
-        IF v_row.spent_day < v_day THEN
-            v_row.spent_today := 0;
-        END IF;
-        RETURN NEXT v_row;
+        RETURN NEXT ledger.present_account(v_row, v_at);
     END LOOP;
 END $$;

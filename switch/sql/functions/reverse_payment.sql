@@ -34,7 +34,8 @@ BEGIN
     IF NOT FOUND THEN
         v_state := ledger.lock_state(0::smallint, v_payment);
         v_amount := v_state.captured - v_state.refunded;
-        IF v_state.captured + v_state.voided + v_state.expired < v_state.amount THEN
+        IF v_state.captured + v_state.voided + v_state.expired < v_state.amount
+           AND v_state.hold_expires_at > ledger.decision_time() THEN
             PERFORM ledger.refuse('the hold is still open',
                                   'wait until it is captured, voided or expired');
         ELSIF v_amount = 0 THEN
