@@ -15,7 +15,7 @@ import msgspec
 
 from switch import limits
 from switch.clock import rfc3339
-from switch.errors import LedgerUnavailable
+from switch.errors import LedgerUnavailable, OutcomeUnknown
 from switch.key_ledger import (
     KeyIntroduction,
     KeyRevocation,
@@ -210,6 +210,14 @@ class Reads:
         row = await self._decide(
             "bar_key", order.participant_no, order.key, order.digest, order.payment_id
         )
+        try:
+            return await self._decided_under(order, row)
+        except LedgerUnavailable as error:  # the key is spent by now: that is not undecided
+            raise OutcomeUnknown("the ledger did not say what the key was decided to") from error
+
+    async def _decided_under(
+        self, order: BarOrder, row: asyncpg.Record
+    ) -> Verdict | AccountVerdict | KeyVerdict:
         disposition = Disposition(row["disposition"])
         if row["operation"] == CLAIM_OF_KEYS:
             rows = await self._fetch("read_key_operation", row["subject"])

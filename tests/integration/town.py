@@ -62,16 +62,13 @@ class Member:
 
 
 @dataclass(slots=True, kw_only=True)
-class Town:
-    """One worker, its operator, and an HTTP client."""
+class Place:
+    """A switch somewhere, seen over HTTP, and its operator."""
 
-    app: App
     port: int
     database: Database
     operator: Operator
     session: aiohttp.ClientSession
-    registry: CollectorRegistry
-    key_dir: Path
     switch_keys: dict[str, PublicKey] = field(default_factory=dict)
 
     @property
@@ -90,8 +87,8 @@ class Town:
         return made
 
     async def until_known(self, member: Member) -> None:
-        """Wait until the worker knows the key that the operator has just added."""
-        await until(lambda: self.app.participants.is_known(member.key.key_id), "the key is known")
+        """Wait until whoever answers knows the key that the operator has just added."""
+        await eventually(lambda: self.send(member, "GET", "/v1/accounts"), 200)
 
     async def account(
         self,
@@ -215,6 +212,49 @@ class Town:
             sender, "POST", "/v1/payments", content=content, key=key or uuid4().hex
         )
 
+    async def step(
+        self,
+        sender: Member,
+        parent: str,
+        kind: str,
+        content: dict[str, Any] | None = None,
+        *,
+        key: str | None = None,
+    ) -> Reply:
+        """A capture, void or refund of a payment; without content it has no body."""
+        target = f"/v1/payments/{parent}/{kind}"
+        return await self.send(sender, "POST", target, content=content, key=key or uuid4().hex)
+
+    async def bar(self, sender: Member, key: str) -> Reply:
+        """Bar a key of the sender."""
+        content = {"idempotency_key": key}
+        return await self.send(sender, "POST", "/v1/payments/bar", content=content, key=key)
+
+    async def shown(self, reader: Member, payment_id: str) -> Any:
+        """A payment or a step as it is now."""
+        reply = await self.send(reader, "GET", f"/v1/payments/{payment_id}")
+        assert reply.status == 200, reply.body
+        return reply.json
+
+    async def balance(self, holder: Member, account: str) -> tuple[int, int]:
+        """What the holder is told that it has, and what of it is held."""
+        now = (await self.send(holder, "GET", f"/v1/accounts/{account}")).json
+        assert now["available"] == now["balance"] - now["held"] - now["floor"]
+        return now["balance"], now["held"]
+
+
+@dataclass(slots=True, kw_only=True)
+class Town(Place):
+    """One worker in this process, its operator, and an HTTP client."""
+
+    app: App
+    registry: CollectorRegistry
+    key_dir: Path
+
+    async def until_known(self, member: Member) -> None:
+        """Wait until the worker knows the key that the operator has just added."""
+        await until(lambda: self.app.participants.is_known(member.key.key_id), "the key is known")
+
 
 def payment(payer: str, payee: str, amount: int, **more: Any) -> dict[str, Any]:
     """The body of a payment."""
@@ -237,6 +277,7 @@ async def eventually(
             reply = await ask()
             if reply.status == status:
                 return reply
+            await asyncio.sleep(0.01)
 
 
 async def until(condition: Callable[[], bool], what: str, *, within_s: float = 10.0) -> None:
