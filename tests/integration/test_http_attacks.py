@@ -198,6 +198,25 @@ async def test_two_refunds_over_the_cap_at_once(arena: Arena, rounds: range) -> 
     await arena.check(len(rounds) * 40)
 
 
+async def test_two_refunds_of_the_last_money_at_once(arena: Arena, rounds: range) -> None:
+    """Two payments, and money for one of them left in the shop: one comes back."""
+    for turn in rounds:
+        payments = [await arena.decided(arena.payment()) for _ in range(2)]
+        rent = payment(arena.payee, arena.payer, AMOUNT)
+        await arena.decided(
+            Sent(sender=arena.merchant, target="/v1/payments", content=rent, key=uuid4().hex)
+        )
+        refunds = [arena.step(paid["id"], "refund") for paid in payments]
+        replies = await arena.at_once(turn, *refunds)
+        reasons = [reply.json["reason"] for reply in replies]
+        assert set(reasons) == {None, "insufficient_funds"}
+        for paid, reason in zip(payments, reasons, strict=True):
+            refunded = 0 if reason else AMOUNT
+            status = "completed" if reason else "refunded"
+            assert await arena.now(paid["id"]) == (status, AMOUNT, 0, refunded)
+    await arena.check(0)
+
+
 async def test_a_refund_while_capturing(arena: Arena, rounds: range) -> None:
     """Seventy back, of forty captured and sixty being captured: only after the capture."""
     moved = 0
