@@ -116,7 +116,10 @@ class Accounts:
             name="open_account",
             summary="Open an account",
             handler=signed(self.open),
-            answers={201: "The account, opened now", 200: "The same answer to a repeat"},
+            answers={
+                201: "The account, opened now",
+                200: "The same answer to a repeat; a payment where the key is barred",
+            },
             problems=("participant-suspended", "outcome-unknown"),
             request=AccountRequest,
             request_example=examples.ACCOUNT_REQUEST,
@@ -134,7 +137,10 @@ class Accounts:
             name=f"{action}_account",
             summary=_SUMMARIES[action],
             handler=self._admission.signed(change),
-            answers={201: "What it came to", 200: "The same answer to a repeat"},
+            answers={
+                201: "What it came to",
+                200: "The same answer to a repeat; a payment where the key is barred",
+            },
             problems=("not-found", "participant-suspended", "outcome-unknown"),
             request=EmptyRequest,
             request_example={},

@@ -73,6 +73,19 @@ STEP: dict[str, Any] = {
     "created_at": "2026-11-01T08:05:00.000000Z",
 }
 
+# By the kind of step: what is asked for, and what is answered.
+STEP_REQUESTS: dict[str, dict[str, Any]] = {
+    "capture": {"amount": 1250, "final": False},
+    "void": {},
+    "refund": {"amount": 250},
+}
+STEPS: dict[str, dict[str, Any]] = {
+    "capture": STEP,
+    "void": STEP | {"type": "void", "final": None},
+    "refund": STEP
+    | {"type": "refund", "payer": _SHOP, "payee": _WALLET, "amount": 250, "final": None},
+}
+
 EVENT_PAGE: dict[str, Any] = {
     "data": [
         {

@@ -121,7 +121,7 @@ class Lookups:
         if payment is None:
             return Problem(
                 name="not-found",
-                detail="not decided so far; only sending the payment again settles it",
+                detail="not decided so far; only sending it again or barring the key settles it",
             )
         if payment is Disposition.KEY_REUSED:
             return Problem(
@@ -176,7 +176,7 @@ class Lookups:
                 name="list_payments",
                 summary="Find the payment under a key, or list payments",
                 handler=signed(self.payments),
-                answers={200: "With `idempotency_key` the payment itself, otherwise a list"},
+                answers={200: "With `idempotency_key` the decision itself, otherwise a list"},
                 problems=("not-found",),
                 response=Payment,
                 response_example=examples.PAYMENT,
@@ -188,9 +188,9 @@ class Lookups:
                 method="GET",
                 path="/v1/payments/{id}",
                 name="show_payment",
-                summary="Show a payment and what became of it since",
+                summary="Show a payment and what became of it since, or a step",
                 handler=signed(self.payment),
-                answers={200: "The payment"},
+                answers={200: "The payment, or the step"},
                 problems=("not-found",),
                 response=Payment,
                 response_example=examples.PAYMENT,
@@ -251,7 +251,7 @@ _TO = Parameter(
 )
 _BY_KEY = Parameter(
     name="idempotency_key",
-    what="The one payment that the caller sent under this key; alone",
+    what="The one payment or step that the caller sent under this key; alone",
     schema={"type": "string", "minLength": 1, "maxLength": limits.IDEMPOTENCY_KEY_CHARS_MAX},
 )
 

@@ -26,7 +26,8 @@ KEY_REUSED = Problem(
     detail="this Idempotency-Key was used for another request; nothing was changed",
 )
 SUSPENDED = Problem(
-    name="participant-suspended", detail="a suspended participant may read and repeat, not begin"
+    name="participant-suspended",
+    detail="a suspended participant may read, repeat and bar, not begin",
 )
 
 _UUID = re.compile("[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")

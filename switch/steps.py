@@ -141,9 +141,9 @@ class Steps:
     def endpoints(self) -> tuple[Endpoint, ...]:
         """What this room answers."""
         return (
-            self._step("capture", CaptureRequest, "Capture what is held, or some of it", {}),
-            self._step("void", EmptyRequest, "Release what is still held", {}),
-            self._step("refund", RefundRequest, "Pay back what was captured, or some of it", {}),
+            self._step("capture", CaptureRequest, "Capture what is held, or some of it"),
+            self._step("void", EmptyRequest, "Release what is still held"),
+            self._step("refund", RefundRequest, "Pay back what was captured, or some of it"),
             Endpoint(
                 method="POST",
                 path="/v1/payments/bar",
@@ -163,9 +163,7 @@ class Steps:
             ),
         )
 
-    def _step(
-        self, kind: Kind, request: type[Struct], summary: str, example: dict[str, Any]
-    ) -> Endpoint:
+    def _step(self, kind: Kind, request: type[Struct], summary: str) -> Endpoint:
         take: Callable[[Request], Awaitable[Answer]] = partial(self.take, kind)
         return Endpoint(
             method="POST",
@@ -179,14 +177,11 @@ class Steps:
             },
             problems=("not-found", "participant-suspended", "in-progress", "outcome-unknown"),
             request=request,
-            request_example=example,
+            request_example=examples.STEP_REQUESTS[kind],
             response=Step,
-            response_example=examples.STEP | {"type": kind, "final": _FINAL[kind]},
+            response_example=examples.STEPS[kind],
             response_also=(Payment,),
         )
-
-
-_FINAL: dict[Kind, bool | None] = {"capture": False, "void": None, "refund": None}
 
 
 def _as_answered(verdict: AccountVerdict | KeyVerdict) -> Answer:

@@ -159,7 +159,7 @@ def mutated(content: Content, rng: random.Random) -> bytes:
 def _with_odd_values(content: Content, rng: random.Random) -> Content:
     changed = dict(content)
     for _ in range(rng.randrange(1, 4)):
-        name = rng.choice(FIELDS)
+        name = rng.choice(FIELDS if rng.random() < 0.5 else list(content))
         changed[name] = _odd_value(rng, 0)
         if rng.random() < 0.1:
             del changed[name]

@@ -7,6 +7,7 @@ switch, and signed wherever the request was verified.
 
 import asyncio
 import itertools
+import json
 import re
 from collections import Counter
 from urllib.parse import urlsplit
@@ -60,7 +61,8 @@ class ParticipantAuth(AuthBase):
         if isinstance(key, bytes):
             key = key.decode("latin-1")
         if key == KEY_OF_EXAMPLES:  # used once, it would hide what its other requests come to
-            key = prepared.headers["Idempotency-Key"] = f"explored-{next(self._numbers)}"
+            key = _barred(prepared) or f"explored-{next(self._numbers)}"
+            prepared.headers["Idempotency-Key"] = key
         if key is not None and not _PLAIN.fullmatch(key):
             return None
         if body:
@@ -121,6 +123,15 @@ class ParticipantAuth(AuthBase):
             keys=self._target.keys,
             now_us=SYSTEM_CLOCK.now_us(),
         )
+
+
+def _barred(prepared: requests.PreparedRequest) -> str | None:
+    """The key that a request bars, which its header must name too; None when there is none."""
+    try:
+        key = json.loads(prepared.body or b"")["idempotency_key"]
+    except (ValueError, LookupError, TypeError):
+        return None
+    return key if isinstance(key, str) and _PLAIN.fullmatch(key) else None
 
 
 async def test_the_interface_is_as_it_is_described(

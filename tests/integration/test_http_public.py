@@ -8,10 +8,11 @@ from uuid import uuid4
 import msgspec
 import openapi_spec_validator
 import pytest
+from jsonschema import Draft202012Validator
 
 from switch.errors import PROBLEMS
-from switch.message import AccountRequest, Payment, PaymentRequest
-from tests.integration.town import Member, Town
+from switch.message import AccountRequest, Payment, PaymentRequest, Step
+from tests.integration.town import Member, Reply, Town, payment
 
 
 async def openapi(town: Town) -> dict[str, Any]:
@@ -51,9 +52,68 @@ async def test_the_openapi_document_is_valid_and_complete(town: Town) -> None:
 async def test_examples_are_what_they_are_examples_of(town: Town) -> None:
     """Every example is accepted by the type that it shows."""
     schemas = (await openapi(town))["components"]["schemas"]
-    for kind in (PaymentRequest, AccountRequest, Payment):
+    for kind in (PaymentRequest, AccountRequest, Payment, Step):
         (example,) = schemas[kind.__name__]["examples"]
         msgspec.json.decode(json.dumps(example), type=kind, strict=True)
+
+
+async def test_every_example_is_what_its_schema_says(town: Town) -> None:
+    """Requests and answers of every operation, by the schemas of the document itself."""
+    document = await openapi(town)
+    checked = 0
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
+            for body in bodies:
+                for content in body.get("content", {}).values():
+                    shown = [one["value"] for one in content.get("examples", {}).values()]
+                    shown += [content["example"]] if "example" in content else []
+                    for example in shown:
+                        assert not broken_rules(document, content["schema"], example), path
+                        checked += 1
+    assert checked > len(document["paths"])
+
+
+def broken_rules(document: dict[str, Any], schema: dict[str, Any], value: Any) -> list[str]:
+    """What is wrong with a value, by a schema of the document."""
+    whole = schema | {"components": document["components"]}
+    checker = Draft202012Validator(whole, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    return [error.message for error in checker.iter_errors(value)]
+
+
+async def test_steps_and_bars_are_answered_as_described(
+    town: Town, wallet: Member, merchant: Member, payer: str, payee: str
+) -> None:
+    """Each real answer fits the schema of its operation, and GET shows payments and steps."""
+    document = await openapi(town)
+
+    def check(method: str, path: str, reply: Reply) -> Any:
+        answers = document["paths"][path][method]["responses"]
+        content = answers[str(reply.status)]["content"][reply.headers["Content-Type"]]
+        assert not broken_rules(document, content["schema"], reply.json), (path, reply.json)
+        return reply.json
+
+    payments = "/v1/payments/{id}"
+    held = check("post", "/v1/payments", await town.pay(wallet, payer, payee, 9, capture=False))
+    for kind, content in (("capture", {"amount": 5}), ("void", None), ("refund", {"amount": 2})):
+        for parent in (held["id"], str(uuid4())):
+            reply = await town.step(merchant, parent, kind, content, key=f"{kind}-{parent}")
+            step = check("post", f"{payments}/{kind}", reply)
+            check("get", payments, await town.send(merchant, "GET", f"/v1/payments/{step['id']}"))
+        reply = await town.bar(merchant, f"{kind}-{held['id']}")
+        assert check("post", "/v1/payments/bar", reply)["type"] == kind
+    check("get", payments, await town.send(wallet, "GET", f"/v1/payments/{held['id']}"))
+    check("post", "/v1/payments/bar", await town.bar(merchant, "never"))
+    for target, path, content in (
+        ("/v1/payments", "/v1/payments", payment(payee, payer, 1)),
+        ("/v1/accounts", "/v1/accounts", {"currency": "CNY", "kind": "merchant"}),
+        (f"/v1/accounts/{payee}/freeze", "/v1/accounts/{id}/freeze", None),
+        (f"/v1/payments/{held['id']}/refund", f"{payments}/refund", None),
+    ):
+        reply = await town.send(merchant, "POST", target, content=content, key="never")
+        assert check("post", path, reply)["reason"] == "barred"
+    for query in ("", f"?account={payee}", "?idempotency_key=never"):
+        check("get", "/v1/payments", await town.send(merchant, "GET", f"/v1/payments{query}"))
 
 
 async def test_answers_are_described_by_their_values(
