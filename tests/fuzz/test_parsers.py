@@ -62,6 +62,9 @@ FIELDS = (
     "x",
 )  # fmt: skip
 KNOWN = "bank/one"
+DECODERS = (
+    decode_payment, decode_account, decode_capture, decode_refund, decode_bar, decode_empty,
+)  # fmt: skip
 CONTENT: dict[str, object] = {
     "type": "transfer",
     "payer": "019376a0-0000-7000-8000-000000000000",
@@ -116,6 +119,8 @@ bodies = st.one_of(
     st.binary(max_size=300),
     st.sampled_from([value.encode("utf-8", "surrogatepass") for value in body_corpus.ODD_VALUES]),
     randoms.map(lambda rng: body_corpus.mutated(CONTENT, rng)),
+    randoms.map(lambda rng: body_corpus.mutated({"amount": 1, "final": True}, rng)),
+    randoms.map(lambda rng: body_corpus.mutated({"idempotency_key": "k"}, rng)),
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
         lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),

@@ -10,11 +10,17 @@ from switch import limits
 from switch.errors import Problem
 from switch.message import (
     AccountRequest,
+    BarRequest,
+    CaptureRequest,
     EmptyRequest,
     PaymentRequest,
+    RefundRequest,
     decode_account,
+    decode_bar,
+    decode_capture,
     decode_empty,
     decode_payment,
+    decode_refund,
 )
 
 PAYER = "0192f0c1-5a3e-7cc0-8a11-5d0c3a9f1e01"
@@ -295,3 +301,29 @@ def test_a_post_with_nothing_to_say() -> None:
     assert decode_empty(b"") == decode_empty(b"{}") == EmptyRequest()
     for sent in (b'{"a":1}', b"[]", b"null", b"x"):
         assert isinstance(decode_empty(sent), Problem)
+
+
+def test_a_step_and_a_bar() -> None:
+    """Amounts may be left out, and the whole body with them; a bar names its key, once."""
+    assert decode_capture(b"") == decode_capture(b"{}") == CaptureRequest(amount=None, final=False)
+    assert decode_capture(b'{"final":true,"amount":7}') == CaptureRequest(amount=7, final=True)
+    assert decode_capture(b'{"final":false}') == CaptureRequest()
+    assert decode_refund(b"") == decode_refund(b'{"amount":null}') == RefundRequest(amount=None)
+    assert decode_bar(b'{"idempotency_key":"a:b"}') == BarRequest(idempotency_key="a:b")
+    for decode, sent, field in (
+        (decode_capture, b'{"amount":1,"amount":1}', "amount"),
+        (decode_capture, b'{"final":true,"final":false}', "final"),
+        (decode_capture, b'{"final":false,"final":false}', "final"),
+        (decode_capture, b'{"final":1}', "final"),
+        (decode_capture, b'{"amount":0}', "amount"),
+        (decode_refund, b'{"amount":1000000000000001}', "amount"),
+        (decode_refund, b'{"final":true}', "final"),
+        (decode_bar, b"", None),
+        (decode_bar, b"{}", "idempotency_key"),
+        (decode_bar, b'{"idempotency_key":"k","idempotency_key":"k"}', "idempotency_key"),
+        (decode_bar, b'{"idempotency_key":"\\u0000"}', "idempotency_key"),
+        (decode_bar, b'{"idempotency_key":"a b"}', "idempotency_key"),
+    ):
+        found = decode(sent)
+        assert isinstance(found, Problem), sent
+        assert found.field == field, sent
