@@ -191,7 +191,7 @@ async def test_money_received_in_a_batch_is_spendable_in_it(city: City, lane: St
     assert answers[-1].outcome is Outcome.APPROVED
 
 
-async def test_any_order_of_accounts_never_deadlocks(
+async def test_any_order_of_accounts_neverdeadlocks(
     city: City, lanes: list[Statements], admin: asyncpg.Connection, jobs: asyncpg.Connection
 ) -> None:
     """Batches over the same accounts and keys in every order, folding beside them: no deadlock."""
@@ -203,7 +203,7 @@ async def test_any_order_of_accounts_never_deadlocks(
         )
         for _ in range(12)
     ]
-    before = await _deadlocks(admin)
+    before = await deadlocks(admin)
     orders = [
         city.order(provider, *city.random.sample(accounts, 2), city.random.randint(1, 20))
         for _ in range(1500)
@@ -224,11 +224,11 @@ async def test_any_order_of_accounts_never_deadlocks(
     await folding
     counted = Counter(answer.disposition for answer in answers)
     assert counted == {Disposition.DECIDED: 1500, Disposition.REPEATED: 500}
-    assert await _deadlocks(admin) == before
+    assert await deadlocks(admin) == before
     await assert_books_are_right(admin)
 
 
-async def _deadlocks(admin: asyncpg.Connection) -> int:
+async def deadlocks(admin: asyncpg.Connection) -> int:
     """Deadlocks so far; the server counts one when it breaks it, and tells within a second."""
     await asyncio.sleep(1.1)
     return await admin.fetchval(DEADLOCKS)

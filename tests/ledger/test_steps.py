@@ -1,7 +1,8 @@
 """Holds, captures, voids and refunds: one row an outcome, what moves, what time does to a hold."""
 
+import asyncio
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -25,6 +26,8 @@ from switch.queries import QUERIES
 from switch.upkeep import expire_holds
 from tests.ledger.books import assert_books_are_right
 from tests.ledger.city import NOON, City, Participant
+from tests.ledger.conftest import OpenLane
+from tests.ledger.test_concurrency import deadlocks
 
 AMOUNT = 100
 HOUR = timedelta(hours=1)
@@ -302,6 +305,32 @@ async def test_a_reversal_takes_back_what_was_not_refunded(stage: Stage) -> None
     assert await stage.account(stage.wallet) == (10 * AMOUNT, 0)
     assert (await stage.now(payment.id)).status == "refunded"
     assert (await stage.taken(payment.id, "refund", amount=1)).reason == "wrong_state"
+    await assert_books_are_right(stage.city.admin)
+
+
+async def test_captures_and_refunds_of_the_same_payments_never_deadlock(
+    stage: Stage, open_lane: OpenLane
+) -> None:
+    """Two batches over the same holds, each with other accounts and in the other's order."""
+    other = await open_lane()
+    stages = [stage, replace(stage, shop=await stage.city.account(stage.merchant, "merchant"))]
+    stages[1] = replace(
+        stages[1], wallet=await stage.city.account(stage.provider, "wallet", balance=AMOUNT)
+    )
+    before = await deadlocks(stage.city.admin)
+    held = [await one.pay() for one in stages]
+    for payment in held:
+        await stage.taken(payment.id, "capture", amount=AMOUNT // 2)
+    for _ in range(AMOUNT // 2):
+        batches = [
+            [stage.step(first.id, "capture", amount=1), stage.step(second.id, "refund", amount=1)]
+            for first, second in (held, held[::-1])
+        ]
+        verdicts = await asyncio.gather(
+            decide_steps(stage.lane, batches[0]), decide_steps(other, batches[1])
+        )
+        assert {one.payment.status for batch in verdicts for one in batch} == {"completed"}
+    assert await deadlocks(stage.city.admin) == before
     await assert_books_are_right(stage.city.admin)
 
 

@@ -12,7 +12,7 @@
 -- Returns     as authorize_batch, SW003 included
 -- Locks       1. key claims in (participant, key) order;
 --             2. accounts that are debited or whose balance is capped, in id order;
---             3. states of the payments; unfolded credits of accounts locked in 2.
+--             3. states of the payments, in id order; unfolded credits of accounts locked in 2.
 -- Tables      as decide_step; inserts key_claim
 CREATE OR REPLACE FUNCTION ledger.decide_steps(
     p_shard smallint, p_participant_no integer[], p_key text[], p_digest bytea[],
@@ -51,6 +51,18 @@ BEGIN
               JOIN ledger.tier t ON t.name = a.tier AND t.currency = a.currency
              WHERE m.disposition = 0 AND m.type = 11 AND t.balance_limit IS NOT NULL)
       ORDER BY id
+        FOR NO KEY UPDATE;
+    -- A capture and a refund of one payment lock different accounts, so the order matters here too.
+    PERFORM FROM ledger.payment_state
+      WHERE shard = p_shard AND payment IN (
+            SELECT y.id
+              FROM unnest(p_participant_no, p_type, p_parent, dispositions)
+                   AS m (participant_no, type, parent, disposition)
+              JOIN ledger.payment y ON y.shard = p_shard AND y.id = m.parent
+              JOIN ledger.account a ON a.shard = p_shard AND a.participant_no = m.participant_no
+                                   AND a.id IN (y.payee, CASE WHEN m.type <> 13 THEN y.payer END)
+             WHERE m.disposition = 0)
+      ORDER BY payment
         FOR NO KEY UPDATE;
     decided_at := ledger.decision_time();
     outcomes := array_fill(null::smallint, ARRAY[v_count]);
