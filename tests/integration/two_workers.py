@@ -16,6 +16,7 @@ from typing import Any, Self
 
 import aiohttp
 
+from switch import limits
 from switch.admin import connected
 from switch.serving import ServeOptions, serving
 from tests.databases import ADMIN, JOBS, WORKER, Database
@@ -71,6 +72,7 @@ async def open_two_workers(database: Database, folder: Path) -> AsyncIterator[Tw
         admin_database_url=database.url(ADMIN),
         tls_cert=None,
         tls_key=None,
+        reads_per_s=limits.READS_PER_S_MAX,  # tests look often
     )
     async with AsyncExitStack() as stack:
         operator = await stack.enter_async_context(connected(database.url()))

@@ -157,6 +157,7 @@ def test_every_changed_member_is_found() -> None:
         ({"typ": receipt.TYPE}, b"\xff", "not JSON"),
         ({"typ": receipt.TYPE}, b'{"iat":1,"iat":2}', "given once"),
         ({"typ": receipt.TYPE}, b'{"iat":"1"}', "is no receipt"),
+        ({"typ": receipt.TYPE}, b'{"\\ud800":1}', "is no receipt"),
     ],
 )
 def test_what_the_switch_signed_and_is_no_receipt(
