@@ -46,6 +46,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "participant resume": ("bank-a",),
     "key add": ("bank-a/one", "--public-key", "bank-a.pub"),
     "key revoke": ("bank-a/one",),
+    "key confirm": ("bank-a/one",),
     "key list": (),
     "key rotate": (),
     "tier set": ("gold", "--currency", "CNY"),
