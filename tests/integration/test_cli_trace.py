@@ -80,6 +80,22 @@ async def test_what_the_operator_did_is_traced(town: Town, payee: str) -> None:
     assert "key_id" not in entries[0]
 
 
+async def test_a_reversal_stands_in_the_timeline_of_its_payment(
+    town: Town, wallet: Member, payer: str, payee: str
+) -> None:
+    """With its own decision and postings, which go the other way."""
+    sent = (await town.pay(wallet, payer, payee, 7)).json
+    reversal, outcome = await town.operator.reverse(UUID(sent["id"]), reason="test")
+    assert outcome == "approved"
+    entries = (await trace(town, sent["id"], "--json")).document["entries"]
+    decided = [(entry["id"], entry["type"]) for entry in entries if entry["what"] == "decided"]
+    assert decided == [(sent["id"], "transfer"), (str(reversal), "reversal")]
+    [debited] = [
+        entry for entry in entries if entry["what"] == "debited" and entry["id"] == str(reversal)
+    ]
+    assert debited["account"] == payee
+
+
 async def test_nothing_to_trace(town: Town, wallet: Member) -> None:
     """An id or key that nobody used, and a key that was spent on an account, are said so."""
     assert NOBODY in await refused(town, NOBODY)
