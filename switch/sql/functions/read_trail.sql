@@ -1,7 +1,7 @@
 -- read_trail(participant_no, payment, limit) → one row a message
 --
 -- Purpose     What the ledger keeps of a payment and its steps, for their timeline. Asked for a
---             step, it is that of its payment, if the asker may see that.
+--             step, it is that of its payment, as far as the asker may see it.
 -- Parameters  p_participant_no  who asks, null for the operator, who sees all; p_payment; p_limit
 --             how many messages at most
 -- Returns     one row a message that the asker may see, in the order of decisions, nothing when he
@@ -24,9 +24,8 @@ RETURNS TABLE (
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ledger, pg_temp
 AS $$
     WITH whole AS (
-        SELECT coalesce(w.id, v.id) AS id
+        SELECT coalesce(v.parent, v.id) AS id
           FROM ledger.read_payments(p_participant_no, ARRAY[p_payment]) v
-          LEFT JOIN LATERAL ledger.read_payments(p_participant_no, ARRAY[v.parent]) w ON true
     ), message AS (
         SELECT v.*, p_participant_no IS NULL OR v.participant_no = p_participant_no AS is_own
           FROM ledger.read_payments(p_participant_no, ARRAY(
