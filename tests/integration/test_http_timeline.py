@@ -177,6 +177,23 @@ async def test_a_bar_has_a_timeline(town: Town, wallet: Member) -> None:
     assert "queue_us" not in decided
 
 
+async def test_a_payment_of_a_batch_has_the_origin_of_the_batch(
+    town: Town, wallet: Member, payer: str, payee: str
+) -> None:
+    """Its own key and times, the signature and the trace of the message that brought it."""
+    items = [
+        {"idempotency_key": key, "payment": payment(payer, payee, 1)} for key in ("b-1", "b-2")
+    ]
+    reply = await traced(
+        town, wallet, "/v1/payments/batch", content={"payments": items}, key="the-batch"
+    )
+    for answer in reply.json["answers"]:
+        received, decided, *_ = (await timeline(town, wallet, answer["body"]["id"]))["entries"]
+        assert received["idempotency_key"] == answer["idempotency_key"]
+        assert (received["key_id"], received["span_id"]) == (wallet.key.key_id, span_of(reply))
+        assert decided["queue_us"] >= 0
+
+
 async def test_a_repeat_leaves_the_origin_of_the_first(
     town: Town, wallet: Member, payer: str, payee: str
 ) -> None:
