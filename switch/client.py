@@ -46,7 +46,7 @@ from switch.limits import (
 )
 from switch.message import Account, AccountOperation, Entry, Event, EventPage, Payment, Step
 from switch.signature import SigningKey, signing_key
-from switch.timeline import Timeline, TimelineEntry
+from switch.timeline import Timeline
 
 __all__ = [
     "Account",
@@ -66,7 +66,6 @@ __all__ = [
     "ProblemError",
     "Step",
     "Timeline",
-    "TimelineEntry",
     "Unreachable",
 ]
 
