@@ -5,14 +5,15 @@ The way of one payment: `connection` and `endpoint` (HTTP), `authorize` (the pag
 `participants` (whose keys), `message` (what may be said), `router`, `lane`, `ledger` and `sql/`
 (the decision), `outcome`, `reply`. Many at once: `batch` and `batch_message`.
 
-Beside it: `accounts`, `lookups` and `reads` (what participants ask), `receipts`, `receipt` and
-`jws` (a decision that anyone can prove), `keys`, `key_message`, `key_ledger`, `introduction` and
-`key_uses` (the keys participants sign with), `requests` (what endpoints share), `public` (what
-needs no signature), `openapi` and `examples`, `budget` (how much one sender may take), `service`
-and `services/` (where the city plugs in).
+Beside it: `accounts`, `lookups`, `timeline` and `reads` (what participants ask), `receipts`,
+`receipt` and `jws` (a decision that anyone can prove), `keys`, `key_message`, `key_ledger`,
+`introduction` and `key_uses` (the keys participants sign with), `requests` (what endpoints share),
+`public` (what needs no signature), `openapi` and `examples`, `budget` (how much one sender may
+take), `service` and `services/` (where the city plugs in).
 
 What it stands on: `limits`, `clock`, `errors`, `currencies`, `config`, `log`, `metrics`, `keyfile`,
-`queries`, `db`, `migrate`; the embedded database: `embedded`, `keeper`, `cluster`, `binaries`.
+`traceparent`, `queries`, `db`, `migrate`; the embedded database: `embedded`, `keeper`, `cluster`,
+`binaries`.
 
 Processes: `app` (one worker, wired), `worker`, `jobs`, `supervisor`, `lifeline`, `serving`,
 `admin_port`; the operator: `admin`, `cli` and its parts, `demo` and its parts, `terminal`.

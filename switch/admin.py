@@ -24,7 +24,9 @@ from switch.keeper import Home
 from switch.keyfile import PublicKey
 from switch.message import Account, is_text
 from switch.queries import QUERIES
-from switch.reads import stored_account
+from switch.reads import CLAIMS_OF_PAYMENTS, read_timeline, stored_account
+from switch.requests import as_id
+from switch.timeline import Timeline
 
 REFUSED = "SW001"  # SQLSTATE of a refusal that is meant for a person
 
@@ -253,6 +255,37 @@ class Operator:
         """Undo a mistake by a new transfer the other way; its id and its outcome."""
         made, row = await self._move("reverse_payment", payment_id, payment, reason=reason)
         return made, str(row["outcome"])
+
+    async def find_payment(self, name: str, *, participant: str | None = None) -> UUID:
+        """The payment or step with this id, or the one decided under this idempotency key."""
+        payment = as_id(name)
+        if payment is not None and await self._rows("read_payments", None, [payment]):
+            return payment
+        claims = await self._rows("find_key_claims", name, participant)
+        if not claims:
+            whose = "" if participant is None else f" of {participant}"
+            raise SwitchError(
+                f"there is no payment with id or idempotency key {name!r}{whose}: nothing was"
+                " decided under it so far"
+            )
+        if len(claims) > 1:
+            users = ", ".join(claim["participant"] for claim in claims)
+            raise SwitchError(
+                f"several participants used the key {name!r}: say which with --participant: {users}"
+            )
+        if claims[0]["operation"] not in CLAIMS_OF_PAYMENTS:
+            raise SwitchError(
+                f"{claims[0]['participant']} spent the key {name!r} on something other than a"
+                " payment: there is nothing to follow"
+            )
+        found: UUID = claims[0]["subject"]
+        return found
+
+    async def timeline(self, payment: UUID) -> Timeline:
+        """Everything that is known about a payment and its steps."""
+        timeline = await read_timeline(self._rows, None, payment)
+        assert timeline is not None, "whoever asks has found it"
+        return timeline
 
     async def fold_credits(self) -> int:
         """Add waiting credits up on their accounts, as the jobs process does; how many."""

@@ -30,6 +30,7 @@ from switch.participants import Key, Participant, Participants
 from switch.reply import Answer, refused, signed
 from switch.signature import Candidate, check_age, find_candidate, verify
 from switch.structured import FieldLines
+from switch.traceparent import Trace
 
 
 class Request:
@@ -46,6 +47,7 @@ class Request:
         "peer",
         "query",
         "read_body",
+        "trace",
     )
 
     def __init__(
@@ -71,6 +73,7 @@ class Request:
         self.body_bytes = body_bytes  # by its own account, before a byte is read; None: not told
         self.read_body = read_body  # takes the most bytes that it may have
         self.after_answer: Callable[[], None] | None = None  # called when the answer was taken
+        self.trace: Trace | None = None  # whose part the request is, if it says so
 
 
 Handler = Callable[[Request], Awaitable[Answer]]
@@ -84,6 +87,7 @@ class Caller(Struct, frozen=True, kw_only=True):
 
     participant: Participant
     key_id: str  # which of its keys signed
+    key_no: int  # the same, as the ledger remembers it
     second: Candidate | None = None  # the other signature where two are asked for; not verified
     bound: BoundRequest  # what the answer's signature will be bound to
     request: Request
@@ -140,11 +144,12 @@ class Admission:
         digest = self._digest(candidate, request.peer, body)
         if isinstance(digest, Problem):
             return self._counted(digest)
-        participant = self._sender(candidate, request.peer)
-        if isinstance(participant, Problem):
-            return self._counted(participant)
+        key = self._signer(candidate, request.peer)
+        if isinstance(key, Problem):
+            return self._counted(key)
         return Caller(
-            participant=participant,
+            participant=key.participant,
+            key_no=key.number,
             key_id=candidate.key_id,
             second=candidate.second,
             bound=candidate.bound,
@@ -217,7 +222,7 @@ class Admission:
             return Problem(name="key-not-valid", detail="not before its start, not after its end")
         return key
 
-    def _sender(self, candidate: Candidate, peer: str) -> Participant | Problem:
+    def _signer(self, candidate: Candidate, peer: str) -> Key | Problem:
         """Whose signature it is."""
         key = self._key(candidate)
         if isinstance(key, Problem):
@@ -226,7 +231,7 @@ class Admission:
             self._budget.charge(peer, candidate.key_id)
             return Problem(name="signature-invalid", detail="the signature is not by this key")
         self._note_key_use(key, self._clock.now_us())
-        return key.participant
+        return key
 
     def _is_genuine(self, candidate: Candidate, public_key: bytes) -> bool:
         started_s = self._clock.monotonic_s()
@@ -298,12 +303,13 @@ class Admission:
             candidate = self._candidate(request)
             if isinstance(candidate, Problem):
                 return refused(self._counted(candidate))
-            sender = self._sender(candidate, request.peer)
-            if isinstance(sender, Problem):
-                return refused(self._counted(sender))
+            key = self._signer(candidate, request.peer)
+            if isinstance(key, Problem):
+                return refused(self._counted(key))
+            sender = key.participant
             refusal = STOPPING if self._is_draining else in_flight.enter(sender.number)
             if refusal is not None:
-                return self.seal(_bodiless(request, candidate, sender), refusal)
+                return self.seal(_bodiless(request, candidate, key), refusal)
             request.after_answer = partial(in_flight.leave, sender.number)
             caller = await self._with_body(request, candidate, body_bytes_max)
             if isinstance(caller, Problem):
@@ -328,6 +334,7 @@ class Admission:
         return Caller(
             participant=key.participant,
             key_id=candidate.key_id,
+            key_no=key.number,
             bound=candidate.bound,
             request=request,
             body=body,
@@ -361,10 +368,11 @@ class Admission:
         )
 
 
-def _bodiless(request: Request, candidate: Candidate, sender: Participant) -> Caller:
+def _bodiless(request: Request, candidate: Candidate, key: Key) -> Caller:
     """A caller who is answered before the body is read."""
     return Caller(
-        participant=sender,
+        participant=key.participant,
+        key_no=key.number,
         key_id=candidate.key_id,
         bound=candidate.bound,
         request=request,

@@ -16,7 +16,6 @@ from switch.errors import LedgerUnavailable, Problem
 from switch.ledger import Disposition, Order, Verdict, new_id
 from switch.message import Payment, PaymentRequest, decode_payment
 from switch.metrics import WorkerMetrics
-from switch.participants import Participant
 from switch.reads import Reads
 from switch.reply import Answer, decided, refused
 from switch.requests import KEY_REUSED, query_refusal, standing
@@ -70,23 +69,23 @@ class Authorize:
         payment = decode_payment(caller.body)
         if isinstance(payment, Problem):
             return payment
-        order = self.order(caller.participant, key, caller.digest, payment)
+        order = self.order(caller, key, caller.digest, payment)
         verdict = await self._router.decide(order)
         if isinstance(verdict, Problem):
             return verdict
         return self.answer(verdict)
 
-    def order(
-        self, participant: Participant, key: str, digest: bytes, payment: PaymentRequest
-    ) -> Order:
-        """What the ledger is asked to decide."""
+    def order(self, caller: Caller, key: str, digest: bytes, payment: PaymentRequest) -> Order:
+        """What the ledger is asked to decide: all that a caller has sent, or a payment of it."""
         return Order(
-            participant_no=participant.number,
-            participant=participant.id,
+            participant_no=caller.participant.number,
+            participant=caller.participant.id,
             key=key,
             digest=digest,
             payment_id=new_id(self._clock.now_us()),
             request=payment,
+            key_no=caller.key_no,
+            trace=caller.request.trace,
         )
 
     def answer(self, verdict: Verdict) -> Answer | Problem:

@@ -36,7 +36,6 @@ from switch.ledger import Disposition, Order, Verdict
 from switch.message import decode_payment
 from switch.metrics import WorkerMetrics
 from switch.outcome import Outcome
-from switch.participants import Participant
 from switch.reads import Reads
 from switch.reply import Answer, document, refused
 from switch.requests import SUSPENDED, claimed, query_refusal
@@ -60,14 +59,14 @@ class Course:
     def __init__(
         self,
         *,
-        participant: Participant,
+        caller: Caller,
         payments: Sequence[KeyedPayment],
         may_send: Collection[str],
         authorize: Authorize,
         router: Router,
         clock: Clock,
     ) -> None:
-        self._participant = participant
+        self._caller = caller
         self._payments = payments
         self._may_send = may_send  # the keys of what may be sent at all
         self._authorize = authorize
@@ -120,7 +119,7 @@ class Course:
         if isinstance(request, Problem):
             return request
         digest = hashlib.sha256(body).digest()
-        return self._authorize.order(self._participant, payment.key, digest, request)
+        return self._authorize.order(self._caller, payment.key, digest, request)
 
     async def _send(self, window: Sequence[int]) -> None:
         """Have these decided together, unless it is too late or would change an order."""
@@ -192,7 +191,7 @@ class Batches:
             return payments
         keys = {payment.key for payment in payments}
         course = Course(
-            participant=caller.participant,
+            caller=caller,
             payments=payments,
             may_send=await claimed(self._reads, caller.participant, keys),
             authorize=self._authorize,

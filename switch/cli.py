@@ -21,6 +21,7 @@ from switch.cli_participants import key_app, participant_app
 from switch.cli_receipts import receipt_app
 from switch.cli_serve import KeyValidityMax, TimeZone, serve
 from switch.cli_status import status
+from switch.cli_trace import trace
 from switch.errors import SwitchError
 from switch.terminal import AsJson
 
@@ -42,6 +43,7 @@ app.command()(status)
 app.command()(issue)
 app.command()(redeem)
 app.command()(reverse)
+app.command()(trace)
 
 
 def main() -> None:

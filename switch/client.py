@@ -46,6 +46,7 @@ from switch.limits import (
 )
 from switch.message import Account, AccountOperation, Entry, Event, EventPage, Payment, Step
 from switch.signature import SigningKey, signing_key
+from switch.timeline import Timeline
 
 __all__ = [
     "Account",
@@ -64,6 +65,7 @@ __all__ = [
     "Problem",
     "ProblemError",
     "Step",
+    "Timeline",
     "Unreachable",
 ]
 
@@ -80,6 +82,7 @@ _KEY = msgspec.json.Decoder(ParticipantKey)
 _KEY_OPERATION = msgspec.json.Decoder(KeyOperation)
 _PAYMENTS = Decisions()
 _ACCOUNTS = msgspec.json.Decoder(Page[Account])
+_TIMELINE = msgspec.json.Decoder(Timeline)
 _EVENTS = msgspec.json.Decoder(EventPage)
 _ENTRIES = msgspec.json.Decoder(Page[Entry])
 _KEYS = msgspec.json.Decoder(Page[ParticipantKey])
@@ -227,6 +230,10 @@ class Client:
     async def payment(self, payment_id: str) -> Payment | Step:
         """One payment and what became of it since; ProblemError `not-found` when it is not ours."""
         return await self._get(f"/v1/payments/{_segment(payment_id)}", {}, DECISION)
+
+    async def timeline(self, payment_id: str) -> Timeline:
+        """What happened to a payment and its steps, in order, as far as we may know it."""
+        return await self._get(f"/v1/payments/{_segment(payment_id)}/timeline", {}, _TIMELINE)
 
     async def payment_by_key(self, idempotency_key: str) -> Payment | Step | None:
         """What was decided under a key. None: nothing so far, which is no promise."""

@@ -4,7 +4,7 @@ Whatever stands in a request, the answer is below 500; an exception here is a fa
 logged, counted, answered 500. That there is no such endpoint is signed too, for who signed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 
 from switch import log
 from switch.admission import Admission, Request, body_too_large
@@ -13,9 +13,11 @@ from switch.metrics import WorkerMetrics
 from switch.reply import Answer, refused
 from switch.requests import path_id, path_name
 from switch.service import Endpoint
+from switch.traceparent import FIELD, read_trace
 
 _log = log.logger("endpoint")
 
+_NO_LINES: list[str] = []
 NO_ENDPOINT = Problem(name="not-found", detail="there is no such endpoint")
 FAULT = Problem(
     name="internal-error",
@@ -39,8 +41,21 @@ class Dispatch:
         self._admission = admission
         self._metrics = metrics
 
-    async def serve(self, request: Request) -> Answer:
+    def serve(self, request: Request) -> Awaitable[Answer]:
         """Answer one request."""
+        lines = request.headers.getall(FIELD, _NO_LINES)
+        return self._traced(request, lines) if lines else self._serve(request)
+
+    async def _traced(self, request: Request, lines: Sequence[str]) -> Answer:
+        """Answer a request that may be part of a trace; logs and the answer say of which."""
+        trace = request.trace = read_trace(lines)
+        if trace is None:
+            return await self._serve(request)
+        with log.told(trace_id=trace.trace_id, span_id=trace.span_id):
+            answer = await self._serve(request)
+        return answer.with_fields({FIELD: trace.passed_on})
+
+    async def _serve(self, request: Request) -> Answer:
         name = "none"
         try:
             found = self._find(request.method, request.path)

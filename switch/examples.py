@@ -126,6 +126,54 @@ BATCH_ANSWER: dict[str, Any] = {
     ]
 }
 
+TIMELINE: dict[str, Any] = {
+    "payment": _PAYMENT_ID,
+    "is_complete": True,
+    "entries": [
+        {
+            "at": "2026-11-01T07:59:59.992000Z",
+            "what": "received",
+            "id": _PAYMENT_ID,
+            "type": "purchase",
+            "participant": "blue-wallet",
+            "idempotency_key": "order-4711-1",
+            "key_id": "blue-wallet/2026-11",
+            "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "span_id": "d75597dee50b0cac",
+        },
+        {
+            "at": "2026-11-01T08:00:00.000000Z",
+            "what": "decided",
+            "id": _PAYMENT_ID,
+            "type": "purchase",
+            "queue_us": 310,
+            "work_us": 2270,
+            "status": "completed",
+            "amount": 1250,
+            "currency": "CNY",
+        },
+        {
+            "at": "2026-11-01T08:00:00.000000Z",
+            "what": "debited",
+            "id": _PAYMENT_ID,
+            "amount": 1250,
+            "currency": "CNY",
+            "account": _WALLET,
+            "posting": 7,
+            "item": 1,
+            "balance_after": 48750,
+        },
+        {
+            "at": "2026-11-01T08:00:00.084000Z",
+            "what": "told",
+            "id": _PAYMENT_ID,
+            "participant": "blue-wallet",
+            "event": "payment.completed",
+            "number": 17,
+        },
+    ],
+}
+
 ACCOUNT_REQUEST: dict[str, Any] = {"currency": "CNY", "kind": "wallet", "reference": "customer-17"}
 
 ACCOUNT: dict[str, Any] = {

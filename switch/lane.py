@@ -43,7 +43,7 @@ class Link(Protocol):
         """Whether the connection is known to be gone."""
         ...
 
-    async def decide(self, orders: Sequence[Message]) -> Sequence[Verdict]:
+    async def decide(self, orders: Sequence[Message], queue_us: Sequence[int]) -> Sequence[Verdict]:
         """One verdict an order. Raises LedgerUnavailable or Backlog (undone) or OutcomeUnknown."""
         ...
 
@@ -57,7 +57,7 @@ class Link(Protocol):
 
 
 # One call of a deciding function: of payments, or of their steps.
-Decide = Callable[[Statements, Sequence[Any]], Awaitable[Sequence[Verdict]]]
+Decide = Callable[[Statements, Sequence[Any], Sequence[int]], Awaitable[Sequence[Verdict]]]
 
 
 class LedgerLink:
@@ -71,9 +71,9 @@ class LedgerLink:
         """Whether the connection is known to be gone."""
         return bool(self._statements.connection.is_closed())
 
-    async def decide(self, orders: Sequence[Message]) -> Sequence[Verdict]:
+    async def decide(self, orders: Sequence[Message], queue_us: Sequence[int]) -> Sequence[Verdict]:
         """One call of the deciding function."""
-        return await self._decide(self._statements, orders)
+        return await self._decide(self._statements, orders, queue_us)
 
     async def fold(self, accounts: Collection[UUID]) -> None:
         """One call of the folding function."""
@@ -107,6 +107,12 @@ def concerns(order: Message, accounts: Collection[UUID]) -> bool:
     if isinstance(order, StepOrder):
         return True
     return order.request.payer in accounts or order.request.payee in accounts
+
+
+def _named(batch: Sequence[Waiting]) -> dict[str, Any]:
+    """What a log says of a batch: how many, and whose traces they are part of."""
+    traces = [waiting.order.trace.trace_id for waiting in batch if waiting.order.trace is not None]
+    return {"messages": len(batch)} | ({"trace_ids": traces} if traces else {})
 
 
 class Lane:
@@ -240,11 +246,14 @@ class Lane:
     async def _decide(self, link: Link, batch: Sequence[Waiting]) -> bool:
         """Decide a batch and answer all of it; false when the link is not to be used again."""
         started_s = self._clock.monotonic_s()
+        queue_us = []
         for waiting in batch:
-            self._metrics.waiting_seconds.observe(started_s - waiting.since_s)
+            waited_s = started_s - waiting.since_s
+            self._metrics.waiting_seconds.observe(waited_s)
+            queue_us.append(int(waited_s * 1_000_000))
         self._metrics.batch_messages.observe(len(batch))
         try:
-            verdicts = await link.decide([waiting.order for waiting in batch])
+            verdicts = await link.decide([waiting.order for waiting in batch], queue_us)
         except LedgerUnavailable as error:
             return self._failed("unavailable", link, batch, ledger_unavailable(), error)
         except OutcomeUnknown as error:
@@ -255,7 +264,7 @@ class Lane:
         except Exception as error:
             if link.is_closed():
                 return self._failed("unknown", link, batch, OUTCOME_UNKNOWN, error)
-            _log.exception("the ledger refused a batch", messages=len(batch))
+            _log.exception("the ledger refused a batch", **_named(batch))
             return await self._decide_one_by_one(link, batch)
         assert len(verdicts) == len(batch), "one verdict a message"
         self._metrics.working_seconds.observe(self._clock.monotonic_s() - started_s)
@@ -306,7 +315,7 @@ class Lane:
     ) -> bool:
         self._metrics.ledger_failures.add((kind,))
         if error is not None:
-            _log.warning("a batch failed", kind=kind, messages=len(batch), error=str(error))
+            _log.warning("a batch failed", kind=kind, error=str(error), **_named(batch))
         for waiting in batch:
             waiting.answer(problem)
         return not link.is_closed()

@@ -33,6 +33,7 @@ from switch.outcome import Outcome
 from switch.queries import QUERIES
 from switch.reply import ANSWER_VERSION
 from switch.state import payment_status
+from switch.traceparent import Trace
 
 SHARD = 0  # of all accounts, while the ledger has one
 
@@ -79,6 +80,8 @@ class Order(Struct, frozen=True, kw_only=True):
     digest: bytes  # SHA-256 of the payload
     payment_id: UUID  # what the payment is called if this message decides the key
     request: PaymentRequest
+    key_no: int | None = None  # of the key that signed, for the timeline
+    trace: Trace | None = None
 
 
 class StepOrder(Struct, frozen=True, kw_only=True):
@@ -93,6 +96,8 @@ class StepOrder(Struct, frozen=True, kw_only=True):
     parent: UUID
     amount: int | None = None  # all that is left
     final: bool | None = None  # of a capture: whether it releases the rest
+    key_no: int | None = None
+    trace: Trace | None = None
 
 
 Message = Order | StepOrder
@@ -124,8 +129,12 @@ async def prepare(connection: asyncpg.Connection) -> Statements:
     )
 
 
-async def authorize_batch(statements: Statements, orders: Sequence[Order]) -> list[Verdict]:
+async def authorize_batch(
+    statements: Statements, orders: Sequence[Order], queue_us: Sequence[int] | None = None
+) -> list[Verdict]:
     """Decide a batch in one call and one commit; one verdict an order, in their order.
+
+    `queue_us` is how long each has waited, for its timeline.
 
     Raises LedgerUnavailable when surely nothing was decided, OutcomeUnknown when the link broke or
     the server gave up after the statement was sent, Backlog when an account needs more waiting
@@ -133,7 +142,11 @@ async def authorize_batch(statements: Statements, orders: Sequence[Order]) -> li
     refused as a whole.
     """
     assert 0 < len(orders) <= limits.BATCH_SIZE_MAX, "a lane sends between one message and a batch"
-    decided = await _decide(statements.connection, statements.authorize_batch, _columns(orders))
+    decided = await _decide(
+        statements.connection,
+        statements.authorize_batch,
+        (*_columns(orders), *_origins(orders, queue_us)),
+    )
     repeated = [
         payment_id
         for payment_id, disposition in zip(
@@ -158,8 +171,10 @@ async def authorize_batch(statements: Statements, orders: Sequence[Order]) -> li
     return verdicts
 
 
-async def decide_steps(statements: Statements, orders: Sequence[StepOrder]) -> list[Verdict]:
-    """Decide steps in one call and one commit; one verdict an order. Raises as authorize_batch."""
+async def decide_steps(
+    statements: Statements, orders: Sequence[StepOrder], queue_us: Sequence[int] | None = None
+) -> list[Verdict]:
+    """Decide steps in one call and one commit; as authorize_batch, what it raises too."""
     assert 0 < len(orders) <= limits.BATCH_SIZE_MAX, "a lane sends between one message and a batch"
     arguments = (
         SHARD,
@@ -171,6 +186,7 @@ async def decide_steps(statements: Statements, orders: Sequence[StepOrder]) -> l
         [order.parent for order in orders],
         [order.amount for order in orders],
         [order.final for order in orders],
+        *_origins(orders, queue_us),
     )
     decided = await _decide(statements.connection, statements.decide_steps, arguments)
     dispositions, ids = decided["dispositions"], decided["payment_ids"]
@@ -238,6 +254,17 @@ def _columns(orders: Sequence[Order]) -> tuple[Any, ...]:
         _sparse([request.description for request in requests]),
         _sparse([_metadata_text(request.metadata) for request in requests]),
         _sparse([hold_seconds(request) for request in requests]),
+    )
+
+
+def _origins(orders: Sequence[Message], queue_us: Sequence[int] | None) -> tuple[Any, ...]:
+    """Where the messages came from, likewise."""
+    traces = _sparse([order.trace for order in orders])
+    return (
+        [order.key_no for order in orders],
+        queue_us,
+        None if traces is None else [trace and trace.received for trace in traces],
+        None if traces is None else [trace and trace.span_id for trace in traces],
     )
 
 

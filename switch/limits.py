@@ -174,6 +174,8 @@ CONNECT_TIMEOUT_S = 5.0
 MIGRATE_S_MAX = 3600.0  # a step may rebuild a large table
 PAGE_SIZE_MAX = 200  # rows of one list
 PAGE_SIZE_DEFAULT = 50
+TIMELINE_MESSAGES_MAX = 500  # a payment and its steps in one timeline; most have three
+TIMELINE_RUNS_MAX = 200  # of a feed after a decision, some 20 s of a busy one, read for its event
 
 # The client library.
 CLIENT_DEADLINE_S = 60.0  # one call with all its attempts

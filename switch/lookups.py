@@ -28,6 +28,7 @@ from switch.requests import (
     read_time,
 )
 from switch.service import Endpoint, Parameter
+from switch.timeline import Timeline
 
 
 class Lookups:
@@ -91,6 +92,17 @@ class Lookups:
             return NOT_FOUND
         payment = await self._reads.payment(caller.participant.number, payment_id)
         return NOT_FOUND if payment is None else document(payment)
+
+    async def timeline(self, caller: Caller) -> Answer | Problem:
+        """Everything that the caller may know of what happened to a payment."""
+        payment_id = path_id(caller.request.path)
+        parameters = read_query(caller.request.query, {})
+        if isinstance(parameters, Problem):
+            return parameters
+        if payment_id is None:
+            return NOT_FOUND
+        timeline = await self._reads.timeline(caller.participant.number, payment_id)
+        return NOT_FOUND if timeline is None else document(timeline)
 
     async def payments(self, caller: Caller) -> Answer | Problem:
         """The payment under a key, or the caller's payments, in the order they arrived."""
@@ -196,6 +208,20 @@ class Lookups:
                 response_example=examples.PAYMENT,
                 response_also=(Step,),
             ),
+            self._following(),
+        )
+
+    def _following(self) -> Endpoint:
+        return Endpoint(
+            method="GET",
+            path="/v1/payments/{id}/timeline",
+            name="show_timeline",
+            summary="Follow a payment: its messages, decisions, postings and events in order",
+            handler=self._admission.signed(self.timeline),
+            answers={200: "The timeline of the payment, also when `id` is one of its steps"},
+            problems=("not-found",),
+            response=Timeline,
+            response_example=examples.TIMELINE,
         )
 
 

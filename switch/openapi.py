@@ -87,7 +87,7 @@ def openapi_document(endpoints: Sequence[Endpoint], *, version: str) -> dict[str
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "parameters": {"IdempotencyKey": _IDEMPOTENCY_KEY},
+            "parameters": {"IdempotencyKey": _IDEMPOTENCY_KEY, "Traceparent": _TRACEPARENT},
             "headers": _HEADERS,
             "securitySchemes": {"message_signature": _SIGNATURE_SCHEME},
         },
@@ -149,6 +149,8 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         parameters.append(_PATH_NAME)
     if endpoint.method == "POST":
         parameters.append({"$ref": "#/components/parameters/IdempotencyKey"})
+    if endpoint.is_signed:
+        parameters.append({"$ref": "#/components/parameters/Traceparent"})
     if parameters:
         operation["parameters"] = parameters
     if endpoint.request is not None:
@@ -294,9 +296,18 @@ _IDEMPOTENCY_KEY = {
     "schema": {"type": "string", "minLength": 1, "maxLength": limits.IDEMPOTENCY_KEY_CHARS_MAX + 2},
     "example": '"order-4711-1"',
 }
+_TRACEPARENT = {
+    "name": "traceparent",
+    "in": "header",
+    "required": False,
+    "description": "W3C Trace Context. Stored with what the request decides and carried on; one"
+    " that is not of this form is ignored",
+    "schema": {"type": "string"},
+    "example": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+}
 _SIGNED_HEADERS = {
     name: {"$ref": f"#/components/headers/{name.replace('-', '')}"}
-    for name in ("Content-Digest", "Signature-Input", "Signature")
+    for name in ("Content-Digest", "Signature-Input", "Signature", "traceparent")
 }
 _REPLAYED_HEADER = {
     "Idempotent-Replayed": {"$ref": "#/components/headers/IdempotentReplayed"},
@@ -308,6 +319,10 @@ _HEADERS = {
     "IdempotentReplayed": {
         "description": "Present when the decision was made before",
         "schema": {"type": "string", "const": "true"},
+    },
+    "traceparent": {
+        "description": "Where the request had a good one: the same trace, a span of the switch",
+        "schema": {"type": "string", "pattern": "^00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]$"},
     },
     "RetryAfter": {"description": "Seconds to wait", "schema": {"type": "integer", "minimum": 1}},
 }

@@ -42,6 +42,7 @@ class Key(Struct, frozen=True, kw_only=True):
     """A registered key that is not revoked. Times in microseconds since the epoch."""
 
     id: str
+    number: int
     public_key: bytes
     not_before_us: int
     not_after_us: int
@@ -252,6 +253,7 @@ def _snapshot(version: int, rows: list[Any], switch_rows: list[Any]) -> Snapshot
             key_id = f"{participant.id}/{row['key_name']}"
             keys[key_id] = Key(
                 id=key_id,
+                number=row["key_no"],
                 public_key=row["public_key"],
                 not_before_us=_us(row["not_before"]),
                 not_after_us=_us(row["not_after"]),

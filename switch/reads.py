@@ -4,7 +4,7 @@ Typed calls of the functions in sql/ on a pool of connections that decides no pa
 """
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -44,6 +44,8 @@ from switch.message import (
     Step,
 )
 from switch.queries import QUERIES
+from switch.timeline import Timeline, entries, event_type
+from switch.traceparent import Trace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +99,8 @@ class BarOrder:
     key: str
     digest: bytes
     payment_id: UUID  # what the decision is called if this message makes it
+    key_no: int | None = None
+    trace: Trace | None = None
 
 
 class Reads:
@@ -140,6 +144,10 @@ class Reads:
         """What was decided, whatever became of it since, of a payment the participant may see."""
         rows = await self._fetch("read_payments", participant_no, [payment_id])
         return stored_payment(rows[0]) if rows else None
+
+    async def timeline(self, participant_no: int, payment_id: UUID) -> Timeline | None:
+        """What happened to a payment, None when the participant may not see it."""
+        return await read_timeline(self._fetch, participant_no, payment_id)
 
     async def payment_by_key(
         self, participant_no: int, key: str
@@ -207,9 +215,11 @@ class Reads:
 
     async def bar(self, order: BarOrder) -> Verdict | AccountVerdict | KeyVerdict:
         """Bar a key for good, or find what was decided under it."""
+        trace = order.trace
         row = await self._decide(
-            "bar_key", order.participant_no, order.key, order.digest, order.payment_id
-        )
+            "bar_key", order.participant_no, order.key, order.digest, order.payment_id,
+            order.key_no, trace and trace.received, trace and trace.span_id,
+        )  # fmt: skip
         try:
             return await self._decided_under(order, row)
         except LedgerUnavailable as error:  # the key is spent by now: that is not undecided
@@ -335,6 +345,26 @@ class Reads:
 
 
 CLAIM_OF_ACCOUNTS, CLAIM_OF_KEYS = 2, 5  # key_claim.operation
+CLAIMS_OF_PAYMENTS = frozenset({1, 4, 11, 12, 13})  # of payments and steps, and barred
+
+
+async def read_timeline(
+    fetch: Callable[..., Awaitable[Sequence[Mapping[str, Any]]]],
+    participant_no: int | None,
+    payment_id: UUID,
+) -> Timeline | None:
+    """The timeline of a payment, by the way that `fetch` asks; all of it for no participant."""
+    count = limits.TIMELINE_MESSAGES_MAX
+    trail = await fetch("read_trail", participant_no, payment_id, count + 1)
+    if not trail:
+        return None
+    shown = trail[:count]
+    ids = [row["id"] for row in shown]
+    told = await fetch("read_told", participant_no, ids, limits.TIMELINE_RUNS_MAX)
+    whole = shown[0]["parent"] or shown[0]["id"]
+    return Timeline(
+        payment=str(whole), is_complete=len(trail) <= count, entries=entries(shown, told)
+    )
 
 
 def stored_account(row: Mapping[str, Any]) -> Account:
@@ -419,25 +449,11 @@ def _entry(account_id: UUID, row: asyncpg.Record) -> Entry:
     )
 
 
-_HAS_EXPIRED = 2  # ledger.outbox.kind; all others tell of the decision itself
-
-_EVENT_OF_STEP = {
-    "capture": "payment.captured",
-    "void": "payment.voided",
-    "refund": "payment.refunded",
-    "reversal": "payment.reversed",
-}
-
-
 def _event(row: asyncpg.Record, decision: Payment | Step) -> Event:
-    if isinstance(decision, Step):
-        kind = _EVENT_OF_STEP[decision.type]
-    else:
-        kind = "payment.expired" if row["kind"] == _HAS_EXPIRED else f"payment.{decision.status}"
     return Event(
         id=f"{row['subject']}.{row['kind']}",
         number=row["no"],
-        type=kind,
+        type=event_type(row["kind"], decision.type, decision.status),
         occurred_at=rfc3339(row["happened_at"]),
         payment=decision if isinstance(decision, Payment) else None,
         step=decision if isinstance(decision, Step) else None,

@@ -47,7 +47,11 @@ class Rule(Struct, frozen=True):
 
 def path_id(path: str) -> UUID | None:
     """The id in the fourth segment of `/v1/things/{id}`, None when that is no UUID."""
-    text = path.split("/", 4)[3]
+    return as_id(path.split("/", 4)[3])
+
+
+def as_id(text: str) -> UUID | None:
+    """A UUID in its usual form, None when the text is something else."""
     return UUID(text) if _UUID.fullmatch(text) else None
 
 
@@ -102,7 +106,7 @@ def query_refusal(caller: Caller) -> Problem | None:
 
 def read_id(text: str) -> UUID | Rule:
     """A UUID."""
-    return UUID(text) if _UUID.fullmatch(text) else Rule("Expected a UUID.")
+    return as_id(text) or Rule("Expected a UUID.")
 
 
 def read_limit(text: str) -> int | Rule:

@@ -100,6 +100,8 @@ class Steps:
             parent=parent,
             amount=getattr(asked, "amount", None),
             final=asked.final if isinstance(asked, CaptureRequest) else None,
+            key_no=caller.key_no,
+            trace=caller.request.trace,
         )
         verdict = await self._router.decide(order)
         return verdict if isinstance(verdict, Problem) else self._answer(verdict)
@@ -121,6 +123,8 @@ class Steps:
                 key=key,
                 digest=caller.digest,
                 payment_id=new_id(self._clock.now_us()),
+                key_no=caller.key_no,
+                trace=caller.request.trace,
             )
         )
         if isinstance(verdict, Verdict):

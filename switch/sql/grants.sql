@@ -16,6 +16,7 @@ GRANT EXECUTE ON FUNCTION
     ledger.authorize_batch, ledger.decide_steps, ledger.bar_key, ledger.fold_backlog,
     ledger.open_account, ledger.change_account, ledger.find_claim, ledger.read_account_operation,
     ledger.read_accounts, ledger.read_entries, ledger.read_payments, ledger.read_events,
+    ledger.read_trail, ledger.read_told,
     ledger.read_feeds,
     ledger.list_payments, ledger.participants_version, ledger.read_participants,
     ledger.read_switch_keys

@@ -7,16 +7,18 @@ SELECT decided_at, dispositions, outcomes, payment_ids
                               $6::smallint[],
                               $7::uuid[], $8::uuid[], $9::bigint[], $10::text[], $11::timestamptz[],
                                   $12::text[],
-                              $13::text[], $14::text[], $15::text[], $16::integer[]);
+                              $13::text[], $14::text[], $15::text[], $16::integer[],
+                              $17::integer[], $18::integer[], $19::text[], $20::text[]);
 
 -- name: decide_steps
 SELECT decided_at, dispositions, outcomes, payment_ids
   FROM ledger.decide_steps($1::smallint, $2::integer[], $3::text[], $4::bytea[], $5::uuid[],
-                           $6::smallint[], $7::uuid[], $8::bigint[], $9::boolean[]);
+                           $6::smallint[], $7::uuid[], $8::bigint[], $9::boolean[], $10::integer[],
+                           $11::integer[], $12::text[], $13::text[]);
 
 -- name: bar_key
 SELECT disposition, operation, subject
-  FROM ledger.bar_key($1::integer, $2::text, $3::bytea, $4::uuid);
+  FROM ledger.bar_key($1::integer, $2::text, $3::bytea, $4::uuid, $5::integer, $6::text, $7::text);
 
 -- name: fold_backlog
 SELECT ledger.fold_backlog($1::smallint, $2::uuid[]);
@@ -74,6 +76,13 @@ SELECT p.*
                                     $5::timestamptz, $6::uuid,
                                     $7::integer) AS id) found,
        ledger.read_payments($1::integer, found.ids) p;
+
+-- name: read_trail
+SELECT * FROM ledger.read_trail($1::integer, $2::uuid, $3::integer);
+
+-- name: read_told
+SELECT participant, no, kind, subject, sequenced_at
+  FROM ledger.read_told($1::integer, $2::uuid[], $3::integer);
 
 -- name: read_events
 SELECT no, kind, subject, happened_at FROM ledger.read_events($1::integer, $2::bigint, $3::integer);
@@ -152,6 +161,9 @@ SELECT ledger.register_switch_key($1::text, $2::bytea, $3::timestamptz, $4::time
 
 -- name: end_switch_key
 SELECT ledger.end_switch_key($1::text);
+
+-- name: find_key_claims
+SELECT participant, operation, subject FROM ledger.find_key_claims($1::text, $2::text);
 
 -- name: set_tier
 SELECT ledger.set_tier($1::text, $2::text, $3::bigint, $4::bigint, $5::bigint, $6::boolean);

@@ -413,7 +413,7 @@ async def test_what_is_answered_about_keys_is_described(town: Town, wallet: Memb
     for kind, answer in answers.items():
         assert list(answer) == list(schemas[kind]["properties"])
         assert schemas[kind]["examples"], "an example of each"
-    [name, _] = document["paths"]["/v1/keys/{name}/revoke"]["post"]["parameters"]
+    [name, *_] = document["paths"]["/v1/keys/{name}/revoke"]["post"]["parameters"]
     assert (name["name"], name["in"]) == ("name", "path")
     refused = document["paths"]["/v1/keys"]["post"]["responses"]
     for status, problem in (("401", "signature-missing"), ("403", "participant-suspended")):

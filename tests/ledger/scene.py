@@ -145,7 +145,7 @@ class Scene:
         """Bar a key; whoever spent it before, his decision is the answer."""
         digest, barred_id = hashlib.sha256(key.encode()).digest(), self.city.new_id()
         row = await self.lane.connection.fetchrow(
-            QUERIES["bar_key"], sender.no, key, digest, barred_id
+            QUERIES["bar_key"], sender.no, key, digest, barred_id, None, None, None
         )
         assert row is not None
         expected = steps.bar(self.city.ledger, sender.no, key, digest, barred_id)

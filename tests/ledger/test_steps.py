@@ -339,7 +339,7 @@ async def test_a_barred_key_is_never_decided(stage: Stage) -> None:
     city = stage.city
     key = f"bar-{city.random.randrange(16**12):x}"
     row = await stage.lane.connection.fetchrow(
-        QUERIES["bar_key"], stage.provider.no, key, b"b" * 32, city.new_id()
+        QUERIES["bar_key"], stage.provider.no, key, b"b" * 32, city.new_id(), None, None, None
     )
     assert row is not None
     assert row["disposition"] == 0

@@ -10,7 +10,8 @@ from tests.tidy import tree
 # own line, and never what stands later.
 LINES = (
     "limits clock errors outcome state currencies queries metrics keyfile budget examples",
-    "config lifeline message batch_message key_message",
+    "traceparent",
+    "config lifeline message batch_message key_message timeline",
     "structured digest components signature introduction signing jws receipt",
     "log reply",
     "db binaries cluster keeper embedded",
@@ -27,7 +28,8 @@ LINES = (
     "worker jobs",
     "supervisor admin_port serving",
     "terminal demo_city demo_traffic demo_table demo",
-    "cli_operator cli_participants cli_accounts cli_receipts cli_serve cli_demo cli_status cli",
+    "cli_operator cli_participants cli_accounts cli_receipts cli_serve cli_demo cli_status",
+    "cli_trace cli",
     "__main__",
 )
 ORDER = " ".join(LINES).split()
@@ -39,7 +41,7 @@ NARROW = {
     "batch_exchange": GROUND | {"message", "batch_message", "exchange"},
     "client": GROUND
     | {"message", "key_message", "currencies", "components", "signature", "signing", "keyfile"}
-    | {"exchange", "answers", "batch_exchange"},
+    | {"exchange", "answers", "batch_exchange", "timeline"},
     "embedded": GROUND | {"log", "binaries", "cluster", "keeper"},
     "keeper": GROUND | {"log", "binaries", "cluster"},
 }
@@ -53,6 +55,7 @@ PURE = (
     "message",
     "batch_message",
     "key_message",
+    "timeline",
     "structured",
     "digest",
     "components",

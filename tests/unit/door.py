@@ -46,6 +46,7 @@ class Keys:
         self.signing_key = signing_key(SWITCH_KEY.key_id, SWITCH_SEED)
         self.known = Key(
             id=KEY_ID,
+            number=7,
             public_key=PUBLIC_KEY,
             not_before_us=0,
             not_after_us=NOW_US + 5_000_000,

@@ -7,6 +7,7 @@ with the real one, over HTTP.
 import asyncio
 import json
 from collections.abc import Collection, Sequence
+from types import SimpleNamespace
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -16,11 +17,12 @@ from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 
 from switch import limits
-from switch.admission import Admission
+from switch.admission import Admission, Caller, Request
 from switch.authorize import Authorize
 from switch.batch import Course
 from switch.batch_message import KeyedPayment
 from switch.clock import SYSTEM_CLOCK, Clock
+from switch.components import BoundRequest
 from switch.errors import LedgerUnavailable, OutcomeUnknown, Problem
 from switch.ledger import Disposition, Order, Verdict
 from switch.metrics import WorkerMetrics
@@ -29,6 +31,15 @@ from switch.reads import Reads
 from tests.unit.test_router import Stage, approved, name, order, settle, stage
 
 SENDER = Participant(number=1, id="blue-wallet", kind="wallet", is_suspended=False)
+CALLER = Caller(
+    participant=SENDER,
+    key_id="blue-wallet/one",
+    key_no=7,
+    bound=cast(BoundRequest, None),
+    request=cast(Request, SimpleNamespace(trace=None)),
+    body=b"",
+    digest=b"",
+)
 WINDOW = 4
 ALICE, BOB = uuid4(), uuid4()
 
@@ -71,7 +82,7 @@ def course(
         metrics=WorkerMetrics(CollectorRegistry()),
     )
     begun = Course(
-        participant=SENDER,
+        caller=CALLER,
         payments=payments,
         may_send={one.key for one in payments} if may_send is None else may_send,
         authorize=authorize,

@@ -73,7 +73,7 @@ class StagedLink:
         """Note for whom."""
         self.folded.append(frozenset(accounts))
 
-    async def decide(self, orders: Sequence[Order]) -> Sequence[Verdict]:
+    async def decide(self, orders: Sequence[Order], queue_us: Sequence[int]) -> Sequence[Verdict]:
         """Wait for the gate, then fail or approve everything."""
         self.batches.append(list(orders))
         await self.gate.wait()

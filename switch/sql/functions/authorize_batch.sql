@@ -10,6 +10,8 @@
 --             p_payment_id      the id the payment gets if this message decides the key
 --             p_type … p_metadata  the message, validated; amounts in minor units
 --             p_hold_seconds  how long the money is held; null where it moves at once
+--             p_key_no, p_queue_us, p_traceparent, p_span_id  where the message came from, for its
+--                           timeline; as the columns of payment
 -- Returns     SW003, and nothing decided, when an account that needs its waiting credits has more
 --             than fold_call_max(); the detail names such accounts, for fold_backlog. Otherwise:
 --             decided_at    the time of the decisions
@@ -28,6 +30,8 @@ CREATE OR REPLACE FUNCTION ledger.authorize_batch(
     p_payment_id uuid[], p_type smallint[], p_payer uuid[], p_payee uuid[], p_amount bigint[],
     p_currency text[], p_expires_at timestamptz[], p_reference text[], p_payee_reference text[],
     p_description text[], p_metadata text[], p_hold_seconds integer[],
+    p_key_no integer[] DEFAULT NULL, p_queue_us integer[] DEFAULT NULL,
+    p_traceparent text[] DEFAULT NULL, p_span_id text[] DEFAULT NULL,
     OUT decided_at timestamptz, OUT dispositions smallint[], OUT outcomes smallint[],
     OUT payment_ids uuid[])
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp
@@ -65,6 +69,7 @@ DECLARE
     v_a        integer;
     v_b        integer;
     v_amount   bigint;
+    v_work_us  integer;
 BEGIN
     -- Steps, bars and what is the operator's have functions of their own.
     IF 1 > ANY (p_type) OR 10 < ANY (p_type) OR 0 = ANY (p_participant_no) THEN
@@ -181,20 +186,24 @@ BEGIN
      WHERE a.shard = p_shard AND a.ctid = u.ctid
        AND (a.posting_count <> u.postings OR a.held + a.floor <> u.bound);
 
+    v_work_us := ledger.work_us();
     INSERT INTO ledger.payment
         (created_at, amount, payer_posting_no, payer_balance_after, expires_at, hold_expires_at,
          participant_no, hold_seconds, shard, type, outcome, id, payer, payee, currency, key,
-         reference, payee_reference, description, metadata)
+         reference, payee_reference, description, metadata, key_no, queue_us, work_us,
+         traceparent, span_id)
     SELECT decided_at, m.amount, m.posting, m.after, m.expires_at,
            decided_at + make_interval(secs => m.hold_seconds), m.participant_no, m.hold_seconds,
            p_shard, m.type, m.outcome, m.id, m.payer, m.payee, m.currency, m.key, m.reference,
-           m.payee_reference, m.description, m.metadata
+           m.payee_reference, m.description, m.metadata, m.key_no, m.queue_us, v_work_us,
+           m.traceparent, m.span_id
       FROM unnest(p_payment_id, p_participant_no, p_key, p_type, p_payer, p_payee, p_amount,
                   p_currency, p_expires_at, p_hold_seconds, p_reference, p_payee_reference,
-                  p_description, p_metadata, outcomes, v_debit, v_after)
+                  p_description, p_metadata, outcomes, v_debit, v_after, p_key_no, p_queue_us,
+                  p_traceparent, p_span_id)
            AS m (id, participant_no, key, type, payer, payee, amount, currency, expires_at,
                  hold_seconds, reference, payee_reference, description, metadata, outcome, posting,
-                 after)
+                 after, key_no, queue_us, traceparent, span_id)
      WHERE m.outcome IS NOT NULL;
     IF v_holds THEN
         INSERT INTO ledger.payment_state

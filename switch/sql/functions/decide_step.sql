@@ -1,4 +1,4 @@
--- decide_step(shard, at, participant_no, key, payment_id, type, parent, amount, final) → outcome
+-- decide_step(shard, at, participant_no, key, payment_id, type, parent, amount, final, …) → outcome
 --
 -- Purpose     Decides one capture, void or refund whose key is claimed, and posts it. A capture and
 --             a void are not blocked by a freeze of the payer: a hold is a promise, which the
@@ -13,7 +13,8 @@
 --             payment_state
 CREATE OR REPLACE FUNCTION ledger.decide_step(
     p_shard smallint, p_at timestamptz, p_participant_no integer, p_key text, p_payment_id uuid,
-    p_type smallint, p_parent uuid, p_amount bigint, p_final boolean) RETURNS smallint
+    p_type smallint, p_parent uuid, p_amount bigint, p_final boolean, p_key_no integer,
+    p_queue_us integer, p_traceparent text, p_span_id text) RETURNS smallint
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -87,11 +88,12 @@ BEGIN
     END IF;
     INSERT INTO ledger.payment
         (created_at, amount, payer_posting_no, payer_balance_after, participant_no, shard, type,
-         outcome, final, id, payer, payee, parent, currency, key)
+         outcome, final, id, payer, payee, parent, currency, key, key_no, queue_us, work_us,
+         traceparent, span_id)
     SELECT p_at, v_amount, CASE WHEN v_moved > 0 THEN v_payer.posting_count END,
            CASE WHEN v_moved > 0 THEN v_payer.balance END, p_participant_no, p_shard, p_type,
            v_outcome, p_final, p_payment_id, shown.payer, shown.payee, p_parent, shown.currency,
-           p_key
+           p_key, p_key_no, p_queue_us, ledger.work_us(), p_traceparent, p_span_id
       FROM (SELECT 1) AS step
       LEFT JOIN (VALUES (v_payer.id, v_payee.id, v_parent.currency))
                 AS shown (payer, payee, currency) ON v_outcome <> 24;

@@ -9,6 +9,7 @@
 --             p_type            11 capture, 12 void, 13 refund; p_parent  of which payment
 --             p_amount          minor units, null for all that is left; p_final  whether a capture
 --             releases the rest
+--             p_key_no, p_queue_us, p_traceparent, p_span_id  as authorize_batch
 -- Returns     as authorize_batch, SW003 included
 -- Locks       1. key claims in (participant, key) order;
 --             2. accounts that are debited or whose balance is capped, in id order;
@@ -17,6 +18,8 @@
 CREATE OR REPLACE FUNCTION ledger.decide_steps(
     p_shard smallint, p_participant_no integer[], p_key text[], p_digest bytea[],
     p_payment_id uuid[], p_type smallint[], p_parent uuid[], p_amount bigint[], p_final boolean[],
+    p_key_no integer[] DEFAULT NULL, p_queue_us integer[] DEFAULT NULL,
+    p_traceparent text[] DEFAULT NULL, p_span_id text[] DEFAULT NULL,
     OUT decided_at timestamptz, OUT dispositions smallint[], OUT outcomes smallint[],
     OUT payment_ids uuid[])
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp
@@ -70,7 +73,8 @@ BEGIN
         IF dispositions[i] = 0 THEN
             outcomes[i] := ledger.decide_step(
                 p_shard, decided_at, p_participant_no[i], p_key[i], p_payment_id[i], p_type[i],
-                p_parent[i], p_amount[i], p_final[i]);
+                p_parent[i], p_amount[i], p_final[i], p_key_no[i], p_queue_us[i],
+                p_traceparent[i], p_span_id[i]);
         END IF;
     END LOOP;
 END $$;

@@ -73,6 +73,11 @@ CREATE TABLE ledger.payment (
     hold_expires_at     timestamptz,
     participant_no      integer NOT NULL,
     hold_seconds        integer,
+    -- Of the message: participant_key.key_no of its signature; how long it waited in its worker;
+    -- from then until the ledger had decided the batch, waiting for locks included, the commit not.
+    key_no              integer,
+    queue_us            integer,
+    work_us             integer,
     shard               smallint NOT NULL DEFAULT 0,
     type                smallint NOT NULL,
     outcome             smallint NOT NULL,
@@ -88,6 +93,8 @@ CREATE TABLE ledger.payment (
     payee_reference     text,
     description         text,
     metadata            text,
+    traceparent         text,  -- as it was sent (W3C Trace Context), and the switch's part of it
+    span_id             text,
     PRIMARY KEY (shard, id),
     CONSTRAINT approved_is_posted CHECK (
         (outcome = 0 AND hold_expires_at IS NULL AND type <> 12)
@@ -103,6 +110,7 @@ CREATE INDEX payment_by_payee ON ledger.payment (shard, payee, id);
 CREATE INDEX payment_by_participant ON ledger.payment (participant_no, id);
 CREATE INDEX payment_by_reference ON ledger.payment (participant_no, reference, id)
     WHERE reference IS NOT NULL;
+CREATE INDEX payment_by_parent ON ledger.payment (shard, parent, id) WHERE parent IS NOT NULL;
 CREATE UNIQUE INDEX payment_reversed_once ON ledger.payment (shard, parent) WHERE type = 103
     AND outcome = 0;
 

@@ -34,6 +34,7 @@ CREATE TABLE ledger.event_run (
            AND cardinality(subjects) = cardinality(happened_at))
 );
 CREATE INDEX event_run_by_age ON ledger.event_run (sequenced_at);
+CREATE INDEX event_run_of_participant ON ledger.event_run (participant_no, sequenced_at);
 
 -- One row: whoever sequences holds it.
 CREATE TABLE ledger.event_sequencer (

@@ -1,0 +1,207 @@
+"""The timeline of one payment: its shape, and how rows of the ledger become its entries. No I/O.
+
+Nothing is written for it. An id says when its message arrived, the decision's row who signed it and
+how long it took, statements and feeds the rest; this puts them in order. What a reader may not know
+has not been read, so an entry says what its rows say. Who adds a source (deliveries, calls of
+banks) adds its rows and its entries here.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from msgspec import Meta, Struct
+
+from switch.clock import rfc3339
+from switch.message import AnyType, EventType, Id, PaymentStatus, Reason, Time
+from switch.outcome import Outcome
+
+WHATS = ("received", "decided", "debited", "credit_waits", "credited", "expired", "told")
+What = Annotated[str, Meta(extra_json_schema={"enum": list(WHATS)})]
+
+
+class TimelineEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something that happened to a payment or a step of it; it has the members that it is about.
+
+    `received` and `decided` are of a message, `debited`, `credit_waits` and `credited` of an
+    account, `expired` of what a hold still kept, `told` of the event in a participant's feed.
+    Amounts are in minor units.
+    """
+
+    at: Time
+    what: What
+    id: Id  # the payment or the step
+    type: AnyType | None = None
+    participant: str | None = None  # who sent the message, or whose feed it is
+    idempotency_key: str | None = None
+    key_id: str | None = None  # which key signed; this and the next four only of one's own
+    traceparent: str | None = None
+    span_id: str | None = None  # the switch's, below the caller's
+    queue_us: int | None = None  # from the message to the statement that decided it
+    work_us: int | None = None  # from then to the decision; the commit comes after
+    status: PaymentStatus | None = None
+    reason: Reason | None = None
+    hold_expires_at: Time | None = None
+    amount: int | None = None
+    currency: str | None = None
+    account: Id | None = None
+    posting: int | None = None
+    item: int | None = None
+    balance_after: int | None = None
+    event: EventType | None = None
+    number: int | None = None  # of the event in its feed
+
+
+class Timeline(Struct, frozen=True, kw_only=True):
+    """What happened to a payment and its steps, in order, as far as the reader may know it.
+
+    `is_complete` is false when the payment has more messages than a timeline shows.
+    """
+
+    payment: Id
+    is_complete: bool
+    entries: list[TimelineEntry]
+
+
+_HAS_EXPIRED = 2  # ledger.outbox.kind; all others tell of the decision itself
+_EVENT_OF_STEP = {
+    "capture": "payment.captured",
+    "void": "payment.voided",
+    "refund": "payment.refunded",
+    "reversal": "payment.reversed",
+}
+
+
+def event_type(kind: int, decision_type: str | None, status: str) -> str:
+    """The name of an event by its kind in the ledger and the decision that it tells of."""
+    if kind == _HAS_EXPIRED:
+        return "payment.expired"
+    return _EVENT_OF_STEP.get(decision_type or "", f"payment.{status}")
+
+
+def entries(
+    trail: Sequence[Mapping[str, Any]], told: Sequence[Mapping[str, Any]]
+) -> list[TimelineEntry]:
+    """Rows of `read_trail` and `read_told` as entries, in order.
+
+    Entries of one moment stand in the order of their causes. A worker's clock dates a message, the
+    database's its decision; where the two differ, a message still stands before its decision.
+    """
+    by_id = {row["id"]: row for row in trail}
+    found: list[tuple[datetime, TimelineEntry]] = []
+    for row in trail:
+        found.extend(_of_message(row))
+        found.extend(_of_postings(row))
+    found.extend((row["sequenced_at"], _told(row, by_id[row["subject"]])) for row in told)
+    ranked = sorted(found, key=lambda one: (one[0], WHATS.index(one[1].what)))
+    return [entry for _, entry in ranked]
+
+
+def _of_message(row: Mapping[str, Any]) -> Iterator[tuple[datetime, TimelineEntry]]:
+    decided_at = row["created_at"]
+    arrived_at = _arrived_at(row["id"])
+    if arrived_at is not None:
+        yield (
+            min(arrived_at, decided_at),
+            TimelineEntry(
+                at=rfc3339(arrived_at),
+                what="received",
+                id=str(row["id"]),
+                type=row["type"],
+                participant=row["participant"],
+                idempotency_key=row["key"],
+                key_id=row["key_id"],
+                traceparent=row["traceparent"],
+                span_id=row["span_id"],
+            ),
+        )
+    outcome = Outcome(row["outcome"])
+    hold_expires_at = row["hold_expires_at"] if outcome is Outcome.APPROVED else None
+    yield (
+        decided_at,
+        TimelineEntry(
+            at=rfc3339(decided_at),
+            what="decided",
+            id=str(row["id"]),
+            type=row["type"],
+            queue_us=row["queue_us"],
+            work_us=row["work_us"],
+            status=_status(row),
+            reason=None if outcome is Outcome.APPROVED else outcome.wire,
+            hold_expires_at=None if hold_expires_at is None else rfc3339(hold_expires_at),
+            amount=row["amount"],
+            currency=row["currency"],
+        ),
+    )
+    if row["expired"]:
+        yield (
+            row["hold_expires_at"],
+            TimelineEntry(
+                at=rfc3339(row["hold_expires_at"]),
+                what="expired",
+                id=str(row["id"]),
+                amount=row["expired"],
+                currency=row["currency"],
+            ),
+        )
+
+
+def _of_postings(row: Mapping[str, Any]) -> Iterator[tuple[datetime, TimelineEntry]]:
+    decided_at = row["created_at"]
+    if row["payer_posting_no"] is not None:
+        entry = _posting(row, "debited", "payer", decided_at)
+        yield decided_at, entry
+    if row["payee_posting_no"] is not None:
+        entry = _posting(row, "credited", "payee", row["folded_at"])
+        yield row["folded_at"], entry
+    elif row["is_credited"]:
+        entry = TimelineEntry(
+            at=rfc3339(decided_at),
+            what="credit_waits",
+            id=str(row["id"]),
+            account=str(row["payee"]),
+            amount=row["amount"],
+            currency=row["currency"],
+        )
+        yield decided_at, entry
+
+
+def _posting(row: Mapping[str, Any], what: str, side: str, at: datetime) -> TimelineEntry:
+    return TimelineEntry(
+        at=rfc3339(at),
+        what=what,
+        id=str(row["id"]),
+        account=str(row[side]),
+        amount=row["amount"],
+        currency=row["currency"],
+        posting=row[f"{side}_posting_no"],
+        item=row["payee_item"] if side == "payee" else 1,
+        balance_after=row[f"{side}_balance_after"],
+    )
+
+
+def _told(row: Mapping[str, Any], decision: Mapping[str, Any]) -> TimelineEntry:
+    return TimelineEntry(
+        at=rfc3339(row["sequenced_at"]),
+        what="told",
+        id=str(row["subject"]),
+        participant=row["participant"],
+        event=event_type(row["kind"], decision["type"], _status(decision)),
+        number=row["no"],
+    )
+
+
+def _status(row: Mapping[str, Any]) -> str:
+    if row["outcome"] != Outcome.APPROVED:
+        return "declined"
+    return "completed" if row["hold_expires_at"] is None else "held"
+
+
+def _arrived_at(payment_id: UUID) -> datetime | None:
+    """When the id was made, in milliseconds; an id that the operator chose may not say."""
+    if payment_id.version != 7:
+        return None
+    milliseconds = payment_id.int >> 80
+    seconds, rest = divmod(milliseconds, 1000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest * 1000)
