@@ -4,7 +4,7 @@ Typed calls of the functions in sql/ on a pool of connections that decides no pa
 """
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -295,6 +295,10 @@ class Reads:
     async def events(self, participant_no: int, after: int, limit: int) -> list[Event]:
         """Events of the participant's feed after a number."""
         rows = await self._fetch("read_events", participant_no, after, limit)
+        return await self.told(participant_no, rows)
+
+    async def told(self, participant_no: int, rows: Sequence[asyncpg.Record]) -> list[Event]:
+        """What a participant is told of each row of its feed; nothing of what is not its own."""
         if not rows:
             return []
         subjects = list({row["subject"] for row in rows})
