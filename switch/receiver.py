@@ -51,6 +51,7 @@ class Receiver:
         self._work = work
         self._failures = 0  # in a row
         self._pauses = 0  # since it is down
+        self._tries_new_next = False  # an old event, then a new one: one of them may be at fault
         self._spared_until_s = 0.0
         self._turns: dict[str, asyncio.Task[None]] = {}
 
@@ -75,10 +76,12 @@ class Receiver:
             if work.has_due:
                 self._start("again", self._send_again, limits.DELIVERY_SIZE_MAX)
         elif not self.is_busy and not self._is_spared():
-            if work.has_due:
-                self._start("again", self._send_again, 1)
-            else:
+            is_new = work.has_new and (self._tries_new_next or not work.has_due)
+            self._tries_new_next = not is_new
+            if is_new:
                 self._start("new", self._send_new, 1)
+            else:
+                self._start("again", self._send_again, 1)
 
     async def end(self) -> None:
         """Break off what is under way; what was not recorded is sent again."""

@@ -4,9 +4,7 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,56 +15,12 @@ from switch import keyfile
 from switch.callback import Callbacks, NoReply, Reply, is_public
 from switch.signature import Candidate, find_candidate, signing_key, verify
 from tests.certificates import self_signed
+from tests.receivers import running
 
 SEED = bytes(range(32))
 KEY = signing_key("switch/test", SEED)
 LOOPBACK = ("127.0.0.0/8",)
 BODY = b'{"id":"1"}'
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-@dataclass(slots=True, kw_only=True)
-class Server:
-    """A participant's server on loopback, and what it was sent."""
-
-    port: int
-    requests: list[web.Request] = field(default_factory=list)
-    bodies: list[bytes] = field(default_factory=list)
-
-    @property
-    def url(self) -> str:
-        """Where it is called."""
-        return f"http://127.0.0.1:{self.port}/events"
-
-
-async def answers_ok(_: web.Request) -> web.StreamResponse:
-    """Takes everything."""
-    return web.Response(text="ok")
-
-
-@asynccontextmanager
-async def running(
-    handler: Handler = answers_ok, *, context: ssl.SSLContext | None = None
-) -> AsyncIterator[Server]:
-    """A server while the block lasts."""
-    server = Server(port=0)
-
-    async def serve(request: web.BaseRequest) -> web.StreamResponse:
-        assert isinstance(request, web.BaseRequest)
-        server.requests.append(request)  # type: ignore[arg-type]
-        server.bodies.append(await request.read())
-        return await handler(request)  # type: ignore[arg-type]
-
-    runner = web.ServerRunner(web.Server(serve), shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
-    await site.start()
-    server.port = runner.addresses[0][1]
-    try:
-        yield server
-    finally:
-        await runner.cleanup()
 
 
 async def post(
@@ -226,7 +180,7 @@ async def test_a_redirect_is_not_followed() -> None:
     """It is an answer like any other, and the place that it names is not called."""
     async with running() as inside:
 
-        async def redirect(_: web.Request) -> web.StreamResponse:
+        async def redirect(_: web.BaseRequest) -> web.StreamResponse:
             return web.Response(status=307, headers={"Location": inside.url})
 
         async with running(redirect) as server:
@@ -248,7 +202,7 @@ async def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.Monkey
 async def test_a_cookie_is_not_kept() -> None:
     """Each call stands alone."""
 
-    async def sets_a_cookie(_: web.Request) -> web.StreamResponse:
+    async def sets_a_cookie(_: web.BaseRequest) -> web.StreamResponse:
         return web.Response(headers={"Set-Cookie": "who=switch; Path=/"})
 
     async with running(sets_a_cookie) as server, Callbacks(allowed=LOOPBACK) as callbacks:
@@ -262,7 +216,7 @@ async def test_a_huge_answer_is_given_up() -> None:
     """After the bytes that an answer may have; the rest is not read."""
     sent = 0
 
-    async def floods(request: web.Request) -> web.StreamResponse:
+    async def floods(request: web.BaseRequest) -> web.StreamResponse:
         nonlocal sent
         response = web.StreamResponse()
         await response.prepare(request)
@@ -281,7 +235,7 @@ async def test_a_huge_answer_is_given_up() -> None:
 async def test_an_answer_that_drips_is_given_up() -> None:
     """The time is that of the whole answer, not that between two bytes."""
 
-    async def drips(request: web.Request) -> web.StreamResponse:
+    async def drips(request: web.BaseRequest) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
         while True:
