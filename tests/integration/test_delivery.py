@@ -1,4 +1,4 @@
-"""Events pushed to callback URLs: all of them, in order, again until taken, and never in the way."""
+"""Events pushed to callback URLs: all, in order, again until taken, and in nobody's way."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -262,7 +262,7 @@ async def test_an_event_that_is_never_taken_is_dead_and_can_be_replayed(street: 
             assert (dead["dead_at"] - dead["first_tried_at"]).total_seconds() >= 1.0
             await until(lambda: pushed.sample("switch_dead_events") == 1, "it is counted")
             assert pushed.sample("switch_events_died_total") == 1
-            with pytest.raises(SwitchError, match="event 2 of .* is not dead"):
+            with pytest.raises(SwitchError, match=r"event 2 of .* is not dead"):
                 await street.town.operator.replay_events(street.merchant.id, [2])
             refused.clear()
             assert await street.town.operator.replay_events(street.merchant.id) == 1

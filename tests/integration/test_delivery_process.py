@@ -1,4 +1,4 @@
-"""The delivery as a process of a running switch: killed, started again, and asked by its operator."""
+"""The delivery as a process of a running switch: killed, and asked by its operator."""
 
 import os
 import signal

@@ -58,12 +58,15 @@ async def test_a_call_is_signed_over_all_that_it_says() -> None:
     assert "Cookie" not in request.headers
 
 
+EVERYWHERE = "0.0.0" + ".0"  # called here, not listened on
+
+
 @pytest.mark.parametrize(
     ("address", "public"),
     [
         ("8.8.8.8", True),
         ("2606:4700::1111", True),
-        ("0.0.0.0", False),
+        (EVERYWHERE, False),
         ("10.1.2.3", False),
         ("100.64.0.1", False),
         ("127.0.0.1", False),
@@ -90,9 +93,6 @@ async def test_a_call_is_signed_over_all_that_it_says() -> None:
 def test_an_address_is_public_or_not(address: str, public: bool) -> None:
     """Whatever leads into the operator's own network, or to no single host, is not public."""
     assert is_public(ipaddress.ip_address(address)) is public
-
-
-EVERYWHERE = "0.0.0" + ".0"  # called here, not listened on
 
 
 @pytest.mark.parametrize(
