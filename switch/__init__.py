@@ -12,10 +12,14 @@ needs no signature), `openapi` and `examples`, `budget` (how much one sender may
 and `services/` (where the city plugs in).
 
 What it stands on: `limits`, `clock`, `errors`, `currencies`, `config`, `log`, `metrics`, `keyfile`,
-`queries`, `db`, `migrate`; the embedded database: `embedded`, `keeper`, `cluster`, `binaries`.
+`switch_keys`, `queries`, `db`, `migrate`; the embedded database: `embedded`, `keeper`, `cluster`,
+`binaries`.
 
-Processes: `app` (one worker, wired), `worker`, `jobs`, `supervisor`, `lifeline`, `serving`,
-`admin_port`; the operator: `admin`, `cli` and its parts, `demo` and its parts, `terminal`.
+Pushing events: `delivery`, `receiver`, `deliveries`, `callback` (calls participants' servers).
+
+Processes: `app` (one worker, wired), `worker`, `loops`, `jobs`, `supervisor`, `lifeline`,
+`serving`, `admin_port`; the operator: `admin`, `cli` and its parts, `demo` and its parts,
+`terminal`.
 
 The other side of the wire: `signing`, `exchange`, `answers`, `batch_exchange`, `client`.
 """

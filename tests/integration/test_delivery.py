@@ -213,12 +213,13 @@ async def test_a_receiver_that_was_down_catches_up_in_order(
         await street.step(payment, "refund", 1)
     async with pushing(street.town) as pushed:
         await until(lambda: pushed.attempts("unreachable") > 12, "it is tried", within_s=IN_TIME_S)
+        await asyncio.sleep(2)  # long enough to try everything, if nothing kept it from that
         rows = await street.town.operator.connection.fetchval(
             "SELECT count(*) FROM ledger.delivery d JOIN ledger.participant USING (participant_no)"
             " WHERE id = $1",
             street.merchant.id,
         )
-        assert rows < 20, "a receiver that is down does not use its feed up"
+        assert rows < 40, "a receiver that is down does not use its feed up"
         async with running(inbox.receive, port=port):
             await until(lambda: len(inbox.taken) >= 80, "it catches up", within_s=IN_TIME_S)
     assert sorted(inbox.taken_numbers) == list(range(1, 81))
