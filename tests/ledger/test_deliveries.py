@@ -144,6 +144,16 @@ async def test_what_comes_behind_an_event_that_was_not_taken_waits_for_it(post: 
     assert await post.work() is None
 
 
+async def test_what_was_put_behind_an_event_that_is_taken_meanwhile_is_due(post: Post) -> None:
+    """The two kinds of turns overlap; whoever records last sees what the other has recorded."""
+    await two_payments(post)
+    await post.passed(1, n1=SECOND)
+    assert await post.new(2) == [(2, False), (3, True)]
+    await post.settled(n1=None)
+    await post.passed(4, n3=None)
+    assert await post.due() == [3]
+
+
 async def test_an_event_is_dead_when_its_time_is_over(post: Post) -> None:
     """From its first attempt on; the last attempt is made at the end; the next one goes on."""
     await two_payments(post)
@@ -177,6 +187,7 @@ async def test_what_another_process_has_passed_is_left_as_it_is(post: Post) -> N
     await post.passed(4)
     await post.passed(2, n1=SECOND)
     await post.settled(n1=SECOND)
+    await post.stage.city.set_time(NOON + DAY)
     assert (await post.new(), await post.work()) == ([], None)
 
 
