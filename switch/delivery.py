@@ -19,6 +19,7 @@ from switch.clock import SYSTEM_CLOCK, Clock
 from switch.config import Config
 from switch.deliveries import Deliveries, delivery_backlog, delivery_work
 from switch.errors import SwitchError
+from switch.keyfile import PublicKey
 from switch.lifeline import Lifeline, fail, share_metrics_as
 from switch.loops import Job, Loops, work
 from switch.metrics import DeliveryMetrics
@@ -37,6 +38,7 @@ class Delivery(Loops):
         super().__init__(config, metrics.failures, clock)
         self._metrics = metrics
         self._keys = OwnKeys(config.key_dir, clock)
+        self._published: tuple[PublicKey, ...] = ()
         self._signing_key: SigningKey | None = None
         self._keys_read_at_s = float("-inf")
         self._receivers: dict[int, Receiver] = {}
@@ -94,7 +96,11 @@ class Delivery(Loops):
         now_s = self._clock.monotonic_s()
         if now_s - self._keys_read_at_s >= limits.SWITCH_KEYS_LOOK_S:
             rows = await connection.fetch(QUERIES["read_switch_keys"])
-            self._signing_key = self._keys.newest_usable(published(rows))
+            keys = published(rows)
+            if keys != self._published:
+                self._published = keys
+                self._keys.forget()
+            self._signing_key = self._keys.newest_usable(keys)
             self._keys_read_at_s = now_s
         if self._signing_key is None:
             self._keys.forget()

@@ -11,6 +11,7 @@ import pytest_asyncio
 from prometheus_client import CollectorRegistry
 
 from switch import keyfile, limits
+from switch.clock import SYSTEM_CLOCK
 from switch.config import Config
 from switch.delivery import Delivery
 from switch.errors import SwitchError
@@ -44,7 +45,7 @@ class Pushing:
 async def pushing(town: Town, **settings: Any) -> AsyncIterator[Pushing]:
     """The delivery, for the whole town, while the block lasts."""
     config = Config(
-        authorities=frozenset({town.authority}),
+        authorities=(town.authority,),
         database_url=town.database.url(JOBS),
         key_dir=town.key_dir,
         callback_allow=("127.0.0.0/8",),
@@ -305,9 +306,11 @@ async def test_a_new_key_of_the_switch_signs_at_once(street: Street) -> None:
         await street.call_merchant(server.url)
         await street.pay()
         await until(lambda: len(inbox.taken) == 1, "the first", within_s=IN_TIME_S)
-        name = await street.town.operator.make_switch_key(street.town.key_dir)
+        made = await street.town.operator.make_switch_key(
+            street.town.key_dir, not_before=SYSTEM_CLOCK.now()
+        )
         await asyncio.sleep(limits.SWITCH_KEYS_LOOK_S + 2 * limits.DELIVERY_LOOK_S)
         await street.pay()
         await until(lambda: len(inbox.taken) == 2, "the second", within_s=IN_TIME_S)
-    assert f'keyid="switch/{name}"' not in inbox.requests[0][0].headers["Signature-Input"]
-    assert f'keyid="switch/{name}"' in inbox.requests[1][0].headers["Signature-Input"]
+    assert f'keyid="{made.key_id}"' not in inbox.requests[0][0].headers["Signature-Input"]
+    assert f'keyid="{made.key_id}"' in inbox.requests[1][0].headers["Signature-Input"]

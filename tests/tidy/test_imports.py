@@ -28,7 +28,8 @@ LINES = (
     "loops worker jobs receiver delivery",
     "supervisor admin_port serving",
     "terminal demo_city demo_traffic demo_table demo",
-    "cli_operator cli_participants cli_accounts cli_events cli_receipts cli_serve cli_demo cli_status cli",
+    "cli_operator cli_participants cli_accounts cli_events cli_receipts cli_serve cli_demo",
+    "cli_status cli",
     "__main__",
 )
 ORDER = " ".join(LINES).split()
