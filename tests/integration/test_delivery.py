@@ -14,9 +14,10 @@ from switch import keyfile, limits
 from switch.clock import SYSTEM_CLOCK
 from switch.config import Config
 from switch.delivery import Delivery
+from switch.digest import check_digest
 from switch.errors import SwitchError
 from switch.metrics import DeliveryMetrics
-from switch.signature import Candidate, check_digest, find_candidate, verify
+from switch.signature import Candidate, find_candidate, verify
 from switch.upkeep import sequence_events
 from tests.databases import JOBS
 from tests.integration.town import Member, Town, free_port, until
