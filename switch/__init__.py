@@ -12,11 +12,14 @@ Beside it: `accounts`, `lookups`, `timeline` and `reads` (what participants ask)
 take), `service` and `services/` (where the city plugs in).
 
 What it stands on: `limits`, `clock`, `errors`, `currencies`, `config`, `log`, `metrics`, `keyfile`,
-`traceparent`, `queries`, `db`, `migrate`; the embedded database: `embedded`, `keeper`, `cluster`,
-`binaries`.
+`traceparent`, `switch_keys`, `queries`, `db`, `migrate`; the embedded database: `embedded`,
+`keeper`, `cluster`, `binaries`.
 
-Processes: `app` (one worker, wired), `worker`, `jobs`, `supervisor`, `lifeline`, `serving`,
-`admin_port`; the operator: `admin`, `cli` and its parts, `demo` and its parts, `terminal`.
+Pushing events: `delivery`, `receiver`, `deliveries`, `callback` (calls participants' servers).
+
+Processes: `app` (one worker, wired), `worker`, `loops`, `jobs`, `supervisor`, `lifeline`,
+`serving`, `admin_port`; the operator: `admin`, `cli` and its parts, `demo` and its parts,
+`terminal`.
 
 The other side of the wire: `signing`, `exchange`, `answers`, `batch_exchange`, `client`.
 """

@@ -19,6 +19,10 @@ def main() -> None:
             from switch import jobs
 
             jobs.main(name)
+        case ["_delivery", name]:
+            from switch import delivery
+
+            delivery.main(name)
         case _:
             from switch import cli
 

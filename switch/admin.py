@@ -61,6 +61,14 @@ class Operator:
         """`active` or `suspended`; a suspended participant still reads, repeats and bars."""
         await self._do("set_participant_status", participant, status)
 
+    async def dead_events(self, participant: str | None = None) -> list[dict[str, Any]]:
+        """Events that were not taken in time, the longest dead first; everybody's or one's."""
+        return await self._rows("list_dead_events", participant, limits.DEAD_EVENTS_LISTED_MAX)
+
+    async def replay_events(self, participant: str, numbers: list[int] | None = None) -> int:
+        """Send a participant's dead events again, all or these; how many."""
+        return int((await self._rows("replay_events", participant, numbers))[0]["count"])
+
     async def participants(self) -> list[dict[str, Any]]:
         """Every participant."""
         return await self._rows("list_participants")

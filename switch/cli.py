@@ -16,6 +16,7 @@ import typer
 from switch import admin, migrate, terminal
 from switch.cli_accounts import account_app, issue, redeem, reverse, tier_app
 from switch.cli_demo import demo, pay
+from switch.cli_events import event_app
 from switch.cli_operator import AdminDatabaseUrl, DataDir, access, act
 from switch.cli_participants import key_app, participant_app
 from switch.cli_receipts import receipt_app
@@ -36,6 +37,7 @@ app.add_typer(key_app, name="key")
 app.add_typer(tier_app, name="tier")
 app.add_typer(account_app, name="account")
 app.add_typer(receipt_app, name="receipt")
+app.add_typer(event_app, name="event")
 app.command()(serve)
 app.command()(demo)
 app.command()(pay)

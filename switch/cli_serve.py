@@ -87,6 +87,17 @@ EventRetention = Annotated[
         max=limits.EVENT_RETENTION_D_MAX,
     ),
 ]
+CallbackAllow = Annotated[
+    list[str] | None,
+    option(
+        "--callback-allow",
+        help="Network in CIDR form that callbacks may reach although it is not public; repeatable.",
+    ),
+]
+DeliverySeconds = Annotated[
+    float,
+    option("--delivery-seconds", help="How long an event is tried before it is dead.", min=1.0),
+]
 SignatureAge = Annotated[
     int, option("--signature-age", help="How old a signature may be, seconds.", min=1)
 ]
@@ -119,6 +130,8 @@ def serve(
     books_check_interval: BooksCheckInterval = limits.BOOKS_CHECK_INTERVAL_S,
     reads_per_second: ReadsPerSecond = limits.READS_PER_S,
     event_retention_days: EventRetention = limits.EVENT_RETENTION_D,
+    callback_allow: CallbackAllow = None,
+    delivery_seconds: DeliverySeconds = limits.DELIVERY_S_MAX,
     signature_age: SignatureAge = limits.SIGNATURE_AGE_S_MAX,
     signature_ahead: SignatureAhead = limits.SIGNATURE_AHEAD_S_MAX,
     log_level: LogLevel = "info",
@@ -147,6 +160,8 @@ def serve(
         books_check_interval_s=books_check_interval,
         reads_per_s=reads_per_second,
         event_retention_d=event_retention_days,
+        callback_allow=tuple(callback_allow or ()),
+        delivery_s_max=delivery_seconds,
         signature_age_s_max=signature_age,
         signature_ahead_s_max=signature_ahead,
         log_level=log_level,

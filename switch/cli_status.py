@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
-from switch import config, limits, terminal, upkeep
+from switch import config, deliveries, limits, terminal, upkeep
 from switch.admin import Operator
 from switch.cli_operator import AdminDatabaseUrl, DataDir, act
 from switch.clock import SYSTEM_CLOCK
@@ -51,11 +51,14 @@ def _admin_url(host: str | None, port: int | None, data_dir: Path) -> str:
 async def _ledger(operator: Operator) -> dict[str, Any]:
     state = await upkeep.ledger_status(operator.connection)
     soon = SYSTEM_CLOCK.now() + timedelta(days=limits.KEY_ENDS_SOON_D)
+    pushed = await deliveries.delivery_backlog(operator.connection)
     keys = [key for key in await operator.keys() if key["revoked_at"] is None]
     return {
         "participants": len(await operator.participants()),
         "unfolded_credits": state.unfolded_credits,
         "fold_lag_s": state.fold_lag_s,
+        "waiting_events": pushed.waiting,
+        "dead_events": pushed.dead,
         "books_checked_at": state.books_checked_at,
         "books_deviations": state.books_deviations,
         "keys": len(keys),

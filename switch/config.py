@@ -59,6 +59,10 @@ class Config:
     reads_per_s: float = limits.READS_PER_S
     event_retention_d: int = limits.EVENT_RETENTION_D
 
+    # The delivery process.
+    callback_allow: tuple[str, ...] = ()  # networks that callbacks may reach although not public
+    delivery_s_max: float = limits.DELIVERY_S_MAX
+
     # How it ends and what it says.
     drain_s: float = limits.DRAIN_ANSWERS_S_MAX  # for answering what was accepted
     log_level: str = "info"
@@ -100,12 +104,22 @@ def check_server_url(url: str) -> None:
         host, _ = parts.hostname, parts.port  # the port is read for its check alone
     except ValueError:
         host = None
+    if len(url) > limits.CALLBACK_URL_CHARS_MAX:
+        host = None
     if not host or parts.scheme not in ("http", "https") or any(c.isspace() for c in url):
         raise SwitchError(f"{url!r} is not a URL like https://bank.example/switch")
     if parts.username is not None or parts.fragment:
         raise SwitchError(f"{url!r} must name neither a user nor a fragment")
     if parts.scheme == "http" and not is_loopback(host):
         raise SwitchError(f"{url!r} is called over a network: give an https URL")
+
+
+def allowed_networks(given: Iterable[str]) -> tuple[str, ...]:
+    """Networks in CIDR form, as `--callback-allow` names them."""
+    try:
+        return tuple(str(ipaddress.ip_network(text)) for text in given)
+    except ValueError as error:
+        raise SwitchError(f"--callback-allow: {error}; give a network like 10.1.0.0/16") from None
 
 
 def normal_authority(text: str, *, scheme: str) -> str:

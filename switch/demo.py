@@ -222,7 +222,7 @@ def _summary(figures: Figures, switch: Serving, city: City, seed: int) -> dict[s
     return {
         "url": switch.url,
         "admin_url": switch.admin_url,
-        "workers": len(switch.supervisor.children) - 1,
+        "workers": sum(child.name.startswith("worker-") for child in switch.supervisor.children),
         "wallets": sum(len(provider.accounts) for provider in city.providers),
         "seed": seed,
         "seconds": round(figures.elapsed_s, 3),

@@ -151,6 +151,22 @@ EVENT_RETENTION_D = 90  # unless told
 EVENT_RETENTION_D_MAX = 3_650
 EVENT_PRUNE_INTERVAL_S = 600.0
 EVENT_PRUNE_MAX = 1_000  # runs forgotten in one transaction
+DELIVERY_LOOK_S = 0.2  # how soon a new event is pushed, about
+DELIVERY_SIZE_MAX = 64  # events of one participant in one turn; so many are repeated after a crash
+DELIVERIES_AT_ONCE_MAX = 16  # new events under way to one participant
+RETRIES_AT_ONCE_MAX = 2  # beside them, of those that were not taken before
+DELIVERIES_IN_FLIGHT_MAX = 1_024  # to all participants; each holds a connection
+DELIVERY_WAITING_MAX = 1_000  # not taken, of one participant; then its feed is not read on
+DELIVERY_S_MAX = 86_400.0  # from an event's first attempt until it is dead, unless told
+DELIVERY_PAUSE_S_MIN = 1.0  # after an event's first failure, doubled each time
+DELIVERY_PAUSE_S_MAX = 3_600.0
+RECEIVER_FAILURES_MAX = 5  # in a row; then a receiver gets one event at a time, after a pause
+RECEIVER_PAUSE_S_MIN = 1.0  # doubled with each failure
+RECEIVER_PAUSE_S_MAX = 60.0  # how soon a receiver that is back is noticed
+DELIVERY_CONNECTIONS_MAX = 4  # to the database, for turns
+DELIVERY_BACKLOG_INTERVAL_S = 5.0  # how often events that wait and dead ones are counted
+SWITCH_KEYS_LOOK_S = 1.0  # how soon the delivery process signs with a new key
+DEAD_EVENTS_LISTED_MAX = 1_000  # by `switch event dead`, the oldest first
 EXPIRY_INTERVAL_S = 1.0  # how late an expired hold is posted; it is expired all the same
 EXPIRY_SIZE_MAX = 500  # holds in one transaction, each a few updates
 CLOSING_INTERVAL_S = 1.0  # how soon a closing account is looked at again
@@ -162,6 +178,13 @@ BACKLOG_INTERVAL_S = 1.0  # how often the unfolded credits are counted
 JOB_LOCK_LOOK_S = 2.0  # how soon a second jobs process takes over
 JOB_PAUSE_S_MIN = 0.1  # after a failure, doubled each time
 JOB_PAUSE_S_MAX = 5.0
+
+# Calls of participants' servers.
+CALLBACK_TIMEOUT_S = 10.0  # from looking up the name to the last byte of the answer
+CALLBACK_ANSWER_BYTES_MAX = 64 * 1024  # what the switch takes in is bounded as what it sends
+CALLBACK_KEEPALIVE_S = 4.0  # shorter than the 5 s of the most impatient servers
+CALLBACK_RESOLVERS_MAX = 64  # names looked up at a time; a slow name server holds a thread
+CALLBACK_URL_CHARS_MAX = 2_048
 
 # The ledger.
 BATCH_SIZE_MAX = 256  # one call of the deciding function; a commit is amortised by then
@@ -205,6 +228,7 @@ assert SWITCH_KEY_MARGIN_S > PARTICIPANTS_TRUST_S + 1.0, "published ends are who
 assert PARTICIPANT_READS_IN_FLIGHT_MAX < READS_IN_FLIGHT_MAX, "one reader leaves room for others"
 assert DRAIN_ANSWERS_S_MAX < DRAIN_KILL_S < DRAIN_S, "there is time left to close connections"
 assert METADATA_PAIRS_MAX * (METADATA_KEY_CHARS_MAX + METADATA_VALUE_CHARS_MAX) * 6 < BODY_BYTES_MAX
+assert DELIVERIES_AT_ONCE_MAX + RETRIES_AT_ONCE_MAX < DELIVERIES_IN_FLIGHT_MAX
 assert REPORT_INTERVAL_S + REPORT_LOOK_S < SILENCE_S_MAX < HUNG_S_MAX, "a live child is not silent"
 
 # The embedded database.

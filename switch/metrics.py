@@ -1,4 +1,4 @@
-"""What the switch counts about itself, for Prometheus: one set for a worker, one for the jobs.
+"""What the switch counts about itself, for Prometheus: one set for each kind of process.
 
 With `PROMETHEUS_MULTIPROC_DIR` set (the supervisor does, before a child starts) every value lives
 in a mapped file, and touching it costs one to four microseconds. The path of a payment touches six,
@@ -181,6 +181,39 @@ class JobMetrics:
             "switch_books_checked_timestamp_seconds",
             "When the books were checked last",
             "mostrecent",
+        )
+        self.failures = Counter(
+            "switch_job_failures_total", "Runs of a job that failed", ("job",), registry=registry
+        )
+
+
+class DeliveryMetrics:
+    """Everything the delivery process counts; a delivery takes milliseconds and needs no buffer."""
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self.deliveries = Counter(
+            "switch_deliveries_total",
+            "Attempts to push an event, by what came of it",
+            ("result",),
+            registry=registry,
+        )
+        self.events_died = Counter(
+            "switch_events_died_total", "Events that were given up", registry=registry
+        )
+        self.waiting_events = _gauge(
+            registry, "switch_waiting_events", "Events to push that are not taken yet", "mostrecent"
+        )
+        self.dead_events = _gauge(
+            registry,
+            "switch_dead_events",
+            "Events that were given up and not replayed",
+            "mostrecent",
+        )
+        self.spared_receivers = _gauge(
+            registry,
+            "switch_spared_receivers",
+            "Callback URLs that failed several times in a row and get one event at a time",
+            "livemostrecent",
         )
         self.failures = Counter(
             "switch_job_failures_total", "Runs of a job that failed", ("job",), registry=registry

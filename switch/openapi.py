@@ -85,6 +85,7 @@ def openapi_document(endpoints: Sequence[Endpoint], *, version: str) -> dict[str
         "servers": [{"url": "/"}],
         "security": [{"message_signature": []}],
         "paths": paths,
+        "webhooks": {"event": {"post": _PUSH}},
         "components": {
             "schemas": schemas,
             "parameters": {"IdempotencyKey": _IDEMPOTENCY_KEY, "Traceparent": _TRACEPARENT},
@@ -304,6 +305,21 @@ _TRACEPARENT = {
     " that is not of this form is ignored",
     "schema": {"type": "string"},
     "example": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+}
+_PUSH = {
+    "operationId": "push_event",
+    "summary": "An event, sent to the participant's callback URL until it is taken",
+    "description": "Signed by the switch as participants sign their requests. The key is the "
+    "event's `id`, the same over all attempts. Events of one payment come in order.",
+    "parameters": [{"$ref": "#/components/parameters/IdempotencyKey"}],
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"$ref": _REF.format(name="Event")}}},
+    },
+    "responses": {
+        "2XX": {"description": "Taken; the body is not looked at and need not be signed"},
+        "default": {"description": "Not taken: it is sent again later"},
+    },
 }
 _SIGNED_HEADERS = {
     name: {"$ref": f"#/components/headers/{name.replace('-', '')}"}

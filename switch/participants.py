@@ -9,20 +9,21 @@ was not confirmed for two seconds is not trusted: better no answer than one for 
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 from msgspec import Struct
 
-from switch import keyfile, limits, log
+from switch import limits, log
 from switch.clock import Clock
 from switch.errors import SwitchError
 from switch.keyfile import PublicKey
 from switch.metrics import WorkerMetrics
 from switch.queries import QUERIES
-from switch.signature import SigningKey, signing_key
+from switch.signature import SigningKey
+from switch.switch_keys import OwnKeys, published
 
 CHANNEL = "switch_participants"
 
@@ -97,7 +98,7 @@ class Participants:
         self._metrics = metrics
         self._snapshot = EMPTY
         self._confirmed_at_s = float("-inf")
-        self._private_keys: dict[str, SigningKey | None] = {}
+        self._own_keys = OwnKeys(key_dir, clock)
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.signing_key: SigningKey | None = None
@@ -198,42 +199,9 @@ class Participants:
                 rows = await connection.fetch(QUERIES["read_participants"])
                 switch_rows = await connection.fetch(QUERIES["read_switch_keys"])
             self._snapshot = _snapshot(version, rows, switch_rows)
-            self._private_keys.clear()
-        self.signing_key = self._newest_usable_key()
+            self._own_keys.forget()
+        self.signing_key = self._own_keys.newest_usable(self._snapshot.switch_keys)
         self._confirmed_at_s = asked_at_s
-
-    def _newest_usable_key(self) -> SigningKey | None:
-        """The newest of the switch's keys that is valid now and whose private half is here.
-
-        What is chosen here signs until the next look, so a key is left alone a little before its
-        end: nothing is signed with it that would be found too late.
-        """
-        now = self._clock.now()
-        until = now + timedelta(seconds=limits.SWITCH_KEY_MARGIN_S)
-        for public in reversed(self._snapshot.switch_keys):
-            begun = public.not_before is None or public.not_before <= now
-            ends = public.not_after is not None and public.not_after <= until
-            if begun and not ends:
-                private = self._private_key(public)
-                if private is not None:
-                    return private
-        return None
-
-    def _private_key(self, public: PublicKey) -> SigningKey | None:
-        """Read once per snapshot; a file that is missing or another key is left out and logged."""
-        if public.key_id not in self._private_keys:
-            name = public.key_id.split("/", 1)[1]
-            found = None
-            try:
-                seed = keyfile.read_private_key(self._key_dir / f"{name}.pem")
-                if keyfile.public_key(seed) == public.public_key:
-                    found = signing_key(public.key_id, seed)
-                else:
-                    _log.warning("key file does not fit the registered key", key_id=public.key_id)
-            except SwitchError as error:
-                _log.warning("signing key not usable", key_id=public.key_id, error=str(error))
-            self._private_keys[public.key_id] = found
-        return self._private_keys[public.key_id]
 
 
 def _snapshot(version: int, rows: list[Any], switch_rows: list[Any]) -> Snapshot:
@@ -259,16 +227,7 @@ def _snapshot(version: int, rows: list[Any], switch_rows: list[Any]) -> Snapshot
                 not_after_us=_us(row["not_after"]),
                 participant=participant,
             )
-    own = sorted(switch_rows, key=lambda row: (row["not_before"], row["name"]))
-    switch_keys = tuple(
-        PublicKey(
-            key_id=f"switch/{row['name']}",
-            public_key=row["public_key"],
-            not_before=row["not_before"],
-            not_after=row["not_after"],
-        )
-        for row in own
-    )
+    switch_keys = published(switch_rows)
     return Snapshot(version=version, keys=keys, switch_keys=switch_keys)
 
 

@@ -305,6 +305,10 @@ class Reads:
     async def events(self, participant_no: int, after: int, limit: int) -> list[Event]:
         """Events of the participant's feed after a number."""
         rows = await self._fetch("read_events", participant_no, after, limit)
+        return await self.told(participant_no, rows)
+
+    async def told(self, participant_no: int, rows: Sequence[asyncpg.Record]) -> list[Event]:
+        """What a participant is told of each row of its feed; nothing of what is not its own."""
         if not rows:
             return []
         subjects = list({row["subject"] for row in rows})

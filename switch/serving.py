@@ -21,10 +21,17 @@ from typing import IO, Any, TypeVar
 
 from switch import admin, embedded, limits, log, migrate
 from switch.admin_port import AdminPort
-from switch.config import Config, admin_url_path, in_url, is_loopback, known_authorities
+from switch.config import (
+    Config,
+    admin_url_path,
+    allowed_networks,
+    in_url,
+    is_loopback,
+    known_authorities,
+)
 from switch.errors import SwitchError, using
 from switch.keeper import open_lock, try_lock
-from switch.supervisor import JOBS_COMMAND, WORKER_COMMAND, Child, Supervisor
+from switch.supervisor import DELIVERY_COMMAND, JOBS_COMMAND, WORKER_COMMAND, Child, Supervisor
 
 Result = TypeVar("Result")
 
@@ -52,6 +59,8 @@ class ServeOptions:
     books_check_interval_s: float = limits.BOOKS_CHECK_INTERVAL_S
     reads_per_s: float = limits.READS_PER_S
     event_retention_d: int = limits.EVENT_RETENTION_D
+    callback_allow: tuple[str, ...] = ()
+    delivery_s_max: float = limits.DELIVERY_S_MAX
     signature_age_s_max: int = limits.SIGNATURE_AGE_S_MAX
     signature_ahead_s_max: int = limits.SIGNATURE_AHEAD_S_MAX
     log_level: str = "info"
@@ -119,6 +128,7 @@ def check_options(options: ServeOptions) -> None:
         raise SwitchError(f"--workers must be between 1 and {limits.WORKERS_MAX}")
     if not is_loopback(options.host) and not options.authorities:
         known_authorities((), host=options.host, port=options.port, scheme="http")  # says why
+    allowed_networks(options.callback_allow)
     if (options.tls_cert is None) != (options.tls_key is None):
         raise SwitchError("TLS needs both --tls-cert and --tls-key")
     if options.tls_cert is not None:
@@ -224,6 +234,8 @@ def _config(options: ServeOptions, *, port: int, authorities: tuple[str, ...], u
         books_check_interval_s=options.books_check_interval_s,
         reads_per_s=options.reads_per_s,
         event_retention_d=options.event_retention_d,
+        callback_allow=allowed_networks(options.callback_allow),
+        delivery_s_max=options.delivery_s_max,
         log_level=options.log_level,
     )
 
@@ -245,14 +257,17 @@ def _children(
         )
         for number in range(options.worker_count)
     ]
-    jobs = Child(
-        name="jobs",
-        command=JOBS_COMMAND,
-        config=replace(config, database_url=databases.jobs),
-        metrics_dir=metrics_dir,
-        messages=messages,
-    )
-    return [*workers, jobs]
+    beside = [
+        Child(
+            name=name,
+            command=command,
+            config=replace(config, database_url=databases.jobs),
+            metrics_dir=metrics_dir,
+            messages=messages,
+        )
+        for name, command in (("jobs", JOBS_COMMAND), ("delivery", DELIVERY_COMMAND))
+    ]
+    return [*workers, *beside]
 
 
 @contextmanager

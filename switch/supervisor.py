@@ -1,8 +1,8 @@
-"""Keeps the processes of one switch running: N workers and one jobs process.
+"""Keeps the processes of one switch running: N workers, the jobs and the delivery.
 
 Here lives only the watching: starting a child, hearing what it reports, starting it again when it
 dies, and ending all of them in order. What must be true before the first child starts is
-`serving`'s business; what a child does is `worker`'s and `jobs`'s.
+`serving`'s business; what a child does is `worker`'s, `jobs`'s and `delivery`'s.
 
 A dead child is replaced at once; one that keeps dying young after a pause that doubles up to a
 bound. A child that ends before it ever served stops the start: its own message says why.
@@ -30,6 +30,7 @@ _log = log.logger("supervisor")
 
 WORKER_COMMAND = "_worker"
 JOBS_COMMAND = "_jobs"
+DELIVERY_COMMAND = "_delivery"
 
 
 class Child:

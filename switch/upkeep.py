@@ -64,6 +64,12 @@ async def prune_events(connection: asyncpg.Connection, days: int, limit: int) ->
     return pruned
 
 
+async def prune_deliveries(connection: asyncpg.Connection, days: int, limit: int) -> int:
+    """Forget events that are dead for so many days, at most so many; how many it were."""
+    pruned: int = await connection.fetchval(QUERIES["prune_deliveries"], days, limit)
+    return pruned
+
+
 async def finish_closing(connection: asyncpg.Connection) -> int:
     """Close what is closing and empty; how many accounts."""
     closed: int = await connection.fetchval(QUERIES["finish_closing"], limits.PAGE_SIZE_MAX)

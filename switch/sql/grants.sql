@@ -32,5 +32,8 @@ TO switch_worker;
 GRANT EXECUTE ON FUNCTION
     ledger.fold_credits, ledger.expire_holds, ledger.sequence_events, ledger.prune_events,
     ledger.finish_closing, ledger.read_waiting,
-    ledger.check_books, ledger.record_books_check, ledger.read_books_check
+    ledger.check_books, ledger.record_books_check, ledger.read_books_check,
+    ledger.read_delivery_work, ledger.read_new_deliveries, ledger.read_due_deliveries,
+    ledger.pass_deliveries, ledger.settle_deliveries, ledger.read_delivery_backlog,
+    ledger.prune_deliveries, ledger.read_payments, ledger.read_switch_keys
 TO switch_jobs;

@@ -96,6 +96,28 @@ SELECT ledger.sequence_events($1::integer);
 -- name: prune_events
 SELECT ledger.prune_events($1::integer, $2::integer);
 
+-- name: read_delivery_work
+SELECT * FROM ledger.read_delivery_work($1::integer);
+
+-- name: read_new_deliveries
+SELECT * FROM ledger.read_new_deliveries($1::integer, $2::integer);
+
+-- name: read_due_deliveries
+SELECT * FROM ledger.read_due_deliveries($1::integer, $2::integer);
+
+-- name: pass_deliveries
+SELECT ledger.pass_deliveries($1::integer, $2::bigint, $3::bigint[], $4::interval[], $5::text[]);
+
+-- name: settle_deliveries
+SELECT ledger.settle_deliveries($1::integer, $2::bigint[], $3::interval[], $4::text[],
+                                $5::interval);
+
+-- name: read_delivery_backlog
+SELECT waiting, dead FROM ledger.read_delivery_backlog();
+
+-- name: prune_deliveries
+SELECT ledger.prune_deliveries($1::integer, $2::integer);
+
 -- name: participants_version
 SELECT ledger.participants_version();
 
@@ -137,6 +159,12 @@ SELECT ledger.add_participant($1::text, $2::text, $3::text, $4::text);
 
 -- name: set_participant
 SELECT ledger.set_participant($1::text, $2::text, $3::text);
+
+-- name: list_dead_events
+SELECT * FROM ledger.list_dead_events($1::text, $2::integer);
+
+-- name: replay_events
+SELECT ledger.replay_events($1::text, $2::bigint[]) AS count;
 
 -- name: set_participant_status
 SELECT ledger.set_participant_status($1::text, $2::text);

@@ -358,6 +358,7 @@ async def test_status_and_version(desk: Desk) -> None:
     state = await desk("status", "--admin-port", 1)
     assert state["processes"] is None
     assert state["unfolded_credits"] == 0
+    assert (state["waiting_events"], state["dead_events"]) == (0, 0)
     assert state["participants"] >= 0
     said = await desk.say("status", "--admin-port", 1)
     assert "fold_lag_s" in said.out

@@ -4,21 +4,15 @@ import asyncio
 import os
 import signal
 import ssl
-from datetime import timedelta
-from ipaddress import IPv4Address
 from pathlib import Path
 
 import aiohttp
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
-from switch.clock import SYSTEM_CLOCK
 from switch.cluster import recorded_pid
 from switch.exchange import OutcomeUnknown, ProblemError, Unreachable
 from switch.keeper import Home
+from tests.certificates import self_signed
 from tests.databases import ADMIN, Database
 from tests.integration import running
 from tests.integration.running import Payer, paying, serving, until, worker_pids
@@ -51,7 +45,7 @@ async def test_every_process_ends_with_a_killed_supervisor(tmp_path: Path) -> No
     async with serving(tmp_path, "--data-dir", data_dir, "--workers", 2) as switch:
         children = running.children(switch.pid)
         server = recorded_pid(Home(data_dir=data_dir).cluster)
-        assert len(children) == 3
+        assert len(children) == 4
         assert server is not None
         await switch.end(signal.SIGKILL)
         await until(lambda: not any(map(running.is_running, children)), "the children end")
@@ -81,7 +75,7 @@ async def test_a_killed_database_comes_back(tmp_path: Path) -> None:
 
 async def test_a_switch_ends_tls_itself(database: Database, tmp_path: Path) -> None:
     """With a certificate it speaks https, and participants sign for the same name."""
-    certificate, key = _certificate(tmp_path)
+    certificate, key = self_signed(tmp_path)
     options = (*running.external(database, tmp_path), "--workers", 1)
     async with serving(tmp_path, *options, "--tls-cert", certificate, "--tls-key", key) as switch:
         assert switch.url.startswith("https://127.0.0.1:")
@@ -150,7 +144,7 @@ async def test_metrics_add_up_two_workers(database: Database, tmp_path: Path) ->
         samples = await switch.metrics()
         assert samples["switch_books_checked_timestamp_seconds"] > 0
         assert samples["switch_payment_seconds_count"] == 30
-        for process in ("worker-0", "worker-1", "jobs"):
+        for process in ("worker-0", "worker-1", "jobs", "delivery"):
             assert samples[f'switch_process_serving{{process="{process}"}}'] == 1
             assert samples[f'switch_process_restarts_total{{process="{process}"}}'] == 0
         assert await switch.end() == 0
@@ -167,7 +161,7 @@ async def test_readiness_follows_the_workers(database: Database, tmp_path: Path)
             for path in ("readyz", "metrics", "nothing"):
                 async with session.get(f"{switch.admin_url}/{path}") as answer:
                     assert answer.headers["Server"] == "switch", "no versions of what serves it"
-        assert set(document["processes"]) == {"worker-0", "worker-1", "jobs"}
+        assert set(document["processes"]) == {"worker-0", "worker-1", "jobs", "delivery"}
         stopped = worker_pids(switch.pid)
         for pid in stopped:
             os.kill(pid, signal.SIGSTOP)
@@ -210,33 +204,6 @@ async def test_an_idle_switch_ends_cleanly(
         assert await switch.end(number) == 0
         assert not any(map(running.is_running, children))
         assert switch.messages.read_text() == ""
-
-
-def _certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate for this machine's loopback, signed by itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "switch")])
-    now = SYSTEM_CLOCK.now()
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=5))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    files = folder / "certificate.pem", folder / "certificate-key.pem"
-    pem = serialization.Encoding.PEM
-    files[0].write_bytes(certificate.public_bytes(pem))
-    files[1].write_bytes(
-        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return files
 
 
 async def _pay_on_new_connections(payer: Payer, count: int) -> None:

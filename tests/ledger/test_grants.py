@@ -53,11 +53,12 @@ OPERATORS_OWN = {
     "add_participant", "set_participant", "set_participant_status", "register_switch_key",
     "end_switch_key", "operator_open_account",
     "operator_change_account", "post_payment", "apply_to_account", "fold_accounts",
+    "start_deliveries", "line_up_deliveries", "list_dead_events", "replay_events",
 }  # fmt: skip
 # What participants' messages do: the jobs have no part in it.
 WORKERS_OWN = {"authorize_batch", "introduce_key", "revoke_own_key"}
 # What only the background jobs do.
-JOBS_OWN = {"fold_credits", "record_books_check"}
+JOBS_OWN = {"fold_credits", "record_books_check", "pass_deliveries", "settle_deliveries"}
 
 
 async def test_no_table_can_be_written_directly(

@@ -5,7 +5,7 @@
 --             may be null
 -- Returns     its number; SW001 when the id is taken or malformed, or the kind unknown
 -- Locks       the new row, participants_version
--- Tables      inserts participant
+-- Tables      inserts participant; as start_deliveries
 CREATE OR REPLACE FUNCTION ledger.add_participant(
     p_id text, p_kind text, p_callback_url text, p_bank_url text)
 RETURNS integer
@@ -27,6 +27,9 @@ BEGIN
     INSERT INTO ledger.participant (id, kind, callback_url, bank_url, created_at)
     VALUES (p_id, p_kind, p_callback_url, p_bank_url, ledger.decision_time())
     RETURNING participant_no INTO v_no;
+    IF p_callback_url IS NOT NULL THEN
+        PERFORM ledger.start_deliveries(v_no);
+    END IF;
     PERFORM ledger.touch_participants();
     RETURN v_no;
 END $$;
