@@ -20,7 +20,7 @@ from tests.integration.two_workers import TwoWorkers
 from tests.ledger.books import assert_books_are_right
 from tests.ledger.city import City
 
-ROUNDS = 80  # of each; some five seconds on a machine of two cores
+ROUNDS = 40  # of each; some five seconds on a machine of two cores
 ROUNDS_LONG = 200
 AMOUNT = 100
 
