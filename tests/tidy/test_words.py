@@ -34,11 +34,22 @@ def sql_code(path: tree.Path) -> str:
     return re.sub(r"--.*|'[^']*'", "", tree.text(path))
 
 
-def test_the_lock_file_names_no_host() -> None:
+@pytest.mark.parametrize(
+    ("path", "pin"),
+    [
+        (tree.ROOT / "requirements.lock", "--hash=sha256:"),
+        (
+            tree.ROOT / "tests" / "integration" / "npm" / "package-lock.json",
+            '"integrity": "sha512-',
+        ),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_a_lock_file_names_no_host(path: tree.Path, pin: str) -> None:
     """Dependencies are pinned by version and hash, wherever a machine gets them from."""
-    lock = tree.text(tree.ROOT / "requirements.lock")
+    lock = tree.text(path)
     assert not HOST.search(lock)
-    assert "--hash=sha256:" in lock
+    assert pin in lock
 
 
 def test_no_file_knows_the_machine_it_was_written_on() -> None:
