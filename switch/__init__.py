@@ -15,6 +15,8 @@ What it stands on: `limits`, `clock`, `errors`, `currencies`, `config`, `log`, `
 `traceparent`, `switch_keys`, `queries`, `db`, `migrate`; the embedded database: `embedded`,
 `keeper`, `cluster`, `binaries`.
 
+Banks that hold the money themselves: `bank_message`.
+
 Pushing events: `delivery`, `receiver`, `deliveries`, `callback` (calls participants' servers).
 
 Processes: `app` (one worker, wired), `worker`, `loops`, `jobs`, `supervisor`, `lifeline`,

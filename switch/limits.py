@@ -180,6 +180,7 @@ JOB_PAUSE_S_MIN = 0.1  # after a failure, doubled each time
 JOB_PAUSE_S_MAX = 5.0
 
 # Calls of participants' servers.
+BANK_REASON_CHARS_MAX = 140  # what a bank says about its decision, as long as a description
 CALLBACK_TIMEOUT_S = 10.0  # from looking up the name to the last byte of the answer
 CALLBACK_ANSWER_BYTES_MAX = 64 * 1024  # what the switch takes in is bounded as what it sends
 CALLBACK_KEEPALIVE_S = 4.0  # shorter than the 5 s of the most impatient servers

@@ -11,7 +11,7 @@ from tests.tidy import tree
 LINES = (
     "limits clock errors outcome state currencies queries metrics keyfile budget examples",
     "traceparent",
-    "config lifeline message batch_message key_message timeline",
+    "config lifeline message batch_message key_message bank_message timeline",
     "structured digest components signature introduction signing jws receipt",
     "log reply callback",
     "db binaries cluster keeper embedded",
@@ -56,6 +56,7 @@ PURE = (
     "message",
     "batch_message",
     "key_message",
+    "bank_message",
     "timeline",
     "structured",
     "digest",
