@@ -2,8 +2,8 @@
 
 The way of one payment: `connection` and `endpoint` (HTTP), `authorize` (the page to begin with),
 `admission` (who asks), `signature`, `components`, `structured` and `digest` (RFC 9421, RFC 9530),
-`participants` (whose keys), `message` (what may be said), `router`, `lane`, `ledger` and `sql/`
-(the decision), `outcome`, `reply`. Many at once: `batch` and `batch_message`.
+`participants` (whose keys), `message` (what may be said), `router`, `lane`, `ledger`, `doubt` and
+`sql/` (the decision), `outcome`, `reply`. Many at once: `batch` and `batch_message`.
 
 Beside it: `accounts`, `lookups`, `timeline` and `reads` (what participants ask), `receipts`,
 `receipt` and `jws` (a decision that anyone can prove), `keys`, `key_message`, `key_ledger`,

@@ -17,7 +17,7 @@ from uuid import UUID
 
 import asyncpg
 
-from switch import db, embedded, keyfile, ledger, limits, migrate, upkeep
+from switch import db, doubt, embedded, keyfile, ledger, limits, migrate, upkeep
 from switch.clock import SYSTEM_CLOCK, Clock
 from switch.errors import SwitchError, using
 from switch.keeper import Home
@@ -334,8 +334,8 @@ class Operator:
             raise SwitchError(
                 f"the database did not answer within {timeout_s:g} s: {settle}"
             ) from error
-        except (asyncpg.PostgresError, *ledger.BROKEN) as error:
-            if ledger.leaves_doubt(error):
+        except (asyncpg.PostgresError, *doubt.BROKEN) as error:
+            if doubt.leaves_doubt(error):
                 raise SwitchError(f"the link to the database broke ({error}): {settle}") from error
             raise _for_a_person(error) from error
         return [dict(row) for row in rows]

@@ -7,12 +7,11 @@ are in reads.py, what the jobs ask for in upkeep.py.
 
 import base64
 import os
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 from uuid import UUID
 
 import asyncpg
@@ -21,7 +20,8 @@ from msgspec import Struct
 
 from switch import limits
 from switch.clock import rfc3339
-from switch.errors import LedgerUnavailable, OutcomeUnknown
+from switch.doubt import BROKEN, surely
+from switch.errors import OutcomeUnknown
 from switch.message import (
     Payment,
     PaymentRequest,
@@ -36,8 +36,6 @@ from switch.state import payment_status
 from switch.traceparent import Trace
 
 SHARD = 0  # of all accounts, while the ledger has one
-
-Result = TypeVar("Result")
 
 
 def new_id(now_us: int) -> UUID:
@@ -56,6 +54,7 @@ class Disposition(IntEnum):
     TIER_NOT_OFFERED = 3  # an account operation that spent no key
     NOT_FOUND = 4  # likewise
     BARRED = 5  # so that it can never be decided
+    PENDING = 6  # accepted by this very message, for a bank to decide
 
 
 class Backlog(Exception):  # noqa: N818  a state, not a mistake
@@ -152,7 +151,7 @@ async def authorize_batch(
         for payment_id, disposition in zip(
             decided["payment_ids"], decided["dispositions"], strict=True
         )
-        if disposition == Disposition.REPEATED
+        if disposition in (Disposition.REPEATED, Disposition.PENDING)
     ]
     stored = await _stored(statements.connection, repeated) if repeated else {}
     decided_at = decided["decided_at"]
@@ -164,8 +163,8 @@ async def authorize_batch(
         if disposition == Disposition.DECIDED:
             payment = decided_payment(order, Outcome(outcome), decided_at, created_at)
             verdicts.append(Verdict(disposition=Disposition.DECIDED, payment=payment))
-        elif disposition == Disposition.REPEATED and payment_id in stored:
-            verdicts.append(stored[payment_id])
+        elif payment_id in stored:
+            verdicts.append(_known(stored[payment_id], disposition))
         else:
             verdicts.append(Verdict(disposition=Disposition(disposition), payment=None))
     return verdicts
@@ -194,7 +193,7 @@ async def decide_steps(
     return [
         Verdict(disposition=Disposition(disposition), payment=None)
         if payment_id not in stored
-        else msgspec.structs.replace(stored[payment_id], disposition=Disposition(disposition))
+        else _known(stored[payment_id], disposition)
         for disposition, payment_id in zip(dispositions, ids, strict=True)
     ]
 
@@ -281,50 +280,9 @@ def _metadata_text(metadata: dict[str, str] | None) -> str | None:
     return None if metadata is None else msgspec.json.encode(metadata).decode()
 
 
-async def surely(
-    connection: asyncpg.Connection, statement: Callable[[], Awaitable[Result]]
-) -> Result:
-    """Run a deciding statement; tell surely undone from unknown."""
-    if connection.is_closed():
-        raise LedgerUnavailable("the link to the ledger is closed")
-    for _ in range(limits.AUTHORIZE_RETRIES_MAX):
-        try:
-            return await statement()
-        except (asyncpg.PostgresError, *BROKEN) as error:
-            if leaves_doubt(error):
-                with suppress(asyncpg.InterfaceError):  # a pool has taken a lost connection back
-                    connection.terminate()  # the backend may still commit; nothing may follow it
-                raise OutcomeUnknown("the link to the ledger broke while it decided") from error
-            if isinstance(error, asyncpg.InsufficientResourcesError):
-                raise LedgerUnavailable("the ledger has no room for the statement") from error
-            if not isinstance(error, asyncpg.DeadlockDetectedError | asyncpg.SerializationError):
-                raise
-            # rolled back as a whole: nothing was decided
-    raise LedgerUnavailable("the ledger was too busy to decide")
-
-
-def leaves_doubt(error: Exception) -> bool:
-    """Whether the statement may be committed all the same.
-
-    A server that ends the session with its last word, whatever that is, may do so after the commit
-    was written: a disk that fails at the flush of the log makes it panic, and recovery finds it. A
-    statement that was cancelled is undone, but it may have waited for an older backend that holds
-    the same key and can still commit.
-    """
-    if getattr(error, "severity_en", None) in ("FATAL", "PANIC"):
-        return True
-    return isinstance(error, BROKEN)
-
-
-# What says nothing about whether the statement committed. A time-out is the client's own.
-BROKEN = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-)
+def _known(stored: Verdict, disposition: int) -> Verdict:
+    """What is stored, as the answer to the message that met it."""
+    return msgspec.structs.replace(stored, disposition=Disposition(disposition))
 
 
 async def _stored(
@@ -396,7 +354,7 @@ def stored_payment(row: Mapping[str, Any]) -> Payment | Step:
     if row["parent"] is not None:
         return _stored_step(row)
     metadata = row["metadata"]
-    outcome, amount, seconds = Outcome(row["outcome"]), row["amount"], row["hold_seconds"]
+    outcome, amount, seconds = _outcome(row), row["amount"], row["hold_seconds"]
     approved = outcome is Outcome.APPROVED
     held = approved and seconds is not None
     return Payment(
@@ -416,8 +374,8 @@ def stored_payment(row: Mapping[str, Any]) -> Payment | Step:
         payee_reference=row["payee_reference"],
         description=row["description"],
         metadata=None if metadata is None else msgspec.json.decode(metadata, type=dict[str, str]),
-        status="held" if held else "completed" if approved else "declined",
-        reason=None if approved else outcome.wire,
+        status="held" if held else _status(outcome),
+        reason=_reason(outcome),
         amount_held=amount if held else 0,
         amount_captured=amount if approved and not held else 0,
         amount_voided=0,
@@ -449,8 +407,7 @@ def present_payment(row: Mapping[str, Any]) -> Payment | Step:
 
 
 def _stored_step(row: Mapping[str, Any]) -> Step:
-    outcome = Outcome(row["outcome"])
-    approved = outcome is Outcome.APPROVED
+    outcome = _outcome(row)
     return Step(
         id=_text(row["id"]),
         parent=_text(row["parent"]),
@@ -463,10 +420,25 @@ def _stored_step(row: Mapping[str, Any]) -> Step:
         amount=row["amount"],
         currency=row["currency"],
         final=row["final"],
-        status="completed" if approved else "declined",
-        reason=None if approved else outcome.wire,
+        status=_status(outcome),
+        reason=_reason(outcome),
         created_at=rfc3339(row["created_at"]),
     )
+
+
+def _outcome(row: Mapping[str, Any]) -> Outcome | None:
+    """What was decided, None while a bank is asked."""
+    return None if row["outcome"] is None else Outcome(row["outcome"])
+
+
+def _status(outcome: Outcome | None) -> str:
+    if outcome is None:
+        return "pending"
+    return "completed" if outcome is Outcome.APPROVED else "declined"
+
+
+def _reason(outcome: Outcome | None) -> str | None:
+    return None if outcome is None or outcome is Outcome.APPROVED else outcome.wire
 
 
 _text: Callable[[UUID], str] = msgspec.to_builtins  # as str(id), in a quarter of the time

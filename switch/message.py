@@ -139,9 +139,10 @@ EVENT_TYPES = (
     "payment.refunded",
     "payment.reversed",
     "payment.expired",
+    "payment.declined",
 )
 EventType = Annotated[str, _one_of(*EVENT_TYPES)]
-StepStatus = Annotated[str, _one_of("completed", "declined")]
+StepStatus = Annotated[str, _one_of("pending", "completed", "declined")]
 Reason = Annotated[str, _one_of(*(one.wire for one in Outcome if one is not Outcome.APPROVED))]
 AccountStatus = Annotated[str, _one_of("open", "frozen", "closing", "closed")]
 FrozenBy = Annotated[str, _one_of("participant", "operator")]

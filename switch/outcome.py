@@ -30,6 +30,9 @@ class Outcome(IntEnum):
     DAILY_LIMIT_EXCEEDED = 110
     PAYEE_BALANCE_LIMIT_EXCEEDED = 120
     INSUFFICIENT_FUNDS = 130
+    ISSUER_UNAVAILABLE = 140
+    ISSUER_DECLINED = 150
+    ISSUER_TIMEOUT = 160
 
     @property
     def wire(self) -> str:

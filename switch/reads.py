@@ -15,6 +15,7 @@ import msgspec
 
 from switch import limits
 from switch.clock import rfc3339
+from switch.doubt import BROKEN, surely
 from switch.errors import LedgerUnavailable, OutcomeUnknown
 from switch.key_ledger import (
     KeyIntroduction,
@@ -25,13 +26,11 @@ from switch.key_ledger import (
 )
 from switch.key_message import ParticipantKey, public_bytes
 from switch.ledger import (
-    BROKEN,
     Disposition,
     Verdict,
     present_payment,
     stored_payment,
     stored_verdict,
-    surely,
 )
 from switch.message import (
     Account,

@@ -12,6 +12,7 @@ CAPTURE, VOID, EXPIRY, REFUND = "capture", "void", "expiry", "refund"
 # Status → step → what the payment can be afterwards. While some of a hold is open, more of it can
 # be captured; what was refunded says more about a payment than what is still held.
 TRANSITIONS: Mapping[str, Mapping[str, frozenset[str]]] = {
+    "pending": {},
     "completed": {REFUND: frozenset({"partially_refunded", "refunded"})},
     "declined": {},
     "held": {

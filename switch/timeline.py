@@ -64,7 +64,7 @@ class Timeline(Struct, frozen=True, kw_only=True):
     entries: list[TimelineEntry]
 
 
-_HAS_EXPIRED = 2  # ledger.outbox.kind; all others tell of the decision itself
+_HAS_EXPIRED, _IS_DECLINED = 2, 3  # ledger.outbox.kind; 1 tells of the decision itself
 _EVENT_OF_STEP = {
     "capture": "payment.captured",
     "void": "payment.voided",
@@ -77,6 +77,8 @@ def event_type(kind: int, decision_type: str | None, status: str) -> str:
     """The name of an event by its kind in the ledger and the decision that it tells of."""
     if kind == _HAS_EXPIRED:
         return "payment.expired"
+    if kind == _IS_DECLINED:
+        return "payment.declined"
     return _EVENT_OF_STEP.get(decision_type or "", f"payment.{status}")
 
 

@@ -17,7 +17,7 @@ GRANT EXECUTE ON FUNCTION
     ledger.open_account, ledger.change_account, ledger.find_claim, ledger.read_account_operation,
     ledger.read_accounts, ledger.read_entries, ledger.read_payments, ledger.read_events,
     ledger.read_trail, ledger.read_told,
-    ledger.read_feeds,
+    ledger.read_feeds, ledger.find_decided,
     ledger.list_payments, ledger.participants_version, ledger.read_participants,
     ledger.read_switch_keys
 TO switch_worker;
@@ -36,4 +36,11 @@ GRANT EXECUTE ON FUNCTION
     ledger.read_delivery_work, ledger.read_new_deliveries, ledger.read_due_deliveries,
     ledger.pass_deliveries, ledger.settle_deliveries, ledger.read_delivery_backlog,
     ledger.prune_deliveries, ledger.read_payments, ledger.read_switch_keys
+TO switch_jobs;
+
+-- The jobs, for banks that hold the money themselves: ask them, and decide by what they answer.
+GRANT EXECUTE ON FUNCTION
+    ledger.start_bank_calls, ledger.settle_bank_calls, ledger.time_out_calls,
+    ledger.resume_bank_calls, ledger.prune_bank_calls, ledger.read_bank_backlog,
+    ledger.participants_version, ledger.read_participants
 TO switch_jobs;

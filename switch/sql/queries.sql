@@ -118,6 +118,29 @@ SELECT waiting, dead FROM ledger.read_delivery_backlog();
 -- name: prune_deliveries
 SELECT ledger.prune_deliveries($1::integer, $2::integer);
 
+-- name: find_decided
+SELECT * FROM ledger.find_decided($1::uuid[]);
+
+-- name: start_bank_calls
+SELECT * FROM ledger.start_bank_calls($1::integer, $2::interval, $3::integer, $4::integer[],
+                                      $5::integer[], $6::integer[]);
+
+-- name: settle_bank_calls
+SELECT ledger.settle_bank_calls($1::uuid[], $2::smallint[], $3::text[], $4::text[],
+                                $5::interval[]);
+
+-- name: time_out_calls
+SELECT ledger.time_out_calls($1::integer);
+
+-- name: resume_bank_calls
+SELECT ledger.resume_bank_calls();
+
+-- name: read_bank_backlog
+SELECT * FROM ledger.read_bank_backlog();
+
+-- name: prune_bank_calls
+SELECT ledger.prune_bank_calls($1::integer, $2::integer);
+
 -- name: participants_version
 SELECT ledger.participants_version();
 

@@ -152,8 +152,8 @@ class Case:
 # Which kinds of accounts may pay which.
 PRIVATE = frozenset({"wallet", "merchant", "government"})
 PAYER_KINDS = {
-    "purchase": PRIVATE,
-    "transfer": PRIVATE | {"position"},
+    "purchase": PRIVATE | {"external"},
+    "transfer": PRIVATE | {"position", "external"},
     "top_up": frozenset({"position"}),
     "withdrawal": frozenset({"wallet"}),
 }

@@ -59,7 +59,6 @@ class Traffic:
         providers = [await city.participant("wallet") for _ in range(2)]
         for bank in banks:
             await self._open(bank, "position", floor=-2000, balance=1000)
-            await self._open(bank, "external")
         for provider in providers:
             for tier in ("free", "small", "daily", "capped", None):
                 await self._open(provider, "wallet", tier=tier, balance=200)
@@ -77,7 +76,7 @@ class Traffic:
         """One thing that the operator may do at any time, now that it is at least this late."""
         account = self.random.choice(list(self.city.ledger.accounts.values()))
         action = self.random.choice(ACTIONS)
-        if action == "issue" and account.lifecycle == "open" and account.kind != "external":
+        if action == "issue" and account.lifecycle == "open":
             await self.city.issue(account.id, self.random.randint(1, 400))
         elif action == "tier":
             await self.city.set_tier(account.id, self.random.choice(list(TIERS)))

@@ -15,7 +15,7 @@ LINES = (
     "structured digest components signature introduction signing jws receipt",
     "log reply callback",
     "db binaries cluster keeper embedded",
-    "migrate switch_keys participants ledger upkeep key_ledger reads deliveries key_uses",
+    "doubt migrate switch_keys participants ledger upkeep key_ledger reads deliveries key_uses",
     "admission requests service",
     "lane",
     "router",

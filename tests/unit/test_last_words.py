@@ -4,8 +4,8 @@ import asyncpg
 import pytest
 
 from switch import limits
+from switch.doubt import surely
 from switch.errors import LedgerUnavailable, OutcomeUnknown
-from switch.ledger import surely
 
 
 class Link:

@@ -16,15 +16,15 @@
 --             than fold_call_max(); the detail names such accounts, for fold_backlog. Otherwise:
 --             decided_at    the time of the decisions
 --             dispositions  0 decided now, 1 decided before by the same message, 2 the key was
---                           spent on something else
+--                           spent on something else, 6 accepted: a bank decides (hand_to_banks)
 --             outcomes      ledger.outcome.code where disposition is 0
 --             payment_ids   the payment that answers the message, null where disposition is 2
 -- Locks       1. key claims in (participant, key) order: a twin elsewhere is waited for before
 --                money is looked at;
 --             2. accounts in id order (lock_accounts);
 --             3. unfolded credits of accounts locked in 2.
--- Tables      inserts key_claim, payment, payment_state, unfolded_credit, outbox, fold; updates
---             account, payment_state; deletes unfolded_credit
+-- Tables      inserts key_claim, payment, payment_state, pending_payment, unfolded_credit, outbox,
+--             fold; updates account, payment_state; deletes unfolded_credit
 CREATE OR REPLACE FUNCTION ledger.authorize_batch(
     p_shard smallint, p_participant_no integer[], p_key text[], p_digest bytea[],
     p_payment_id uuid[], p_type smallint[], p_payer uuid[], p_payee uuid[], p_amount bigint[],
@@ -43,6 +43,7 @@ DECLARE
     v_payees   record;       -- what is known of each message's payee
     v_locked   record;       -- the locked accounts; what changes of them is copied below
     v_check    record;       -- what can be said of each message whatever the balances
+    v_handed   record;       -- the same once banks got theirs
     v_balance  bigint[];
     v_bound    bigint[];
     v_postings bigint[];
@@ -90,6 +91,19 @@ BEGIN
                                  v_payees.currencies, v_payees.closed, v_locked.ids,
                                  v_locked.holders, v_locked.kinds, v_locked.currencies,
                                  v_locked.blocks, v_locked.payment_limits);
+    IF 'external' = ANY (v_locked.kinds) OR 'external' = ANY (v_payees.kinds) THEN
+        SELECT * INTO STRICT v_handed
+          FROM ledger.hand_to_banks(
+                   p_shard, decided_at, p_participant_no, p_key, p_payment_id, p_type, p_payer,
+                   p_payee, p_amount, p_currency, p_expires_at, p_reference, p_payee_reference,
+                   p_description, p_metadata, p_hold_seconds, p_key_no, p_queue_us, p_traceparent,
+                   p_span_id,
+                   ARRAY(SELECT v_locked.kinds[a.at] FROM unnest(v_check.payers_at)
+                         WITH ORDINALITY AS a (at, i) ORDER BY a.i),
+                   v_payees.kinds, v_check.verdicts, dispositions);
+        v_check.verdicts := v_handed.verdicts;
+        dispositions := v_handed.dispositions;
+    END IF;
 
     -- Decided as if no credit waited, and again when that made somebody short: his credits are
     -- added up piece by piece, as far as he needs it, because a long backlog is the fold's. The

@@ -1,7 +1,8 @@
 -- check_conservation() → (check_name, subject, detail)
 --
 -- Purpose     Per currency, all balances plus the credits not yet folded add up to zero; no account
---             is below its floor, or is closed with money in it or coming.
+--             is below its floor, or is closed with money in it or coming; none that a bank holds
+--             has any.
 -- Returns     one row a deviation
 -- Locks       none
 -- Tables      reads account, unfolded_credit
@@ -34,4 +35,9 @@ AS $$
        AND (a.balance <> 0
             OR EXISTS (SELECT FROM ledger.unfolded_credit c WHERE c.shard = a.shard
                        AND c.payee = a.id))
+     UNION ALL
+    SELECT 'external', a.id::text,
+           format('its bank holds the money, the switch says %s and holds %s', a.balance, a.held)
+      FROM ledger.account a
+     WHERE a.kind = 'external' AND (a.balance <> 0 OR a.held <> 0)
 $$;

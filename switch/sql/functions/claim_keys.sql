@@ -10,7 +10,7 @@
 --             on something else
 --             payment_ids   the payment that answers the message, null where disposition is 2
 -- Locks       key claims in (participant, key) order
--- Tables      inserts and reads key_claim; reads payment
+-- Tables      inserts and reads key_claim; reads payment_answer
 CREATE OR REPLACE FUNCTION ledger.claim_keys(
     p_participant_no integer[], p_key text[], p_digest bytea[], p_payment_id uuid[],
     p_operation smallint[] DEFAULT NULL, p_parent uuid[] DEFAULT NULL,
@@ -49,7 +49,7 @@ BEGIN
                          AND (m.parent IS NULL
                               OR m.parent = coalesce(
                                      p_parent[array_position(p_payment_id, c.subject)],
-                                     (SELECT y.parent FROM ledger.payment y
+                                     (SELECT y.parent FROM ledger.payment_answer y
                                        WHERE y.shard = 0 AND y.id = c.subject))) THEN 1
                         ELSE 2 END::smallint AS disposition
               FROM unnest(p_participant_no, p_key, p_digest, p_payment_id, p_operation, p_parent)

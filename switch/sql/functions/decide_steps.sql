@@ -37,7 +37,7 @@ BEGIN
     -- Whoever may not take the step locks nobody out.
     PERFORM FROM ledger.account
       WHERE shard = p_shard AND id IN (
-            SELECT CASE WHEN m.type = 13 THEN y.payee ELSE y.payer END
+            SELECT ledger.step_source(p_shard, y, m.type)
               FROM unnest(p_participant_no, p_type, p_parent, dispositions)
                    AS m (participant_no, type, parent, disposition)
               JOIN ledger.payment y ON y.shard = p_shard AND y.id = m.parent
@@ -75,6 +75,9 @@ BEGIN
                 p_shard, decided_at, p_participant_no[i], p_key[i], p_payment_id[i], p_type[i],
                 p_parent[i], p_amount[i], p_final[i], p_key_no[i], p_queue_us[i],
                 p_traceparent[i], p_span_id[i]);
+            IF outcomes[i] IS NULL THEN
+                dispositions[i] := 6;
+            END IF;
         END IF;
     END LOOP;
 END $$;

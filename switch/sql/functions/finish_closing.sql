@@ -27,6 +27,7 @@ BEGIN
       FROM (SELECT id FROM ledger.account a
              WHERE lifecycle = 'closing' AND closing_seen <= pg_snapshot_xmin(pg_current_snapshot())
                AND held = 0
+               AND NOT EXISTS (SELECT FROM ledger.pending_payment w WHERE w.taker = a.id)
                AND (balance = 0 OR EXISTS (SELECT FROM ledger.unfolded_credit c
                                             WHERE c.shard = a.shard AND c.payee = a.id))
              ORDER BY id LIMIT p_limit

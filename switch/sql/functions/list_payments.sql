@@ -8,7 +8,7 @@
 -- Returns     ids in their order, which is that of arrival: a payment that waited to be decided
 --             can appear behind one that a caller has read already
 -- Locks       none
--- Tables      reads payment, account
+-- Tables      reads known_payment, account
 CREATE OR REPLACE FUNCTION ledger.list_payments(
     p_participant_no integer, p_reference text, p_account uuid, p_from_at timestamptz,
     p_to_at timestamptz, p_after uuid, p_limit integer) RETURNS SETOF uuid
@@ -25,13 +25,13 @@ DECLARE
 BEGIN
     IF p_account IS NULL AND p_reference IS NULL THEN
         RETURN QUERY
-            SELECT y.id FROM ledger.payment y
+            SELECT y.id FROM ledger.known_payment y
              WHERE y.participant_no = p_participant_no AND y.id > v_after AND y.id < v_before
                AND y.created_at >= v_from_at AND y.created_at < v_to_at
              ORDER BY y.id LIMIT p_limit;
     ELSIF p_account IS NULL THEN
         RETURN QUERY
-            SELECT y.id FROM ledger.payment y
+            SELECT y.id FROM ledger.known_payment y
              WHERE y.participant_no = p_participant_no AND y.reference = p_reference
                AND y.id > v_after AND y.id < v_before
                AND y.created_at >= v_from_at AND y.created_at < v_to_at
@@ -40,13 +40,13 @@ BEGIN
                    WHERE shard = 0 AND id = p_account AND participant_no = p_participant_no) THEN
         RETURN QUERY
             SELECT side.id FROM (
-                (SELECT y.id FROM ledger.payment y
+                (SELECT y.id FROM ledger.known_payment y
                   WHERE y.shard = 0 AND y.payer = p_account AND y.id > v_after AND y.id < v_before
                     AND (p_reference IS NULL OR y.reference = p_reference)
                     AND y.created_at >= v_from_at AND y.created_at < v_to_at
                   ORDER BY y.id LIMIT p_limit)
                  UNION
-                (SELECT y.id FROM ledger.payment y
+                (SELECT y.id FROM ledger.known_payment y
                   WHERE y.shard = 0 AND y.payee = p_account AND y.id > v_after AND y.id < v_before
                     AND (p_reference IS NULL OR y.reference = p_reference)
                     AND y.created_at >= v_from_at AND y.created_at < v_to_at

@@ -3,8 +3,8 @@
 -- Purpose     What can be said of a step whatever became of its payment since: whether the sender
 --             may see the payment, may take the step, and the payment has such steps at all.
 -- Parameters  p_participant_no  who sent it; p_type  11 capture, 12 void, 13 refund; p_parent  the
---             payment, all null when there is none; p_payer, p_payee  of the step, so the other way
---             round for a refund
+--             payment, all null when there is none, its outcome null while it waits for a bank;
+--             p_payer, p_payee  of the step, so the other way round for a refund
 -- Returns     ledger.outcome.code, 0 when nothing speaks against it so far
 -- Locks       none
 -- Tables      none
@@ -25,7 +25,8 @@ AS $$
                        AND NOT (p_parent.type = 2 AND p_parent.hold_expires_at IS NOT NULL
                                 AND p_payer.participant_no = p_participant_no) END
             THEN 30
-        WHEN p_parent.outcome <> 0 OR p_parent.parent IS NOT NULL OR p_parent.type > 100
+        WHEN p_parent.outcome IS DISTINCT FROM 0 OR p_parent.parent IS NOT NULL
+            OR p_parent.type > 100
             OR (p_type <> 13 AND p_parent.hold_expires_at IS NULL) THEN 32
         ELSE 0
     END::smallint

@@ -30,7 +30,7 @@ BEGIN
             USING ERRCODE = 'insufficient_privilege';
     END IF;
     SELECT t.* INTO v_tier FROM ledger.tier t
-     WHERE t.currency = p_currency
+     WHERE t.currency = p_currency AND p_kind <> 'external'  -- its bank limits it
        AND CASE WHEN p_tier IS NOT NULL THEN t.name = p_tier AND t.choosable
                 ELSE t.name = (SELECT d.tier FROM ledger.tier_default d
                                 WHERE d.kind = p_kind AND d.currency = p_currency) END;

@@ -22,8 +22,8 @@ BEGIN
         PERFORM ledger.refuse(format('%s accounts are banks'', %s is none', p_kind, p_participant),
                               'name a participant of kind bank');
     END IF;
-    PERFORM ledger.check_floor(p_floor);
-    PERFORM ledger.check_tier(p_tier, p_currency);
+    PERFORM ledger.check_floor(p_kind, p_floor);
+    PERFORM ledger.check_tier(p_kind, p_tier, p_currency);
     INSERT INTO ledger.account (participant_no, id, kind, currency, floor, tier, reference,
                                 created_at)
     VALUES (v_no, p_account_id, p_kind, p_currency, p_floor,

@@ -8,7 +8,7 @@
 --             direction, amount, balance_after, payment, type, counterparty, reference,
 --             payee_reference, currency, posted_at; none when the account is not the participant's
 -- Locks       none
--- Tables      reads account, payment, payment_type, fold
+-- Tables      reads account, payment, leg, payment_type, fold
 CREATE OR REPLACE FUNCTION ledger.read_entries(
     p_participant_no integer, p_account uuid, p_after_posting bigint, p_after_item integer,
     p_limit integer)
@@ -27,6 +27,12 @@ AS $$
           FROM own JOIN ledger.payment y ON y.shard = own.shard AND y.payer = own.id
          WHERE y.payer_posting_no > p_after_posting
          ORDER BY y.payer_posting_no LIMIT p_limit
+    ), stood_in AS (
+        SELECT l.payer_posting_no AS posting, 1 AS item, 'debit' AS direction, l.amount,
+               l.payer_balance_after AS balance_after, l.payment, l.created_at AS posted_at
+          FROM own JOIN ledger.leg l ON l.shard = own.shard AND l.payer = own.id
+         WHERE l.payer_posting_no > p_after_posting
+         ORDER BY l.payer_posting_no LIMIT p_limit
     ), folded AS (
         SELECT f.posting_no, f.folded_at, f.opening_balance, f.transfer_ids, f.amounts,
                CASE WHEN f.posting_no > p_after_posting THEN 0
@@ -50,6 +56,9 @@ AS $$
     ), entry AS (
         SELECT d.posting, d.item, d.direction, d.amount, d.balance_after, d.payment, d.posted_at
           FROM debit d
+         UNION ALL
+        SELECT s.posting, s.item, s.direction, s.amount, s.balance_after, s.payment, s.posted_at
+          FROM stood_in s
          UNION ALL
         SELECT c.posting, c.item, c.direction, c.amount, c.balance_after, c.payment, c.posted_at
           FROM credit c

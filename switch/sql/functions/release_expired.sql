@@ -22,7 +22,7 @@ BEGIN
                s.amount - s.captured - s.voided - s.expired AS rest,
                a.spent_day = ledger.local_day(s.decided_at)
                AND a.spent_day = ledger.local_day(s.hold_expires_at)
-               AND t.counts_per_day AS is_counted
+               AND t.counts_per_day AND y.payer = s.payer AS is_counted
           FROM (SELECT * FROM ledger.payment_state
                  WHERE shard = p_shard AND payer = ANY (p_accounts) AND hold_expires_at <= p_at
                    AND captured + voided + expired < amount

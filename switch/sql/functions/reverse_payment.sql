@@ -6,7 +6,7 @@
 --             p_reason  for the record
 -- Returns     ledger.outcome.name, for a repeat with the same id the stored one; SW001 when there
 --             is no such payment, no money moved or all of it went back already, a hold is still
---             open, or the id was spent on something else
+--             open, a bank holds the money of one side, or the id was spent on something else
 -- Locks       as post_payment; both accounts, then the payment's state
 -- Tables      as post_payment; reads payment; inserts and updates payment_state
 CREATE OR REPLACE FUNCTION ledger.reverse_payment(p_payment_id uuid, p_payment uuid, p_reason text)
@@ -27,13 +27,17 @@ BEGIN
         PERFORM ledger.refuse('only an approved payment between participants can be reversed',
                               'a declined one moved nothing, a step is reversed with its payment; '
                               'undo issues with `switch redeem`');
+    ELSIF EXISTS (SELECT FROM ledger.account WHERE shard = 0 AND kind = 'external'
+                     AND id IN (v_payment.payer, v_payment.payee)) THEN
+        PERFORM ledger.refuse('a bank holds the money of one side',
+                              'ask the payee''s participant to refund the payment');
     END IF;
     PERFORM FROM ledger.account
       WHERE shard = 0 AND id IN (v_payment.payer, v_payment.payee) ORDER BY id FOR NO KEY UPDATE;
     SELECT amount INTO v_amount FROM ledger.payment WHERE shard = 0 AND id = p_payment_id;
     IF NOT FOUND THEN
         v_state := ledger.lock_state(0::smallint, v_payment);
-        v_amount := v_state.captured - v_state.refunded;
+        v_amount := v_state.captured - v_state.refunded - v_state.refunding;
         IF v_state.captured + v_state.voided + v_state.expired < v_state.amount
            AND v_state.hold_expires_at > ledger.decision_time() THEN
             PERFORM ledger.refuse('the hold is still open',

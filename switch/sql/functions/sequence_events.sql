@@ -1,9 +1,10 @@
 -- sequence_events(limit) → number of events
 --
 -- Purpose     Numbers what lies in the outbox, in the feed of each participant that holds the
---             payer's or the payee's account. Only what was written by transactions older than
---             every open one is taken, in the order of their ids, so that the order never changes
---             and a cause, which was committed before its effect began, has the lower number.
+--             payer's or the payee's account, of what was declined the payer's. Only what was
+--             written by transactions older than every open one is taken, in the order of their
+--             ids, so that the order never changes and a cause, which was committed before its
+--             effect began, has the lower number.
 -- Parameters  p_limit  how much of the outbox at most, also of one run of a feed
 -- Returns     how much of the outbox was taken; p_limit if there may be more
 -- Locks       the sequencer's row, then the feeds, in participants' order
@@ -27,7 +28,8 @@ BEGIN
     ), told AS (
         SELECT DISTINCT a.participant_no, r.position, r.kind, r.subject, r.happened_at
           FROM ready r
-          JOIN ledger.account a ON a.shard = 0 AND a.id IN (r.payer, r.payee)
+          JOIN ledger.account a ON a.shard = 0
+                               AND a.id IN (r.payer, CASE WHEN r.kind <> 3 THEN r.payee END)
          WHERE a.participant_no <> 0
     ), runs AS (
         SELECT t.participant_no, count(*) AS events,

@@ -17,8 +17,8 @@ BEGIN
     PERFORM FROM ledger.account WHERE shard = 0 AND id = p_account FOR NO KEY UPDATE;
     PERFORM ledger.fold_or_refuse(ARRAY[p_account]);
     SELECT * INTO STRICT v_account FROM ledger.account WHERE shard = 0 AND id = p_account;
-    PERFORM ledger.check_floor(coalesce(p_floor, v_account.floor));
-    PERFORM ledger.check_tier(nullif(p_tier, ''), v_account.currency);
+    PERFORM ledger.check_floor(v_account.kind, coalesce(p_floor, v_account.floor));
+    PERFORM ledger.check_tier(v_account.kind, nullif(p_tier, ''), v_account.currency);
     IF v_account.balance - v_account.held < p_floor THEN
         PERFORM ledger.refuse(format('the account stands at %s, below the new floor',
                                      v_account.balance),

@@ -13,9 +13,9 @@ AS $$
 DECLARE
     v_count bigint;
 BEGIN
-    IF p_kind NOT IN ('wallet', 'merchant', 'government', 'position', 'external') THEN
+    IF p_kind NOT IN ('wallet', 'merchant', 'government', 'position') THEN
         PERFORM ledger.refuse(format('accounts of kind "%s" have no tiers', p_kind),
-                              'use wallet, merchant, government, position or external');
+                              'use wallet, merchant, government or position');
     END IF;
     INSERT INTO ledger.tier_default (kind, currency, tier)
     SELECT p_kind, t.currency, t.name FROM ledger.tier t

@@ -50,6 +50,8 @@ CREATE INDEX account_by_participant ON ledger.account (participant_no, id);
 CREATE INDEX account_by_reference ON ledger.account (participant_no, reference, id)
     WHERE reference IS NOT NULL;
 CREATE INDEX account_closing ON ledger.account (id) WHERE lifecycle = 'closing';
+CREATE INDEX account_position ON ledger.account (participant_no, currency, id)
+    WHERE kind = 'position';
 CREATE UNIQUE INDEX account_issuance ON ledger.account (currency) WHERE kind = 'issuance';
 
 -- What opening, freezing, unfreezing and closing were answered, so that a repeat gets the same

@@ -23,7 +23,10 @@ INSERT INTO ledger.outcome (code, name) VALUES
     (100, 'payment_limit_exceeded'),
     (110, 'daily_limit_exceeded'),
     (120, 'payee_balance_limit_exceeded'),
-    (130, 'insufficient_funds');
+    (130, 'insufficient_funds'),
+    (140, 'issuer_unavailable'),
+    (150, 'issuer_declined'),
+    (160, 'issuer_timeout');
 
 -- The types of payments: between which kinds of accounts, and whether the amount counts for the
 -- payer's limits. Steps of a payment are 11 to 13, and 0 is a key that was barred; both are decided
@@ -36,8 +39,8 @@ CREATE TABLE ledger.payment_type (
     counts_per_day boolean NOT NULL
 );
 INSERT INTO ledger.payment_type (code, name, counts_per_day, payer_kinds, payee_kinds) VALUES
-    (1, 'purchase', true, '{wallet,merchant,government}', '{merchant,government}'),
-    (2, 'transfer', true, '{wallet,merchant,government,position}',
+    (1, 'purchase', true, '{wallet,merchant,government,external}', '{merchant,government}'),
+    (2, 'transfer', true, '{wallet,merchant,government,position,external}',
                           '{wallet,merchant,government,position,external}'),
     (3, 'top_up', false, '{position}', '{wallet}'),
     (4, 'withdrawal', true, '{wallet}', '{position,external}'),
@@ -78,11 +81,15 @@ CREATE TABLE ledger.payment (
     key_no              integer,
     queue_us            integer,
     work_us             integer,
+    -- When it waited for a bank: until then. Null where it was decided at created_at.
+    decided_at          timestamptz,
     shard               smallint NOT NULL DEFAULT 0,
     type                smallint NOT NULL,
     outcome             smallint NOT NULL,
     answer_version      smallint NOT NULL DEFAULT 1,
     final               boolean,
+    -- True where a bank is on one side and `leg` says what moved; null where this row does.
+    has_leg             boolean CHECK (has_leg),
     id                  uuid NOT NULL,
     payer               uuid,
     payee               uuid,
@@ -97,7 +104,7 @@ CREATE TABLE ledger.payment (
     span_id             text,
     PRIMARY KEY (shard, id),
     CONSTRAINT approved_is_posted CHECK (
-        (outcome = 0 AND hold_expires_at IS NULL AND type <> 12)
+        (outcome = 0 AND hold_expires_at IS NULL AND type <> 12 AND has_leg IS NULL)
         = (payer_posting_no IS NOT NULL AND payer_balance_after IS NOT NULL)),
     CONSTRAINT approved_is_whole CHECK (
         outcome <> 0 OR num_nonnulls(amount, payer, payee, currency) = 4)
@@ -119,7 +126,7 @@ CREATE UNIQUE INDEX payment_reversed_once ON ledger.payment (shard, parent) WHER
 CREATE TABLE ledger.payment_state (
     shard           smallint NOT NULL DEFAULT 0,
     payment         uuid NOT NULL,
-    payer           uuid NOT NULL,
+    payer           uuid NOT NULL,  -- whose account keeps it: a bank's position for its customer
     decided_at      timestamptz NOT NULL,
     hold_expires_at timestamptz,  -- null where there was no hold
     amount          bigint NOT NULL CHECK (amount > 0),
@@ -127,11 +134,13 @@ CREATE TABLE ledger.payment_state (
     voided          bigint NOT NULL DEFAULT 0 CHECK (voided >= 0),
     expired         bigint NOT NULL DEFAULT 0 CHECK (expired >= 0),
     refunded        bigint NOT NULL DEFAULT 0 CHECK (refunded >= 0),
+    -- reserved by refunds that wait for a bank
+    refunding       bigint NOT NULL DEFAULT 0 CHECK (refunding >= 0),
     -- of what was voided and expired: given back to the payer's day
     uncounted       bigint NOT NULL DEFAULT 0 CHECK (uncounted >= 0),
     PRIMARY KEY (shard, payment),
     CONSTRAINT not_more_than_held CHECK (captured + voided + expired <= amount),
-    CONSTRAINT not_more_than_captured CHECK (refunded <= captured),
+    CONSTRAINT not_more_than_captured CHECK (refunded + refunding <= captured),
     CONSTRAINT not_more_than_freed CHECK (uncounted <= voided + expired),
     CONSTRAINT without_hold_captured CHECK (hold_expires_at IS NOT NULL OR captured = amount)
 ) WITH (fillfactor = 80);
@@ -141,12 +150,32 @@ CREATE INDEX payment_state_held ON ledger.payment_state (shard, payer, hold_expi
 CREATE INDEX payment_state_due ON ledger.payment_state (hold_expires_at)
     WHERE captured + voided + expired < amount;
 
--- The legs of the money that moved; a payment with one leg stands for its own.
+-- What moved where a bank holds the money of one side or both: its position stands in for its
+-- customer's account.
+CREATE TABLE ledger.leg (
+    created_at          timestamptz NOT NULL,
+    amount              bigint NOT NULL CHECK (amount > 0),
+    payer_posting_no    bigint NOT NULL CHECK (payer_posting_no > 0),
+    payer_balance_after bigint NOT NULL,
+    shard               smallint NOT NULL DEFAULT 0,
+    payment             uuid NOT NULL,
+    payer               uuid NOT NULL,
+    payee               uuid NOT NULL,
+    currency            text NOT NULL,
+    PRIMARY KEY (shard, payment)
+);
+CREATE UNIQUE INDEX leg_by_posting ON ledger.leg (shard, payer, payer_posting_no);
+
+-- The legs of the money that moved; a payment without one beside it stands for its own.
 CREATE VIEW ledger.transfer AS
     SELECT shard, id, id AS payment_id, payer, payee, amount, currency,
            payer_posting_no, payer_balance_after, created_at
       FROM ledger.payment
-     WHERE payer_posting_no IS NOT NULL;
+     WHERE payer_posting_no IS NOT NULL
+     UNION ALL
+    SELECT shard, payment, payment, payer, payee, amount, currency,
+           payer_posting_no, payer_balance_after, created_at
+      FROM ledger.leg;
 
 -- One posting of an account that added credits up: which, in order of their ids, and from which
 -- balance.
@@ -167,18 +196,3 @@ CREATE TABLE ledger.books_check (
     checked_at timestamptz PRIMARY KEY,
     deviations integer NOT NULL CHECK (deviations >= 0)
 );
-
--- A decision with its names, from which every answer is rendered, and what became of it since.
-CREATE VIEW ledger.payment_answer AS
-    SELECT y.shard, y.participant_no, y.id, y.key, c.digest, p.id AS participant, t.name AS type,
-           y.payer, y.payee,
-           y.amount, y.currency, y.expires_at, y.reference, y.payee_reference, y.description,
-               y.metadata, y.parent, y.final, y.hold_seconds, y.hold_expires_at,
-           y.outcome, y.answer_version, y.created_at,
-           s.captured, s.voided, s.refunded,
-           s.captured + s.voided + s.expired < s.amount AS is_held
-      FROM ledger.payment y
-      LEFT JOIN ledger.payment_type t ON t.code = y.type
-      JOIN ledger.participant p ON p.participant_no = y.participant_no
-      JOIN ledger.key_claim c ON c.participant_no = y.participant_no AND c.key = y.key
-      LEFT JOIN ledger.payment_state s ON s.shard = y.shard AND s.payment = y.id;

@@ -6,8 +6,9 @@ CREATE TABLE ledger.outbox (
     transaction xid8 NOT NULL DEFAULT pg_current_xact_id(),
     no          bigint GENERATED ALWAYS AS IDENTITY,  -- order within the transaction
     happened_at timestamptz NOT NULL,
-    -- 1 the payment or step was approved, 2 what was held has expired
-    kind        smallint NOT NULL CHECK (kind IN (1, 2)),
+    -- 1 the payment or step was approved, 2 what was held has expired, 3 the payment or step that
+    -- waited for a bank was declined: told to the payer's side alone
+    kind        smallint NOT NULL CHECK (kind IN (1, 2, 3)),
     subject     uuid NOT NULL,  -- the payment or step
     payer       uuid NOT NULL,
     payee       uuid NOT NULL

@@ -9,6 +9,8 @@ END $$;
 
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON ledger.payment
     FOR EACH ROW EXECUTE FUNCTION ledger.refuse_rewriting();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON ledger.leg
+    FOR EACH ROW EXECUTE FUNCTION ledger.refuse_rewriting();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON ledger.key_claim
     FOR EACH ROW EXECUTE FUNCTION ledger.refuse_rewriting();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON ledger.fold
@@ -18,6 +20,8 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON ledger.account_operation
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON ledger.key_operation
     FOR EACH ROW EXECUTE FUNCTION ledger.refuse_rewriting();
 CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON ledger.payment
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_rewriting();
+CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON ledger.leg
     FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_rewriting();
 CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON ledger.key_claim
     FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_rewriting();

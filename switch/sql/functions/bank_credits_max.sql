@@ -1,0 +1,10 @@
+-- bank_credits_max() → integer
+--
+-- Purpose   How many payments and refunds may wait until one bank has accepted them, which it may
+--           not do for hours.
+-- Returns   payments
+-- Locks     none
+-- Tables    none
+CREATE OR REPLACE FUNCTION ledger.bank_credits_max() RETURNS integer
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$ SELECT 10000 $$;
