@@ -79,7 +79,7 @@ async def test_a_bank_that_approves_pays_from_its_position(
 async def test_what_is_not_approved_is_released(
     banking: Banking, bank: Bank, merchant: Side, decision: str, reason: str, is_reversed: bool
 ) -> None:
-    """The position is free again, the payer's side is told; what may stand at the bank is undone."""
+    """The position is free again, the payer told; what may stand at the bank is undone there."""
     _, shop = merchant
     order = banking.city.order(bank.holder, bank.customer, shop, 300, type="purchase")
     pending = await banking.send(order)
