@@ -28,7 +28,7 @@ DECLARE
     v_at      timestamptz;
 BEGIN
     v_new := ARRAY(SELECT w FROM ledger.pending_payment w WHERE stage = 0
-                    ORDER BY id LIMIT p_limit FOR UPDATE SKIP LOCKED);
+                    ORDER BY no LIMIT p_limit FOR UPDATE SKIP LOCKED);
     IF cardinality(v_new) = 0 THEN
         RETURN 0;
     END IF;

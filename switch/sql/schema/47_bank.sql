@@ -3,6 +3,7 @@
 -- A payment or refund that is accepted and not decided. Its decision takes it out of here: the row
 -- of `payment` is written in the same transaction, under the same id.
 CREATE TABLE ledger.pending_payment (
+    no              bigint GENERATED ALWAYS AS IDENTITY,  -- the order in which they are begun
     created_at      timestamptz NOT NULL,
     amount          bigint NOT NULL CHECK (amount > 0),
     expires_at      timestamptz,
@@ -40,7 +41,7 @@ CREATE TABLE ledger.pending_payment (
     CONSTRAINT asked_until CHECK (stage <> 1 OR deadline_at IS NOT NULL)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 
-CREATE INDEX pending_payment_new ON ledger.pending_payment (id) WHERE stage = 0;
+CREATE INDEX pending_payment_new ON ledger.pending_payment (no) WHERE stage = 0;
 CREATE INDEX pending_payment_asked ON ledger.pending_payment (deadline_at) WHERE stage = 1;
 
 -- What a bank is asked about a payment, each at most once a kind, however often it is sent.
