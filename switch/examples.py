@@ -95,6 +95,7 @@ EVENT_PAGE: dict[str, Any] = {
             "occurred_at": "2026-11-01T08:00:00.000000Z",
             "payment": PAYMENT,
             "step": None,
+            "key": None,
         }
     ],
     "has_more": False,

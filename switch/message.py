@@ -140,6 +140,10 @@ EVENT_TYPES = (
     "payment.reversed",
     "payment.expired",
     "payment.declined",
+    "key.added",
+    "key.introduced",
+    "key.confirmed",
+    "key.revoked",
 )
 EventType = Annotated[str, _one_of(*EVENT_TYPES)]
 StepStatus = Annotated[str, _one_of("pending", "completed", "declined")]
@@ -207,10 +211,23 @@ class Step(Struct, frozen=True, kw_only=True):
     created_at: Time
 
 
-class Event(Struct, frozen=True, kw_only=True):
-    """Something that happened to a payment; once numbered it never changes.
+class KeyChange(Struct, frozen=True, kw_only=True):
+    """A signing key that was added, introduced, confirmed or revoked.
 
-    `payment` is the decision as it was answered, `step` the step that was taken; the other is null.
+    `by` is the key that signed for it, null when the operator did it.
+    """
+
+    id: str
+    by: str | None
+    not_before: Time
+    not_after: Time
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """Something that happened to a payment or to a key; once numbered it never changes.
+
+    `payment` is the decision as it was answered, `step` the step that was taken, `key` the signing
+    key that was changed; the others are null.
     """
 
     id: str
@@ -219,6 +236,7 @@ class Event(Struct, frozen=True, kw_only=True):
     occurred_at: Time
     payment: Payment | None
     step: Step | None
+    key: KeyChange | None
 
 
 class EventPage(Struct, frozen=True, kw_only=True):

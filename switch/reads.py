@@ -39,6 +39,7 @@ from switch.message import (
     AccountRequest,
     Entry,
     Event,
+    KeyChange,
     Payment,
     Step,
 )
@@ -310,12 +311,16 @@ class Reads:
         """What a participant is told of each row of its feed; nothing of what is not its own."""
         if not rows:
             return []
-        subjects = list({row["subject"] for row in rows})
-        found = await self._fetch("read_payments", participant_no, subjects)
-        decisions = {row["id"]: stored_payment(row) for row in found}
-        return [
-            _event(row, decisions[row["subject"]]) for row in rows if row["subject"] in decisions
-        ]
+        told: dict[UUID, Payment | Step | asyncpg.Record] = {}
+        of_payments = {row["subject"] for row in rows if row["kind"] != KIND_OF_KEYS}
+        if of_payments:
+            found = await self._fetch("read_payments", participant_no, list(of_payments))
+            told |= {row["id"]: stored_payment(row) for row in found}
+        of_keys = {row["subject"] for row in rows} - of_payments
+        if of_keys:
+            changes = await self._fetch("read_key_changes", participant_no, list(of_keys))
+            told |= {row["id"]: row for row in changes}
+        return [_event(row, told[row["subject"]]) for row in rows if row["subject"] in told]
 
     async def feeds(self, participant_nos: Collection[int]) -> dict[int, Feed]:
         """How far the feeds of participants go; a feed without events is missing."""
@@ -347,6 +352,7 @@ class Reads:
         return row
 
 
+KIND_OF_KEYS = 4  # ledger.outbox.kind; all others tell of a payment or a step
 CLAIM_OF_ACCOUNTS, CLAIM_OF_KEYS = 2, 5  # key_claim.operation
 CLAIMS_OF_PAYMENTS = frozenset({1, 4, 11, 12, 13})  # of payments and steps, and barred
 
@@ -452,12 +458,25 @@ def _entry(account_id: UUID, row: asyncpg.Record) -> Entry:
     )
 
 
-def _event(row: asyncpg.Record, decision: Payment | Step) -> Event:
+def _event(row: asyncpg.Record, told: Payment | Step | asyncpg.Record) -> Event:
     return Event(
         id=f"{row['subject']}.{row['kind']}",
         number=row["no"],
-        type=event_type(row["kind"], decision.type, decision.status),
+        type=f"key.{told['change']}"
+        if not isinstance(told, Payment | Step)
+        else event_type(row["kind"], told.type, told.status),
         occurred_at=rfc3339(row["happened_at"]),
-        payment=decision if isinstance(decision, Payment) else None,
-        step=decision if isinstance(decision, Step) else None,
+        payment=told if isinstance(told, Payment) else None,
+        step=told if isinstance(told, Step) else None,
+        key=None if isinstance(told, Payment | Step) else _key_change(told),
+    )
+
+
+def _key_change(row: asyncpg.Record) -> KeyChange:
+    by = row["by_key"]
+    return KeyChange(
+        id=f"{row['participant']}/{row['name']}",
+        by=None if by is None else f"{row['participant']}/{by}",
+        not_before=rfc3339(row["not_before"]),
+        not_after=rfc3339(row["not_after"]),
     )

@@ -103,5 +103,8 @@ class Inbox:
 
 def payment_of(event: dict[str, Any]) -> str:
     """The payment that an event is about, or that of its step."""
-    about = event["step"]["parent"] if event["step"] else event["payment"]["id"]
+    if event["key"]:
+        about = event["key"]["id"]
+    else:
+        about = event["step"]["parent"] if event["step"] else event["payment"]["id"]
     return str(about)

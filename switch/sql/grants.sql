@@ -24,7 +24,8 @@ TO switch_worker;
 
 -- The workers, for participants and their keys: a key is added by one that is valid, never else.
 GRANT EXECUTE ON FUNCTION
-    ledger.introduce_key, ledger.revoke_own_key, ledger.read_own_keys, ledger.read_key_operation,
+    ledger.introduce_key, ledger.revoke_own_key, ledger.read_key_changes, ledger.read_own_keys,
+    ledger.read_key_operation,
     ledger.record_key_uses
 TO switch_worker;
 
@@ -35,7 +36,8 @@ GRANT EXECUTE ON FUNCTION
     ledger.check_books, ledger.record_books_check, ledger.read_books_check,
     ledger.read_delivery_work, ledger.read_new_deliveries, ledger.read_due_deliveries,
     ledger.pass_deliveries, ledger.settle_deliveries, ledger.read_delivery_backlog,
-    ledger.prune_deliveries, ledger.read_payments, ledger.read_switch_keys
+    ledger.prune_deliveries, ledger.read_payments, ledger.read_key_changes,
+    ledger.read_switch_keys
 TO switch_jobs;
 
 -- The jobs, for banks that hold the money themselves: ask them, and decide by what they answer.

@@ -47,6 +47,9 @@ SELECT disposition, (operation).*
 -- name: read_key_operation
 SELECT * FROM ledger.read_key_operation($1::uuid);
 
+-- name: read_key_changes
+SELECT * FROM ledger.read_key_changes($1::integer, $2::uuid[]);
+
 -- name: read_own_keys
 SELECT * FROM ledger.read_own_keys($1::integer, $2::text, $3::integer);
 

@@ -13,6 +13,7 @@ from switch import keyfile, limits
 from switch.clock import SYSTEM_CLOCK, rfc3339
 from switch.signature import signing_key
 from switch.signing import sign_request
+from switch.upkeep import sequence_events
 from tests.databases import Database
 from tests.integration.keyring import NewKey, introduce, introduced, jwk, own_keys, revoke
 from tests.integration.town import Member, Reply, Town, eventually, open_town
@@ -263,6 +264,30 @@ async def test_a_confirmed_key_outlives_its_introducer(
     assert (await revoke(town, two.member, "one")).json["revoked"] == [wallet.key.key_id]
     await eventually(lambda: town.pay(wallet, payer, payee, 1), 401)
     assert (await town.pay(two.member, payer, payee, 1)).status == 201
+
+
+async def test_every_change_of_a_key_is_an_event(
+    town: Town, wallet: Member, merchant: Member
+) -> None:
+    """Of its participant and nobody else: what happened, when it is valid, which key signed."""
+    two = await introduced(town, wallet, "two")
+    await town.operator.confirm_key(two.key.key_id)
+    await town.operator.add_key(f"{wallet.id}/three", keyfile.public_key(keyfile.generate_seed()))
+    await revoke(town, two.member, "one")
+    while await sequence_events(town.operator.connection, limits.EVENT_RUN_MAX):
+        pass
+    feed = (await town.send(two.member, "GET", "/v1/events")).json["data"]
+    assert [(event["type"], event["key"]["id"], event["key"]["by"]) for event in feed] == [
+        ("key.introduced", two.key.key_id, wallet.key.key_id),
+        ("key.confirmed", two.key.key_id, None),
+        ("key.added", f"{wallet.id}/three", None),
+        ("key.revoked", wallet.key.key_id, two.key.key_id),
+    ]
+    assert (feed[0]["payment"], feed[0]["step"]) == (None, None)
+    shown = (await own_keys(town, two.member))["two"]
+    assert feed[0]["key"]["not_after"] == shown["not_after"]
+    assert feed[1]["occurred_at"] == shown["confirmed_at"]
+    assert (await town.send(merchant, "GET", "/v1/events")).json["data"] == []
 
 
 async def test_the_key_of_another_is_not_there(

@@ -31,6 +31,9 @@ BEGIN
           JOIN ledger.account a ON a.shard = 0
                                AND a.id IN (r.payer, CASE WHEN r.kind <> 3 THEN r.payee END)
          WHERE a.participant_no <> 0
+         UNION ALL
+        SELECT r.participant_no, r.position, r.kind, r.subject, r.happened_at
+          FROM ready r WHERE r.participant_no IS NOT NULL
     ), runs AS (
         SELECT t.participant_no, count(*) AS events,
                array_agg(t.kind ORDER BY t.position) AS kinds,

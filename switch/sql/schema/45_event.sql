@@ -7,11 +7,14 @@ CREATE TABLE ledger.outbox (
     no          bigint GENERATED ALWAYS AS IDENTITY,  -- order within the transaction
     happened_at timestamptz NOT NULL,
     -- 1 the payment or step was approved, 2 what was held has expired, 3 the payment or step that
-    -- waited for a bank was declined: told to the payer's side alone
-    kind        smallint NOT NULL CHECK (kind IN (1, 2, 3)),
-    subject     uuid NOT NULL,  -- the payment or step
-    payer       uuid NOT NULL,
-    payee       uuid NOT NULL
+    -- waited for a bank was declined: told to the payer's side alone; 4 a key was changed
+    kind        smallint NOT NULL CHECK (kind IN (1, 2, 3, 4)),
+    participant_no integer,  -- whose key
+    subject     uuid NOT NULL,  -- the payment or step, or the key's change
+    payer       uuid,
+    payee       uuid,
+    CONSTRAINT told_to_somebody CHECK (num_nonnulls(participant_no, payer, payee)
+                                       = CASE WHEN kind = 4 THEN 1 ELSE 2 END)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
         autovacuum_vacuum_cost_delay = 0, autovacuum_vacuum_insert_threshold = -1);
 
@@ -42,3 +45,43 @@ CREATE TABLE ledger.event_sequencer (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row)
 );
 INSERT INTO ledger.event_sequencer DEFAULT VALUES;
+
+-- What happened to participants' keys, whoever did it: each is an event of its participant.
+CREATE TABLE ledger.key_change (
+    id             uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    participant_no integer NOT NULL,
+    name           text NOT NULL,
+    change         text NOT NULL CHECK (change IN ('added', 'introduced', 'confirmed', 'revoked')),
+    by_key         text,  -- which signed for it, null when the operator did it
+    happened_at    timestamptz NOT NULL,
+    FOREIGN KEY (participant_no, name) REFERENCES ledger.participant_key
+);
+
+CREATE FUNCTION ledger.tell_key_change() RETURNS trigger LANGUAGE plpgsql SET search_path = ledger,
+    pg_temp AS $$
+DECLARE
+    v_change ledger.key_change;
+BEGIN
+    v_change.id := gen_random_uuid();
+    v_change.participant_no := NEW.participant_no;
+    v_change.name := NEW.name;
+    v_change.change := CASE WHEN TG_OP = 'INSERT' AND NEW.introduced_by IS NULL THEN 'added'
+                            WHEN TG_OP = 'INSERT' THEN 'introduced'
+                            WHEN NEW.revoked_at IS DISTINCT FROM OLD.revoked_at THEN 'revoked'
+                            WHEN NEW.confirmed_at IS DISTINCT FROM OLD.confirmed_at
+                                THEN 'confirmed' END;
+    v_change.by_key := CASE v_change.change WHEN 'introduced' THEN NEW.introduced_by
+                                            WHEN 'revoked' THEN NEW.revoked_by END;
+    v_change.happened_at := CASE v_change.change WHEN 'revoked' THEN NEW.revoked_at
+                                                 WHEN 'confirmed' THEN NEW.confirmed_at
+                                                 ELSE NEW.created_at END;
+    IF v_change.change IS NOT NULL THEN
+        INSERT INTO ledger.key_change SELECT v_change.*;
+        INSERT INTO ledger.outbox (happened_at, kind, participant_no, subject)
+        VALUES (v_change.happened_at, 4, NEW.participant_no, v_change.id);
+    END IF;
+    RETURN null;
+END $$;
+
+CREATE TRIGGER tell_key_change AFTER INSERT OR UPDATE ON ledger.participant_key
+    FOR EACH ROW EXECUTE FUNCTION ledger.tell_key_change();

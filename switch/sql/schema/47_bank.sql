@@ -3,8 +3,8 @@
 -- A payment or refund that is accepted and not decided. Its decision takes it out of here: the row
 -- of `payment` is written in the same transaction, under the same id.
 CREATE TABLE ledger.pending_payment (
-    no              bigint GENERATED ALWAYS AS IDENTITY,  -- the order in which they are begun
     created_at      timestamptz NOT NULL,
+    no              bigint GENERATED ALWAYS AS IDENTITY,  -- the order in which they are begun
     amount          bigint NOT NULL CHECK (amount > 0),
     expires_at      timestamptz,
     hold_expires_at timestamptz,

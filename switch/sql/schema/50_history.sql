@@ -19,6 +19,8 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON ledger.account_operation
     FOR EACH ROW EXECUTE FUNCTION ledger.refuse_rewriting();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON ledger.key_operation
     FOR EACH ROW EXECUTE FUNCTION ledger.refuse_rewriting();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON ledger.key_change
+    FOR EACH ROW EXECUTE FUNCTION ledger.refuse_rewriting();
 CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON ledger.payment
     FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_rewriting();
 CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON ledger.leg
@@ -30,4 +32,6 @@ CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON ledger.fold
 CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON ledger.account_operation
     FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_rewriting();
 CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON ledger.key_operation
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_rewriting();
+CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON ledger.key_change
     FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_rewriting();
