@@ -6,7 +6,6 @@ second. Waiting has a budget of its own, so that it never takes the place of a l
 """
 
 import asyncio
-from typing import Any
 
 from switch import examples, limits, log
 from switch.admission import Admission, Caller, Request
@@ -15,7 +14,7 @@ from switch.errors import LedgerUnavailable, Problem
 from switch.message import EventPage, malformed
 from switch.reads import Feed, Reads
 from switch.reply import Answer, document, refused
-from switch.requests import Rule, read_limit, read_query
+from switch.requests import LIMIT, Rule, integer_schema, read_limit, read_query
 from switch.service import Endpoint, Parameter
 
 _log = log.logger("events")
@@ -147,7 +146,7 @@ class Events:
                 problems=("archived",),
                 response=EventPage,
                 response_example=examples.EVENT_PAGE,
-                parameters=(_AFTER, _LIMIT, _WAIT),
+                parameters=(_AFTER, LIMIT, _WAIT),
             ),
         )
 
@@ -168,22 +167,13 @@ def read_wait(text: str) -> int | Rule:
     return Rule(f"Expected an integer from 0 to {limits.EVENT_WAIT_S_MAX}, in seconds.")
 
 
-def _integer(minimum: int, maximum: int, default: int) -> dict[str, Any]:
-    return {"type": "integer", "minimum": minimum, "maximum": maximum, "default": default}
-
-
 _AFTER = Parameter(
     name="after",
     what="`next_after` of the piece before; 0 from the start",
     schema={"type": "string", "pattern": "^[0-9]{1,18}$", "default": "0"},
 )
-_LIMIT = Parameter(
-    name="limit",
-    what="How many at most",
-    schema=_integer(1, limits.PAGE_SIZE_MAX, limits.PAGE_SIZE_DEFAULT),
-)
 _WAIT = Parameter(
     name="wait",
     what="How long to wait for the next event when there is none, in seconds",
-    schema=_integer(0, limits.EVENT_WAIT_S_MAX, 0),
+    schema=integer_schema(0, limits.EVENT_WAIT_S_MAX, 0),
 )

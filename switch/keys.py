@@ -28,6 +28,7 @@ from switch.reads import Reads
 from switch.reply import Answer, Page, document, repeated
 from switch.requests import (
     KEY_REUSED,
+    LIMIT,
     NOT_FOUND,
     SUSPENDED,
     accepted_key,
@@ -186,7 +187,7 @@ class Keys:
                 response=ParticipantKey,
                 response_example=examples.KEY,
                 is_list=True,
-                parameters=(_AFTER_NAME, _LIMIT),
+                parameters=(_AFTER_NAME, LIMIT),
             ),
             Endpoint(
                 method="POST",
@@ -231,16 +232,6 @@ _RULES = {
     "public_key_taken": ("public_key", "This public key is registered already; make a new one."),
 }
 
-_LIMIT = Parameter(
-    name="limit",
-    what="How many at most",
-    schema={
-        "type": "integer",
-        "minimum": 1,
-        "maximum": limits.PAGE_SIZE_MAX,
-        "default": limits.PAGE_SIZE_DEFAULT,
-    },
-)
 _AFTER_NAME = Parameter(
     name="after",
     what="`next_after` of the piece before",

@@ -16,8 +16,10 @@ from switch.message import Account, Entry, Payment, Step, malformed
 from switch.reads import Reads
 from switch.reply import Answer, Page, document
 from switch.requests import (
+    LIMIT,
     NOT_FOUND,
     Reader,
+    asked_id,
     path_id,
     read_id,
     read_key,
@@ -40,12 +42,9 @@ class Lookups:
 
     async def account(self, caller: Caller) -> Answer | Problem:
         """One account of the caller."""
-        account_id = path_id(caller.request.path)
-        parameters = read_query(caller.request.query, {})
-        if isinstance(parameters, Problem):
-            return parameters
-        if account_id is None:
-            return NOT_FOUND
+        account_id = asked_id(caller.request)
+        if isinstance(account_id, Problem):
+            return account_id
         account = await self._reads.account(caller.participant.number, account_id)
         return NOT_FOUND if account is None else document(account)
 
@@ -84,23 +83,17 @@ class Lookups:
 
     async def payment(self, caller: Caller) -> Answer | Problem:
         """One payment that the caller sent, pays or is paid."""
-        payment_id = path_id(caller.request.path)
-        parameters = read_query(caller.request.query, {})
-        if isinstance(parameters, Problem):
-            return parameters
-        if payment_id is None:
-            return NOT_FOUND
+        payment_id = asked_id(caller.request)
+        if isinstance(payment_id, Problem):
+            return payment_id
         payment = await self._reads.payment(caller.participant.number, payment_id)
         return NOT_FOUND if payment is None else document(payment)
 
     async def timeline(self, caller: Caller) -> Answer | Problem:
         """Everything that the caller may know of what happened to a payment."""
-        payment_id = path_id(caller.request.path)
-        parameters = read_query(caller.request.query, {})
-        if isinstance(parameters, Problem):
-            return parameters
-        if payment_id is None:
-            return NOT_FOUND
+        payment_id = asked_id(caller.request)
+        if isinstance(payment_id, Problem):
+            return payment_id
         timeline = await self._reads.timeline(caller.participant.number, payment_id)
         return NOT_FOUND if timeline is None else document(timeline)
 
@@ -156,7 +149,7 @@ class Lookups:
                 response=Account,
                 response_example=examples.ACCOUNT,
                 is_list=True,
-                parameters=(_REFERENCE, _AFTER_ID, _LIMIT),
+                parameters=(_REFERENCE, _AFTER_ID, LIMIT),
             ),
             Endpoint(
                 method="GET",
@@ -180,7 +173,7 @@ class Lookups:
                 response=Entry,
                 response_example=examples.ENTRY,
                 is_list=True,
-                parameters=(_AFTER_POSITION, _LIMIT),
+                parameters=(_AFTER_POSITION, LIMIT),
             ),
             Endpoint(
                 method="GET",
@@ -194,7 +187,7 @@ class Lookups:
                 response_example=examples.PAYMENT,
                 response_also=(Step,),
                 is_list=True,
-                parameters=(_BY_KEY, _REFERENCE, _ACCOUNT, _FROM, _TO, _AFTER_ID, _LIMIT),
+                parameters=(_BY_KEY, _REFERENCE, _ACCOUNT, _FROM, _TO, _AFTER_ID, LIMIT),
             ),
             Endpoint(
                 method="GET",
@@ -235,16 +228,6 @@ _PAYMENT_READERS: dict[str, Reader] = {
     "limit": read_limit,
 }
 
-_LIMIT = Parameter(
-    name="limit",
-    what="How many at most",
-    schema={
-        "type": "integer",
-        "minimum": 1,
-        "maximum": limits.PAGE_SIZE_MAX,
-        "default": limits.PAGE_SIZE_DEFAULT,
-    },
-)
 _AFTER_ID = Parameter(
     name="after",
     what="`next_after` of the piece before",

@@ -10,7 +10,7 @@ from switch.errors import Problem
 from switch.participants import Participants
 from switch.reads import Reads
 from switch.reply import Answer
-from switch.requests import NOT_FOUND, path_id, read_query
+from switch.requests import NOT_FOUND, asked_id
 from switch.service import Endpoint
 
 
@@ -34,12 +34,9 @@ class Receipts:
 
     async def receipt(self, caller: Caller) -> Answer | Problem:
         """The receipt of one payment that the caller sent, pays or is paid."""
-        payment_id = path_id(caller.request.path)
-        parameters = read_query(caller.request.query, {})
-        if isinstance(parameters, Problem):
-            return parameters
-        if payment_id is None:
-            return NOT_FOUND
+        payment_id = asked_id(caller.request)
+        if isinstance(payment_id, Problem):
+            return payment_id
         decision = await self._reads.decision(caller.participant.number, payment_id)
         if decision is None:
             return NOT_FOUND

@@ -12,12 +12,13 @@ import msgspec
 from msgspec import Meta, Struct
 
 from switch import limits
-from switch.admission import Caller, media_type_refusal
+from switch.admission import Caller, Request, media_type_refusal
 from switch.errors import Problem
 from switch.key_message import KEY_NAME_PATTERN
 from switch.message import is_text, malformed
 from switch.participants import Participant
 from switch.reads import Reads
+from switch.service import Parameter
 from switch.signature import parse_idempotency_key
 
 NOT_FOUND = Problem(name="not-found", detail="nothing with this id that you may see")
@@ -39,6 +40,18 @@ _KEY = re.compile("[!-~]+")
 Reader = Callable[[str], Any]
 
 
+def integer_schema(minimum: int, maximum: int, default: int) -> dict[str, Any]:
+    """The JSON Schema of a query parameter that counts something."""
+    return {"type": "integer", "minimum": minimum, "maximum": maximum, "default": default}
+
+
+LIMIT = Parameter(
+    name="limit",
+    what="How many at most",
+    schema=integer_schema(1, limits.PAGE_SIZE_MAX, limits.PAGE_SIZE_DEFAULT),
+)
+
+
 class Rule(Struct, frozen=True):
     """The rule that a query parameter breaks."""
 
@@ -48,6 +61,14 @@ class Rule(Struct, frozen=True):
 def path_id(path: str) -> UUID | None:
     """The id in the fourth segment of `/v1/things/{id}`, None when that is no UUID."""
     return as_id(path.split("/", 4)[3])
+
+
+def asked_id(request: Request) -> UUID | Problem:
+    """The id in the path of a request that asks for one thing, and takes no query."""
+    parameters = read_query(request.query, {})
+    if isinstance(parameters, Problem):
+        return parameters
+    return path_id(request.path) or NOT_FOUND
 
 
 def as_id(text: str) -> UUID | None:

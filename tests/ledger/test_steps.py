@@ -101,6 +101,11 @@ class Stage:
 @pytest_asyncio.fixture(loop_scope="session")
 async def stage(city: City, lane: Statements) -> Stage:
     """A clock that stands still, and money in the wallet for ten payments."""
+    return await set_up(city, lane, balance=10 * AMOUNT)
+
+
+async def set_up(city: City, lane: Statements, *, balance: int) -> Stage:
+    """A wallet, a shop and a stranger, at noon."""
     await city.own_the_clock()
     await city.set_time(NOON)
     provider = await city.participant("wallet")
@@ -111,7 +116,7 @@ async def stage(city: City, lane: Statements) -> Stage:
         provider=provider,
         merchant=merchant,
         stranger=await city.participant("wallet"),
-        wallet=await city.account(provider, "wallet", balance=10 * AMOUNT),
+        wallet=await city.account(provider, "wallet", balance=balance),
         shop=await city.account(merchant, "merchant"),
     )
 

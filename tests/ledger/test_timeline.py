@@ -17,7 +17,7 @@ from switch.timeline import Timeline, TimelineEntry
 from switch.traceparent import read_trace
 from switch.upkeep import fold_credits, sequence_events
 from tests.ledger.city import NOON, City
-from tests.ledger.test_steps import AMOUNT, HOUR, Stage
+from tests.ledger.test_steps import AMOUNT, HOUR, Stage, set_up
 
 TRACE = read_trace(["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"])
 
@@ -25,19 +25,7 @@ TRACE = read_trace(["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"])
 @pytest_asyncio.fixture(loop_scope="session")
 async def stage(city: City, lane: Statements) -> Stage:
     """A clock that stands still, and money in the wallet."""
-    await city.own_the_clock()
-    await city.set_time(NOON)
-    provider = await city.participant("wallet")
-    merchant = await city.participant("merchant")
-    return Stage(
-        city=city,
-        lane=lane,
-        provider=provider,
-        merchant=merchant,
-        stranger=await city.participant("wallet"),
-        wallet=await city.account(provider, "wallet", balance=1_000 * AMOUNT),
-        shop=await city.account(merchant, "merchant"),
-    )
+    return await set_up(city, lane, balance=1_000 * AMOUNT)
 
 
 def a_purchase(stage: Stage, amount: int = 1) -> Order:

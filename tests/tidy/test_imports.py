@@ -16,7 +16,7 @@ LINES = (
     "log reply callback",
     "db binaries cluster keeper embedded",
     "doubt migrate switch_keys participants ledger upkeep key_ledger reads deliveries key_uses",
-    "admission requests service",
+    "admission service requests",
     "lane",
     "router",
     "authorize batch steps accounts keys lookups receipts events",
