@@ -2,8 +2,7 @@
 
 A command gathers its options, calls what does the work, and prints the result. The families have
 files of their own: `cli_serve`, `cli_demo`, `cli_participants`, `cli_accounts`,
-`cli_receipts`. Usage errors and
-refusals are one line on standard error.
+`cli_receipts`, `cli_simulate`. Usage errors and refusals are one line on standard error.
 """
 
 import importlib.metadata
@@ -21,6 +20,7 @@ from switch.cli_operator import AdminDatabaseUrl, DataDir, access, act
 from switch.cli_participants import key_app, participant_app
 from switch.cli_receipts import receipt_app
 from switch.cli_serve import KeyValidityMax, TimeZone, serve
+from switch.cli_simulate import simulate_app
 from switch.cli_status import status
 from switch.cli_trace import trace
 from switch.errors import SwitchError
@@ -38,6 +38,7 @@ app.add_typer(tier_app, name="tier")
 app.add_typer(account_app, name="account")
 app.add_typer(receipt_app, name="receipt")
 app.add_typer(event_app, name="event")
+app.add_typer(simulate_app, name="simulate")
 app.command()(serve)
 app.command()(demo)
 app.command()(pay)

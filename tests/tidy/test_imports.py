@@ -28,9 +28,9 @@ LINES = (
     "app",
     "loops worker jobs receiver delivery",
     "supervisor admin_port serving",
-    "terminal demo_city demo_traffic demo_table demo",
+    "terminal demo_city demo_traffic demo_table demo simulate",
     "cli_operator cli_participants cli_accounts cli_events cli_receipts cli_serve cli_demo",
-    "cli_status cli_trace cli",
+    "cli_status cli_trace cli_simulate cli",
     "__main__",
 )
 ORDER = " ".join(LINES).split()
