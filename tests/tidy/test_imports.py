@@ -20,7 +20,7 @@ LINES = (
     "lane",
     "router",
     "authorize batch steps accounts keys lookups receipts events",
-    "openapi public",
+    "openapi participant_openapi public",
     "endpoint connection",
     "services",
     "exchange answers batch_exchange client",
