@@ -24,7 +24,7 @@ Processes: `app` (one worker, wired), `worker`, `loops`, `jobs`, `supervisor`, `
 `terminal`.
 
 The other side of the wire: `signing`, `exchange`, `answers`, `batch_exchange`, `client`;
-participants' own servers: `simulate/`.
+participants' own servers: `simulate/`, and `conformance/`, which tries them.
 """
 
 __version__ = "0.1.0"

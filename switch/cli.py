@@ -2,7 +2,8 @@
 
 A command gathers its options, calls what does the work, and prints the result. The families have
 files of their own: `cli_serve`, `cli_demo`, `cli_participants`, `cli_accounts`,
-`cli_receipts`, `cli_simulate`. Usage errors and refusals are one line on standard error.
+`cli_receipts`, `cli_simulate`, `cli_conformance`. Usage errors and refusals are one line on
+standard error.
 """
 
 import importlib.metadata
@@ -14,6 +15,7 @@ import typer
 
 from switch import admin, migrate, terminal
 from switch.cli_accounts import account_app, issue, redeem, reverse, tier_app
+from switch.cli_conformance import conformance
 from switch.cli_demo import demo, pay
 from switch.cli_events import event_app
 from switch.cli_operator import AdminDatabaseUrl, DataDir, access, act
@@ -47,6 +49,7 @@ app.command()(issue)
 app.command()(redeem)
 app.command()(reverse)
 app.command()(trace)
+app.command()(conformance)
 
 
 def main() -> None:

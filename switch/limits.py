@@ -222,6 +222,12 @@ SIMULATED_TODO_MAX = 10_000  # payments that a merchant remembers to see to; the
 SIMULATED_WALLETS = 20  # that a simulated wallet provider opens, unless told
 SIMULATED_WALLETS_MAX = 100_000
 SIMULATED_LOOK_S = 1.0  # between two lines that tell how it goes
+CONFORMANCE_ATTEMPTS_MAX = 3  # of one request, where the switch would ask again
+CONFORMANCE_PAUSE_S = 0.2  # between two of them
+CONFORMANCE_TWINS = 8  # of one request, side by side
+CONFORMANCE_QUOTED_BYTES = 200  # of an answer, in a report
+CONFORMANCE_DEADLINE_S = 30  # of what a bank is asked, as the switch does
+CONFORMANCE_BANK_ANSWER_S_MAX = 5.0  # so long a payer waits for its decision
 
 assert STATEMENT_WAIT_S > STATEMENT_TIMEOUT_S, "the server must give up before the client does"
 assert TWIN_WAIT_S_MAX > STATEMENT_WAIT_S + QUEUE_WAIT_S_MAX, "a twin outlasts what it waits for"

@@ -59,7 +59,12 @@ class Participant:
     @property
     def options(self) -> tuple[object, ...]:
         """How a simulation is told who it is and whom it believes."""
-        return ("--key", self.key_file, "--keyid", self.key.key_id, "--jwks", self.jwks)
+        return (*self.identity, "--jwks", self.jwks)
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """Who it is."""
+        return ("--key", self.key_file, "--keyid", self.key.key_id)
 
 
 def participant(folder: Path, name: str = "red-bank") -> Participant:

@@ -28,9 +28,9 @@ LINES = (
     "app",
     "loops worker jobs receiver delivery",
     "supervisor admin_port serving",
-    "terminal demo_city demo_traffic demo_table demo simulate",
+    "terminal demo_city demo_traffic demo_table demo simulate conformance",
     "cli_operator cli_participants cli_accounts cli_events cli_receipts cli_serve cli_demo",
-    "cli_status cli_trace cli_simulate cli",
+    "cli_status cli_trace cli_simulate cli_conformance cli",
     "__main__",
 )
 ORDER = " ".join(LINES).split()
