@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from switch import limits, signature
 from switch.clock import SYSTEM_CLOCK
+from switch.components import RequestParts
 from switch.conformance.bank import TrialAccount
 from switch.conformance.forgeries import FORGERIES
 from switch.conformance.report import Result
@@ -237,7 +238,7 @@ def _is(asked: Asked | Problem, name: str) -> bool:
 async def read(request: web.Request) -> Asked:
     """A request as it came, unverified."""
     bound = signature.bind_request(
-        signature.RequestParts(
+        RequestParts(
             method="POST",
             scheme="http",
             authority=request.headers["Host"],
@@ -270,7 +271,7 @@ def no_bound(patch: Patch) -> None:
     def unbounded(**_: object) -> web.Application:
         return application(client_max_size=2**30)
 
-    patch.setattr(server_module.web, "Application", unbounded)
+    patch.setattr(web, "Application", unbounded)
 
 
 DOORS: dict[str, tuple[Callable[[Patch], None], set[str]]] = {
