@@ -7,11 +7,14 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import msgspec
 import typer
 
 from switch import config, limits, terminal
 from switch.cli_operator import Currency
 from switch.cli_serve import Host
+from switch.clock import SYSTEM_CLOCK
+from switch.errors import SwitchError
 from switch.simulate.knobs import BankKnobs, Knobs
 from switch.simulate.setting import Setting
 from switch.terminal import AsJson, option
@@ -236,6 +239,37 @@ def simulate_merchant(
         as_json=as_json,
     )
     _run(run_merchant(setting, knobs, url, manners))
+
+
+@simulate_app.command("reconcile")
+def simulate_reconcile(
+    log: Annotated[Path, option("--log", help="The book of a simulated bank.")],
+    url: Url,
+    key: KeyFile,
+    key_id: KeyId,
+    as_json: AsJson = False,
+) -> None:
+    """Compare a bank's book with what the switch says of each payment of its accounts."""
+    from switch.client import Client, ClientError
+    from switch.simulate.journal import read_lines
+    from switch.simulate.positions import add_up
+    from switch.simulate.reconcile import Comparison, reconcile
+
+    async def work() -> Comparison:
+        async with Client(url, key_id=key_id, key=key) as client:
+            try:
+                return await reconcile(client, add_up(read_lines(log)), SYSTEM_CLOCK.now())
+            except ClientError as error:
+                raise SwitchError(f"the switch could not be asked: {error}") from error
+
+    found = terminal.run(work())
+    columns = ("payment", "account", "what", "at_bank", "at_switch")
+    text = terminal.table([msgspec.to_builtins(one) for one in found.differences], columns=columns)
+    if not found.differences:
+        text = f"{found.compared} payments agree, {found.waiting} wait to be decided"
+    terminal.show(msgspec.to_builtins(found), as_json=as_json, text=text)
+    if found.differences:
+        terminal.fail(f"the book and the switch differ in {len(found.differences)} amounts")
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:
