@@ -20,6 +20,7 @@ class Sender:
     def __init__(self) -> None:
         self._figures = Figures()
         self._left_out = 0
+        self._last_error: str | None = None
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def run(self, per_second: float, send: Callable[[], Awaitable[None]]) -> None:
@@ -41,8 +42,9 @@ class Sender:
         began_at_s = SYSTEM_CLOCK.monotonic_s()
         try:
             decided = await asked
-        except ClientError:
+        except ClientError as error:
             self._figures.unanswered += 1
+            self._last_error = str(error)
             return None
         self._figures.latencies_s.append(SYSTEM_CLOCK.monotonic_s() - began_at_s)
         self._figures.outcomes[f"{decided.type} {decided.reason or decided.status}"] += 1
@@ -56,6 +58,7 @@ class Sender:
             "sent_per_s": round(figures.per_second, 1),
             "outcomes": dict(figures.outcomes),
             "unanswered": figures.unanswered,
+            "last_error": self._last_error,
             "left_out": self._left_out,
             "latency_ms_p50": round(figures.latency_ms(0.5), 1),
             "latency_ms_p99": round(figures.latency_ms(0.99), 1),

@@ -8,17 +8,44 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 import msgspec
+from msgspec import Struct
 
 from switch.clock import Clock, rfc3339
 from switch.digest import digest_field
 from switch.errors import Problem
-from switch.message import Event, decode
+from switch.message import Id, decode
 from switch.reply import Answer, document
 from switch.simulate.door import Asked
 from switch.simulate.journal import Journal, Line
 from switch.simulate.knobs import Knobs, changed
 
-_EVENT = msgspec.json.Decoder(Event)
+
+class Told(Struct, frozen=True, kw_only=True):
+    """What a participant needs to know of an event; the rest may change and is passed over."""
+
+    type: str
+    payment: "ToldPayment | None" = None
+    step: "ToldStep | None" = None
+
+
+class ToldPayment(Struct, frozen=True, kw_only=True):
+    """A payment that was decided."""
+
+    id: Id
+    amount: int | None = None
+    currency: str | None = None
+
+
+class ToldStep(Struct, frozen=True, kw_only=True):
+    """A step of a payment, its parent."""
+
+    parent: Id
+    amount: int | None = None
+    currency: str | None = None
+    final: bool | None = None
+
+
+_EVENT = msgspec.json.Decoder(Told)
 TAKEN = document({"status": "taken"})
 
 

@@ -93,9 +93,9 @@ class Server:
         application = web.Application(client_max_size=limits.BODY_BYTES_MAX)
         for path in self._room.paths:
             application.router.add_post(path, self._serve)
-        application.router.add_get("/knobs", _for_this_machine(self._show_knobs))
-        application.router.add_put("/knobs", _for_this_machine(self._turn_knobs))
-        application.router.add_get("/figures", _for_this_machine(self._show_figures))
+        application.router.add_get("/knobs", for_this_machine(self._show_knobs))
+        application.router.add_put("/knobs", for_this_machine(self._turn_knobs))
+        application.router.add_get("/figures", for_this_machine(self._show_figures))
         runner = web.AppRunner(
             application,
             access_log=None,
@@ -209,7 +209,7 @@ def _with_another_amount(answer: Answer) -> Answer:
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
-def _for_this_machine(handler: Handler) -> Handler:
+def for_this_machine(handler: Handler) -> Handler:
     """Hide a handler from whoever calls over a network."""
 
     async def handle(request: web.Request) -> web.Response:

@@ -11,17 +11,21 @@ from pathlib import Path
 import msgspec
 import pytest
 import pytest_asyncio
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 
 from switch import keyfile
 from switch.callback import NoReply, Reply
 from switch.clock import SYSTEM_CLOCK, rfc3339
 from switch.signature import signing_key
 from switch.simulate.positions import Position, add_up
+from switch.simulate.server import for_this_machine
 from tests.integration.running import switch, until
 from tests.integration.simulated import (
     CURRENCY,
     PAYER,
     Participant,
+    Simulated,
     Teller,
     authorization,
     credit,
@@ -207,6 +211,16 @@ async def test_a_bank_is_made_silent_and_brought_back(
         status, said = await asking.decided(bank.url, "authorizations", asked)
         assert (status, said["decision"]) == (200 if acts_first else 201, "approved")
         assert len(bank.lines) == 1
+        await bank.turn(**{knob: 1})
+        hanging = asyncio.create_task(asking.ask(bank.url, "authorizations", authorization()))
+        await until(lambda: _silences(bank, 2), "one more got no answer")
+        assert await bank.end() == 0, "whoever hangs holds up no end"
+        assert isinstance(await hanging, NoReply)
+
+
+async def _silences(bank: Simulated, count: int) -> bool:
+    figures = await bank.figures()
+    return bool(figures.get("hung", 0) + figures.get("dropped", 0) >= count)
 
 
 async def test_a_bank_lies_when_told(who: Participant, log: Path, asking: Teller) -> None:
@@ -267,6 +281,23 @@ async def test_knobs_that_are_none_are_refused(who: Participant, log: Path) -> N
         async with bank.session.get(f"{bank.url}/knobs") as answer:
             knobs = await answer.json()
         assert (knobs["hang"], knobs["lie"]) == (0, None)
+
+
+@pytest.mark.parametrize(
+    ("caller", "is_heard"), [("127.0.0.1", True), ("::1", True), ("10.0.0.1", False)]
+)
+async def test_knobs_are_for_this_machine(caller: str, is_heard: bool) -> None:
+    """Over a network they are not there."""
+
+    async def show(_: web.Request) -> web.Response:
+        return web.Response()
+
+    request = make_mocked_request("GET", "/knobs").clone(remote=caller)
+    if is_heard:
+        assert (await for_this_machine(show)(request)).status == 200
+    else:
+        with pytest.raises(web.HTTPNotFound):
+            await for_this_machine(show)(request)
 
 
 async def test_a_new_key_of_the_switch_is_found(
