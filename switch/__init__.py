@@ -8,8 +8,8 @@ The way of one payment: `connection` and `endpoint` (HTTP), `authorize` (the pag
 Beside it: `accounts`, `lookups`, `timeline` and `reads` (what participants ask), `receipts`,
 `receipt` and `jws` (a decision that anyone can prove), `keys`, `key_message`, `key_ledger`,
 `introduction` and `key_uses` (the keys participants sign with), `requests` (what endpoints share),
-`public` (what needs no signature), `openapi` and `examples`, `budget` (how much one sender may
-take), `service` and `services/` (where the city plugs in).
+`public` (what needs no signature), `openapi`, `participant_openapi` and `examples`, `budget` (how
+much one sender may take), `service` and `services/` (where the city plugs in).
 
 What it stands on: `limits`, `clock`, `errors`, `currencies`, `config`, `log`, `metrics`, `keyfile`,
 `traceparent`, `switch_keys`, `queries`, `db`, `migrate`; the embedded database: `embedded`,
@@ -23,7 +23,8 @@ Processes: `app` (one worker, wired), `worker`, `loops`, `jobs`, `supervisor`, `
 `serving`, `admin_port`; the operator: `admin`, `cli` and its parts, `demo` and its parts,
 `terminal`.
 
-The other side of the wire: `signing`, `exchange`, `answers`, `batch_exchange`, `client`.
+The other side of the wire: `signing`, `exchange`, `answers`, `batch_exchange`, `client`;
+participants' own servers: `simulate/`, and `conformance/`, which tries them.
 """
 
 __version__ = "0.1.0"

@@ -2,8 +2,8 @@
 
 A command gathers its options, calls what does the work, and prints the result. The families have
 files of their own: `cli_serve`, `cli_demo`, `cli_participants`, `cli_accounts`,
-`cli_receipts`. Usage errors and
-refusals are one line on standard error.
+`cli_receipts`, `cli_simulate`, `cli_conformance`. Usage errors and refusals are one line on
+standard error.
 """
 
 import importlib.metadata
@@ -15,12 +15,14 @@ import typer
 
 from switch import admin, migrate, terminal
 from switch.cli_accounts import account_app, issue, redeem, reverse, tier_app
+from switch.cli_conformance import conformance
 from switch.cli_demo import demo, pay
 from switch.cli_events import event_app
 from switch.cli_operator import AdminDatabaseUrl, DataDir, access, act
 from switch.cli_participants import key_app, participant_app
 from switch.cli_receipts import receipt_app
 from switch.cli_serve import KeyValidityMax, TimeZone, serve
+from switch.cli_simulate import simulate_app
 from switch.cli_status import status
 from switch.cli_trace import trace
 from switch.errors import SwitchError
@@ -38,6 +40,7 @@ app.add_typer(tier_app, name="tier")
 app.add_typer(account_app, name="account")
 app.add_typer(receipt_app, name="receipt")
 app.add_typer(event_app, name="event")
+app.add_typer(simulate_app, name="simulate")
 app.command()(serve)
 app.command()(demo)
 app.command()(pay)
@@ -46,6 +49,7 @@ app.command()(issue)
 app.command()(redeem)
 app.command()(reverse)
 app.command()(trace)
+app.command()(conformance)
 
 
 def main() -> None:

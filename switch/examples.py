@@ -225,6 +225,57 @@ ENTRY: dict[str, Any] = {
     "posted_at": "2026-11-01T08:00:00.000000Z",
 }
 
+# What a bank is asked about an account of its own, and what it answers.
+AUTHORIZATION: dict[str, Any] = {
+    "payment": _PAYMENT_ID,
+    "type": "purchase",
+    "account": _WALLET,
+    "account_reference": "6222-0017",
+    "payee": _SHOP,
+    "amount": 1250,
+    "currency": "CNY",
+    "capture": False,
+    "hold_expires_at": "2026-11-08T08:00:00.000000Z",
+    "reference": "order-4711",
+    "payee_reference": None,
+    "description": "Two coffees",
+    "created_at": "2026-11-01T08:00:00.000000Z",
+    "deadline": "2026-11-01T08:00:30.000000Z",
+}
+
+CREDIT: dict[str, Any] = {
+    "payment": "0192f0c3-9d11-7a52-8c5e-2b7a6d1f4c04",
+    "parent": _PAYMENT_ID,
+    "type": "refund",
+    "account": _WALLET,
+    "account_reference": "6222-0017",
+    "payer": _SHOP,
+    "amount": 250,
+    "currency": "CNY",
+    "reference": None,
+    "payee_reference": None,
+    "description": None,
+    "created_at": "2026-11-01T08:10:00.000000Z",
+}
+
+REVERSAL: dict[str, Any] = {
+    "payment": _PAYMENT_ID,
+    "account": _WALLET,
+    "account_reference": "6222-0017",
+    "amount": 1250,
+    "currency": "CNY",
+    "reason": "issuer_timeout",
+    "created_at": "2026-11-01T08:00:30.000000Z",
+}
+
+BANK_ANSWER: dict[str, Any] = {
+    "payment": _PAYMENT_ID,
+    "decision": "approved",
+    "amount": 1250,
+    "currency": "CNY",
+    "reason": None,
+}
+
 # The receipt of the payment above, as `switch.example.org` issues it with `switch/2026-11` of
 # docs/INTEGRATING.md.
 RECEIPT = (

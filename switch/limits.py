@@ -213,6 +213,22 @@ CLIENT_KEYS_REFETCH_S = 10.0  # between two look-ups of the switch's published k
 CLIENT_CONNECTIONS_MAX = 64
 CLIENT_ANSWER_BYTES_MAX = 4 * 1024 * 1024  # a full page of entries has 150 KiB
 
+# Participants' servers that are simulated, or tried.
+SIMULATED_LATENCY_MS_MAX = 600_000  # whoever waits has given up long before
+SIMULATED_RATE_MAX = 1_000.0  # messages a second that one simulated participant sends
+SIMULATED_RATE = 5.0  # unless told: a person can follow it
+SIMULATED_IN_FLIGHT_MAX = 64  # messages under way at a time; what is more is left out
+SIMULATED_TODO_MAX = 10_000  # payments that a merchant remembers to see to; the latest are left out
+SIMULATED_WALLETS = 20  # that a simulated wallet provider opens, unless told
+SIMULATED_WALLETS_MAX = 100_000
+SIMULATED_LOOK_S = 1.0  # between two lines that tell how it goes
+CONFORMANCE_ATTEMPTS_MAX = 3  # of one request, where the switch would ask again
+CONFORMANCE_PAUSE_S = 0.2  # between two of them
+CONFORMANCE_TWINS = 8  # of one request, side by side
+CONFORMANCE_QUOTED_BYTES = 200  # of an answer, in a report
+CONFORMANCE_DEADLINE_S = 30  # of what a bank is asked, as the switch does
+CONFORMANCE_BANK_ANSWER_S_MAX = 5.0  # so long a payer waits for its decision
+
 assert STATEMENT_WAIT_S > STATEMENT_TIMEOUT_S, "the server must give up before the client does"
 assert TWIN_WAIT_S_MAX > STATEMENT_WAIT_S + QUEUE_WAIT_S_MAX, "a twin outlasts what it waits for"
 assert LANE_QUEUE_MAX >= BATCH_SIZE_MAX, "a queue holds at least one full batch"

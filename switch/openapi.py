@@ -88,9 +88,9 @@ def openapi_document(endpoints: Sequence[Endpoint], *, version: str) -> dict[str
         "webhooks": {"event": {"post": _PUSH}},
         "components": {
             "schemas": schemas,
-            "parameters": {"IdempotencyKey": _IDEMPOTENCY_KEY, "Traceparent": _TRACEPARENT},
-            "headers": _HEADERS,
-            "securitySchemes": {"message_signature": _SIGNATURE_SCHEME},
+            "parameters": {"IdempotencyKey": IDEMPOTENCY_KEY, "Traceparent": _TRACEPARENT},
+            "headers": HEADERS,
+            "securitySchemes": {"message_signature": SIGNATURE_SCHEME},
         },
         "x-problems": {
             name: {"status": status, "title": title} for name, (status, title) in PROBLEMS.items()
@@ -289,7 +289,7 @@ _PATH_NAME = {
     "description": "The half of a key id behind the slash",
     "schema": {"type": "string", "pattern": KEY_NAME_PATTERN},
 }
-_IDEMPOTENCY_KEY = {
+IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": True,
@@ -328,7 +328,7 @@ _SIGNED_HEADERS = {
 _REPLAYED_HEADER = {
     "Idempotent-Replayed": {"$ref": "#/components/headers/IdempotentReplayed"},
 }
-_HEADERS = {
+HEADERS = {
     "ContentDigest": {"description": "RFC 9530", "schema": {"type": "string"}},
     "SignatureInput": {"description": "RFC 9421", "schema": {"type": "string"}},
     "Signature": {"description": "RFC 9421, Ed25519", "schema": {"type": "string"}},
@@ -342,7 +342,7 @@ _HEADERS = {
     },
     "RetryAfter": {"description": "Seconds to wait", "schema": {"type": "integer", "minimum": 1}},
 }
-_SIGNATURE_SCHEME = {
+SIGNATURE_SCHEME = {
     "type": "apiKey",
     "in": "header",
     "name": "Signature",

@@ -11,6 +11,7 @@ from switch import __version__, limits
 from switch.admission import Handler, Request
 from switch.keyfile import jwks_document
 from switch.openapi import openapi_document
+from switch.participant_openapi import participant_openapi_document
 from switch.participants import Participants
 from switch.reply import Answer, document
 from switch.service import Endpoint
@@ -38,6 +39,7 @@ class Public:
         self._participants = participants
         self._waiting_for = waiting_for
         self._openapi = Answer(503, b"")
+        self._participant_openapi = document(participant_openapi_document(version=__version__))
 
     async def live(self, request: Request) -> Answer:
         """This process answers."""
@@ -59,6 +61,10 @@ class Public:
     async def openapi(self, request: Request) -> Answer:
         """The OpenAPI document."""
         return self._openapi
+
+    async def participant_openapi(self, request: Request) -> Answer:
+        """The OpenAPI document of what participants serve."""
+        return self._participant_openapi
 
     def describe(self, endpoints: Sequence[Endpoint]) -> None:
         """Make the OpenAPI document of all endpoints, once, before the first request."""
@@ -85,6 +91,12 @@ class Public:
                 "application/jwk-set+json",
             ),
             _public("/openapi.json", "openapi", "This document", self.openapi),
+            _public(
+                "/openapi-participant.json",
+                "openapi_participant",
+                "What a participant's own server answers when the switch calls it",
+                self.participant_openapi,
+            ),
             *(_page(path, *source) for path, source in _PAGES.items()),
         )
 

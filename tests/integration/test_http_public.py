@@ -74,6 +74,15 @@ async def test_every_example_is_what_its_schema_says(town: Town) -> None:
     assert checked > len(document["paths"])
 
 
+async def test_what_participants_serve_is_described_too(town: Town) -> None:
+    """OpenAPI 3.1 of a bank's endpoints and of the callback, beside the switch's own."""
+    reply = await town.raw("GET", "/openapi-participant.json")
+    assert (reply.status, reply.headers["Content-Type"]) == (200, "application/json")
+    openapi_spec_validator.validate(reply.json)
+    assert reply.json["openapi"].startswith("3.1.")
+    assert set(reply.json["paths"]) == {"/authorizations", "/credits", "/reversals", "/events"}
+
+
 def broken_rules(document: dict[str, Any], schema: dict[str, Any], value: Any) -> list[str]:
     """What is wrong with a value, by a schema of the document."""
     whole = schema | {"components": document["components"]}

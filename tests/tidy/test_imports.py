@@ -20,7 +20,7 @@ LINES = (
     "lane",
     "router",
     "authorize batch steps accounts keys lookups receipts events",
-    "openapi public",
+    "openapi participant_openapi public",
     "endpoint connection",
     "services",
     "exchange answers batch_exchange client",
@@ -28,9 +28,9 @@ LINES = (
     "app",
     "loops worker jobs receiver delivery",
     "supervisor admin_port serving",
-    "terminal demo_city demo_traffic demo_table demo",
+    "terminal demo_city demo_traffic demo_table demo simulate conformance",
     "cli_operator cli_participants cli_accounts cli_events cli_receipts cli_serve cli_demo",
-    "cli_status cli_trace cli",
+    "cli_status cli_trace cli_simulate cli_conformance cli",
     "__main__",
 )
 ORDER = " ".join(LINES).split()

@@ -1,0 +1,62 @@
+"""What a participant serves, as described: every example is what it is an example of."""
+
+import json
+from typing import Any
+
+import msgspec
+import openapi_spec_validator
+import pytest
+from jsonschema import Draft202012Validator
+
+from switch.bank_message import DECISIONS, Authorization, BankPath, Credit, Reversal, decode_answer
+from switch.message import Event
+from switch.participant_openapi import participant_openapi_document
+
+DOCUMENT = participant_openapi_document(version="1")
+REQUESTS: dict[str, Any] = {
+    "/authorizations": Authorization,
+    "/credits": Credit,
+    "/reversals": Reversal,
+    "/events": Event,
+}
+
+
+def broken_rules(schema: dict[str, Any], value: Any) -> list[str]:
+    """What is wrong with a value, by a schema of the document."""
+    whole = schema | {"components": DOCUMENT["components"]}
+    return [error.message for error in Draft202012Validator(whole).iter_errors(value)]
+
+
+def test_the_document_is_valid_and_complete() -> None:
+    """OpenAPI 3.1, and each path that the switch calls."""
+    openapi_spec_validator.validate(DOCUMENT)
+    assert set(DOCUMENT["paths"]) == set(REQUESTS)
+
+
+@pytest.mark.parametrize("path", sorted(REQUESTS))
+def test_a_request_is_described_by_an_example_of_it(path: str) -> None:
+    """It fits the schema, and the type that the switch encodes."""
+    content = DOCUMENT["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+    assert not broken_rules(content["schema"], content["example"])
+    msgspec.json.decode(json.dumps(content["example"]), type=REQUESTS[path])
+    without = {name: value for name, value in content["example"].items() if name != "id"}
+    without.pop("payment")
+    assert broken_rules(content["schema"], without)
+
+
+@pytest.mark.parametrize("path", sorted(DECISIONS))
+def test_an_answer_is_described_by_every_decision(path: BankPath) -> None:
+    """Each decision of an endpoint has an example that the switch reads; no other fits."""
+    operation = DOCUMENT["paths"][f"/{path}"]["post"]
+    for status in ("200", "201"):
+        content = operation["responses"][status]["content"]["application/json"]
+        assert set(content["examples"]) == set(DECISIONS[path])
+        for decision, example in content["examples"].items():
+            assert not broken_rules(content["schema"], example["value"])
+            answer = decode_answer(json.dumps(example["value"]).encode())
+            assert answer is not None
+            assert answer.decision == decision
+            asked = operation["requestBody"]["content"]["application/json"]["example"]
+            assert (answer.payment, answer.amount) == (asked["payment"], asked["amount"])
+            wrong = example["value"] | {"decision": "held"}
+            assert broken_rules(content["schema"], wrong)
