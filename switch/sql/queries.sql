@@ -122,7 +122,7 @@ SELECT waiting, dead FROM ledger.read_delivery_backlog();
 SELECT ledger.prune_deliveries($1::integer, $2::integer);
 
 -- name: find_decided
-SELECT * FROM ledger.find_decided($1::uuid[]);
+SELECT id FROM ledger.find_decided($1::uuid[]) AS id;
 
 -- name: start_bank_calls
 SELECT * FROM ledger.start_bank_calls($1::integer, $2::interval, $3::integer, $4::integer[],
