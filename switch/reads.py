@@ -380,7 +380,14 @@ async def read_timeline(
     told = await fetch("read_told", participant_no, ids, limits.TIMELINE_RUNS_MAX)
     whole = shown[0]["parent"] or shown[0]["id"]
     return Timeline(
-        payment=str(whole), is_complete=len(trail) <= count, entries=entries(shown, told)
+        payment=str(whole),
+        is_complete=len(trail) <= count,
+        entries=entries(
+            shown,
+            told=told,
+            asked=await fetch("read_asked", participant_no, ids),
+            pushed=await fetch("read_pushed", participant_no, whole),
+        ),
     )
 
 

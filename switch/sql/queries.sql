@@ -87,6 +87,12 @@ SELECT * FROM ledger.read_trail($1::integer, $2::uuid, $3::integer);
 SELECT participant, no, kind, subject, sequenced_at
   FROM ledger.read_told($1::integer, $2::uuid[], $3::integer);
 
+-- name: read_asked
+SELECT * FROM ledger.read_asked($1::integer, $2::uuid[]);
+
+-- name: read_pushed
+SELECT * FROM ledger.read_pushed($1::integer, $2::uuid);
+
 -- name: read_events
 SELECT no, kind, subject, happened_at FROM ledger.read_events($1::integer, $2::bigint, $3::integer);
 

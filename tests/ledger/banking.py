@@ -90,12 +90,18 @@ class Banking:
         }
 
     async def answer(
-        self, payment: Payment | Step, kind: int, decision: str | None, wait_s: float = 0
+        self,
+        payment: Payment | Step,
+        kind: int,
+        decision: str | None,
+        *,
+        wait_s: float = 0,
+        result: str | None = None,
     ) -> int:
         """What a call came to, None for nothing; how many payments were decided by it."""
         count: int = await self._jobs.fetchval(
             QUERIES["settle_bank_calls"],
-            [UUID(payment.id)], [kind], [decision], [None], [timedelta(seconds=wait_s)],
+            [UUID(payment.id)], [kind], [decision], [result], [timedelta(seconds=wait_s)],
         )  # fmt: skip
         return count
 
