@@ -15,7 +15,7 @@ What it stands on: `limits`, `clock`, `errors`, `currencies`, `config`, `log`, `
 `traceparent`, `switch_keys`, `queries`, `db`, `migrate`; the embedded database: `embedded`,
 `keeper`, `cluster`, `binaries`.
 
-Banks that hold the money themselves: `bank_message`.
+Banks that hold the money themselves: `bank_message`, `pending` (callers that wait for one).
 
 Pushing events: `delivery`, `receiver`, `deliveries`, `callback` (calls participants' servers).
 

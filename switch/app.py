@@ -26,6 +26,7 @@ from switch.lane import Decide, Lane, LedgerLink
 from switch.lookups import Lookups
 from switch.metrics import WorkerMetrics
 from switch.participants import Participants
+from switch.pending import Pending
 from switch.public import Public
 from switch.reads import Reads
 from switch.receipts import Receipts
@@ -74,6 +75,7 @@ class App:
             config.database_url, application_name="switch reads", size=config.read_connections_max
         )
         self._reads = Reads(self._read_pool)
+        self._pending = Pending(reads=self._reads, wait_s=config.bank_wait_s)
         self._key_uses = KeyUses(reads=self._reads, interval_s=config.key_uses_interval_s)
         self._admission = Admission(
             participants=self.participants,
@@ -136,6 +138,7 @@ class App:
             self._server.drain()
             self._admission.drain()
             self._router.drain()
+            self._pending.drain()
             if self._events is not None:
                 self._events.drain()
             await self._answer_accepted()
@@ -191,12 +194,18 @@ class App:
         reads = self._reads
         admission, clock, metrics = self._admission, self._clock, self.metrics
         authorize = Authorize(
-            admission=admission, router=self._router, reads=reads, clock=clock, metrics=metrics
+            admission=admission,
+            router=self._router,
+            pending=self._pending,
+            reads=reads,
+            clock=clock,
+            metrics=metrics,
         )
         batches = Batches(
             admission=admission,
             authorize=authorize,
             router=self._router,
+            pending=self._pending,
             reads=reads,
             in_flight=self._batches,
             clock=clock,
@@ -204,7 +213,12 @@ class App:
         )
         accounts = Accounts(admission=admission, reads=reads, clock=clock, metrics=metrics)
         steps = Steps(
-            admission=admission, router=self._router, reads=reads, clock=clock, metrics=metrics
+            admission=admission,
+            router=self._router,
+            pending=self._pending,
+            reads=reads,
+            clock=clock,
+            metrics=metrics,
         )
         keys = Keys(
             admission=admission,
@@ -257,6 +271,7 @@ class App:
         while True:
             metrics.queue_messages.set(self._router.waiting_count)
             metrics.in_flight_messages.set(self.payments_in_flight)
+            metrics.pending_messages.set(self._pending.total)
             metrics.connections.set(len(server.connections))
             metrics.snapshot_age_seconds.set(self.participants.age_s)
             metrics.flush()

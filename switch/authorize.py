@@ -5,6 +5,7 @@ idempotency key                 signature    under which name the decision is ke
 standing                        here         a suspended participant may repeat, not begin
 JSON and schema                 message      a message that is malformed spends no key
 decision                        router       lane, ledger: stored key, then outcomes in order
+bank                            pending      where one decides: some seconds for its decision
 answer                          reply        the decision's bytes, signed
 """
 
@@ -16,9 +17,16 @@ from switch.errors import LedgerUnavailable, Problem
 from switch.ledger import Disposition, Order, Verdict, new_id
 from switch.message import Payment, PaymentRequest, decode_payment
 from switch.metrics import WorkerMetrics
+from switch.pending import Pending
 from switch.reads import Reads
 from switch.reply import Answer, decided, refused
-from switch.requests import KEY_REUSED, query_refusal, standing
+from switch.requests import (
+    KEY_REUSED,
+    PENDING_ANSWER,
+    count_decision,
+    query_refusal,
+    standing,
+)
 from switch.router import Router
 from switch.service import Endpoint
 from switch.signature import parse_idempotency_key
@@ -32,12 +40,14 @@ class Authorize:
         *,
         admission: Admission,
         router: Router,
+        pending: Pending,
         reads: Reads,
         clock: Clock,
         metrics: WorkerMetrics,
     ) -> None:
         self._admission = admission
         self._router = router
+        self._pending = pending
         self._reads = reads
         self._clock = clock
         self._metrics = metrics
@@ -48,11 +58,15 @@ class Authorize:
         caller = await self._admission.admit(request)
         if isinstance(caller, Problem):
             return refused(caller)
-        answer = self._admission.seal(caller, await self._decide(caller))
+        verdict = await self._decide(caller)
+        # How long a bank takes is its own matter.
         self._metrics.payment_seconds.observe(self._clock.monotonic_s() - started_s)
-        return answer
+        if isinstance(verdict, Problem):
+            return self._admission.seal(caller, verdict)
+        settled = await self._pending.settle(caller.participant.number, verdict)
+        return self._admission.seal(caller, self.answer(settled))
 
-    async def _decide(self, caller: Caller) -> Answer | Problem:
+    async def _decide(self, caller: Caller) -> Verdict | Problem:
         key = parse_idempotency_key(caller.bound.idempotency_key)
         if isinstance(key, Problem):
             return key
@@ -70,10 +84,7 @@ class Authorize:
         if isinstance(payment, Problem):
             return payment
         order = self.order(caller, key, caller.digest, payment)
-        verdict = await self._router.decide(order)
-        if isinstance(verdict, Problem):
-            return verdict
-        return self.answer(verdict)
+        return await self._router.decide(order)
 
     def order(self, caller: Caller, key: str, digest: bytes, payment: PaymentRequest) -> Order:
         """What the ledger is asked to decide: all that a caller has sent, or a payment of it."""
@@ -94,12 +105,8 @@ class Authorize:
             assert verdict.disposition is Disposition.KEY_REUSED, "a decision has its payment"
             return KEY_REUSED
         is_repeat = verdict.disposition is Disposition.REPEATED
-        answer = decided(verdict.payment, replayed=is_repeat, answer_version=verdict.answer_version)
-        if is_repeat:
-            self._metrics.replays.add(("payment",))
-        else:
-            self._metrics.decisions.add((verdict.payment.reason or "approved",))
-        return answer
+        count_decision(self._metrics, verdict.payment, is_repeat=is_repeat)
+        return decided(verdict.payment, replayed=is_repeat, answer_version=verdict.answer_version)
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         """What this room answers."""
@@ -113,11 +120,13 @@ class Authorize:
                 answers={
                     201: "The decision, made now",
                     200: "The stored decision, byte for byte; `Idempotent-Replayed: true`",
+                    202: PENDING_ANSWER,
                 },
                 problems=("participant-suspended", "in-progress", "outcome-unknown"),
                 request=PaymentRequest,
                 request_example=examples.PAYMENT_REQUEST,
                 response=Payment,
                 response_example=examples.PAYMENT,
+                pending_example=examples.PENDING_PAYMENT,
             ),
         )

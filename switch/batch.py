@@ -9,6 +9,9 @@ payer are decided in the order of the batch. The window keeps a batch from takin
 others send meanwhile stands between two windows. When a payment is refused undecided for want of
 room or of a ledger, what follows it from the same payer is not sent any more, so whoever sends the
 refused ones again keeps their order.
+
+What banks have to decide is waited for at the end, all of it together; meanwhile the batch keeps
+its room, so only some of those that are taken on may wait.
 """
 
 import asyncio
@@ -36,6 +39,7 @@ from switch.ledger import Disposition, Order, Verdict
 from switch.message import decode_payment
 from switch.metrics import WorkerMetrics
 from switch.outcome import Outcome
+from switch.pending import Pending
 from switch.reads import Reads
 from switch.reply import Answer, document, refused
 from switch.requests import SUSPENDED, claimed, query_refusal
@@ -165,6 +169,7 @@ class Batches:
         admission: Admission,
         authorize: Authorize,
         router: Router,
+        pending: Pending,
         reads: Reads,
         in_flight: InFlight,
         clock: Clock,
@@ -173,8 +178,12 @@ class Batches:
         self._admission = admission
         self._authorize = authorize
         self._router = router
+        self._pending = pending
         self._reads = reads
         self._in_flight = in_flight
+        self._waiting = InFlight(
+            total_max=limits.BATCHES_WAITING_MAX, each_max=limits.PARTICIPANT_BATCHES_WAITING_MAX
+        )
         self._clock = clock
         self._metrics = metrics
 
@@ -198,12 +207,23 @@ class Batches:
             router=self._router,
             clock=self._clock,
         )
-        results = await course.run()
+        results = await self._settled(caller.participant.number, await course.run())
         answers = [
             self._answer(payment.key, result)
             for payment, result in zip(payments, results, strict=True)
         ]
         return document(BatchAnswer(answers=answers))
+
+    async def _settled(
+        self, participant_no: int, results: list[Verdict | Problem]
+    ) -> list[Verdict | Problem]:
+        """The results, with what banks decide in time, when there is room to wait for it."""
+        if self._waiting.enter(participant_no) is not None:
+            return results
+        try:
+            return await self._pending.settle_all(participant_no, results)
+        finally:
+            self._waiting.leave(participant_no)
 
     def _answer(self, key: str, result: Verdict | Problem) -> BatchItemAnswer:
         said = result if isinstance(result, Problem) else self._authorize.answer(result)

@@ -98,6 +98,15 @@ DeliverySeconds = Annotated[
     float,
     option("--delivery-seconds", help="How long an event is tried before it is dead.", min=1.0),
 ]
+BankWait = Annotated[
+    float,
+    option(
+        "--bank-wait-s",
+        help="How long a caller waits for a bank before it is told `pending`, seconds.",
+        min=0.0,
+        max=limits.BANK_WAIT_S_MAX,
+    ),
+]
 SignatureAge = Annotated[
     int, option("--signature-age", help="How old a signature may be, seconds.", min=1)
 ]
@@ -132,6 +141,7 @@ def serve(
     event_retention_days: EventRetention = limits.EVENT_RETENTION_D,
     callback_allow: CallbackAllow = None,
     delivery_seconds: DeliverySeconds = limits.DELIVERY_S_MAX,
+    bank_wait_s: BankWait = limits.BANK_WAIT_S,
     signature_age: SignatureAge = limits.SIGNATURE_AGE_S_MAX,
     signature_ahead: SignatureAhead = limits.SIGNATURE_AHEAD_S_MAX,
     log_level: LogLevel = "info",
@@ -162,6 +172,7 @@ def serve(
         event_retention_d=event_retention_days,
         callback_allow=tuple(callback_allow or ()),
         delivery_s_max=delivery_seconds,
+        bank_wait_s=bank_wait_s,
         signature_age_s_max=signature_age,
         signature_ahead_s_max=signature_ahead,
         log_level=log_level,

@@ -40,7 +40,7 @@ def trace(
 
 
 def _messages(timeline: Timeline) -> int:
-    return sum(entry.what == "decided" for entry in timeline.entries)
+    return len({entry.id for entry in timeline.entries})
 
 
 def _row(entry: TimelineEntry) -> dict[str, Any]:

@@ -46,6 +46,9 @@ class Config:
     read_connections_max: int = limits.READ_CONNECTIONS_MAX
     connections_max: int = limits.WORKER_CONNECTIONS_MAX
 
+    # How long a caller waits for a bank's decision before it is told that there is none so far.
+    bank_wait_s: float = limits.BANK_WAIT_S
+
     # How old a signature may be, and how far ahead its clock.
     signature_age_s_max: int = limits.SIGNATURE_AGE_S_MAX
     signature_ahead_s_max: int = limits.SIGNATURE_AHEAD_S_MAX

@@ -86,6 +86,10 @@ STEPS: dict[str, dict[str, Any]] = {
     | {"type": "refund", "payer": _SHOP, "payee": _WALLET, "amount": 250, "final": None},
 }
 
+# What a bank has to decide, and has not decided yet.
+PENDING_PAYMENT: dict[str, Any] = PAYMENT | {"status": "pending", "amount_captured": 0}
+PENDING_REFUND: dict[str, Any] = STEPS["refund"] | {"status": "pending"}
+
 EVENT_PAGE: dict[str, Any] = {
     "data": [
         {

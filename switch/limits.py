@@ -97,6 +97,13 @@ EVENT_WAIT_S_MAX = 30  # a caller may wait this long for the next event
 EVENT_LOOK_S = 0.2  # how often a worker asks, once for all who wait
 EVENT_WAITERS_MAX = 1_024  # callers waiting for events, per worker
 PARTICIPANT_EVENT_WAITERS_MAX = 8  # of which: of one participant
+BANK_WAIT_S = 5.0  # a caller waits for a bank's decision, unless told; then it is `pending`
+BANK_WAIT_S_MAX = 30.0  # beyond it callers' own time-outs come first
+BANK_LOOK_S = 0.05  # how often a worker asks, once for all who wait for banks
+BANK_WAITERS_MAX = 2_048  # messages waiting for banks, per worker; a look reads as many index pages
+PARTICIPANT_BANK_WAITERS_MAX = 1_024  # of which: of one participant; a whole batch fits
+BATCHES_WAITING_MAX = 4  # of those in flight: for banks; the others go on
+PARTICIPANT_BATCHES_WAITING_MAX = 2  # of which: of one participant
 RETRY_AFTER_S = 1  # what a refusal for overload asks for
 DRAIN_S = 10.0  # from SIGTERM to exit
 SHUTDOWN_S_MAX = 0.3  # for connections to end once all is answered
@@ -203,7 +210,7 @@ TIMELINE_RUNS_MAX = 200  # of a feed after a decision, some 20 s of a busy one, 
 
 # The client library.
 CLIENT_DEADLINE_S = 60.0  # one call with all its attempts
-CLIENT_ATTEMPT_TIMEOUT_S = 15.0  # longer than the switch takes for its own last word
+CLIENT_ATTEMPT_TIMEOUT_S = 20.0  # longer than the switch takes for its own last word
 CLIENT_EVENT_WAIT_S_MAX = 10  # of one attempt, within the time it has
 CLIENT_ATTEMPTS_MAX = 100  # of one call; the deadline comes first
 CLIENT_BACKOFF_S_MIN = 0.05
@@ -234,6 +241,8 @@ assert TWIN_WAIT_S_MAX > STATEMENT_WAIT_S + QUEUE_WAIT_S_MAX, "a twin outlasts w
 assert LANE_QUEUE_MAX >= BATCH_SIZE_MAX, "a queue holds at least one full batch"
 assert PARTICIPANT_IN_FLIGHT_MAX <= LANE_QUEUE_MAX, "one participant cannot fill a lane alone"
 assert PARTICIPANT_BATCHES_IN_FLIGHT_MAX < BATCHES_IN_FLIGHT_MAX, "one sender leaves room"
+assert BATCHES_WAITING_MAX < BATCHES_IN_FLIGHT_MAX, "batches that wait for banks leave room"
+assert PARTICIPANT_BANK_WAITERS_MAX >= BATCH_PAYMENTS_MAX, "a batch may wait as a whole"
 assert PARTICIPANT_BATCHES_IN_FLIGHT_MAX * BATCH_WINDOW_PAYMENTS <= PARTICIPANT_IN_FLIGHT_MAX
 assert BATCHES_IN_FLIGHT_MAX * BATCH_WINDOW_PAYMENTS <= LANE_QUEUE_MAX, "batches alone fit a lane"
 assert PARTICIPANTS_POLL_S + PARTICIPANTS_QUERY_TIMEOUT_S < 1.0, "a revoked key stops within 1 s"
@@ -268,5 +277,9 @@ EMBEDDED_SOCKET_DIR_BYTES_MAX = 89  # a socket's path has 107 bytes on Linux, it
 
 assert EMBEDDED_STOP_WAIT_S > EMBEDDED_FAST_STOP_S + 2 * EMBEDDED_IMMEDIATE_STOP_S
 assert EMBEDDED_DRAIN_S > DRAIN_S, "workers finish before their database stops"
-assert CLIENT_ATTEMPT_TIMEOUT_S > STATEMENT_WAIT_S + QUEUE_WAIT_S_MAX, "the switch answers first"
-assert CLIENT_ATTEMPT_TIMEOUT_S > BATCH_SENDING_S_MAX + TWIN_WAIT_S_MAX, "to a batch as well"
+assert CLIENT_ATTEMPT_TIMEOUT_S > STATEMENT_WAIT_S + QUEUE_WAIT_S_MAX + BANK_WAIT_S, (
+    "the switch answers first"
+)
+assert CLIENT_ATTEMPT_TIMEOUT_S > BATCH_SENDING_S_MAX + TWIN_WAIT_S_MAX + BANK_WAIT_S, (
+    "to a batch as well"
+)

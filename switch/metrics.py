@@ -87,7 +87,7 @@ class WorkerMetrics:
             "switch_requests_total", "Answers by endpoint and HTTP status", ("endpoint", "status")
         )
         self.decisions = tally(
-            "switch_decisions_total", "Payments decided, by outcome", ("outcome",)
+            "switch_decisions_total", "First answers to payments, by outcome", ("outcome",)
         )
         self.replays = tally(
             "switch_replays_total", "Answers that repeated a stored decision", ("operation",)
@@ -110,7 +110,7 @@ class WorkerMetrics:
             "switch_faults_total", "Unhandled exceptions, by endpoint", ("endpoint",)
         )
         self.payment_seconds = timing(
-            "switch_payment_seconds", "A payment from its headers to its signed answer", SECONDS
+            "switch_payment_seconds", "A payment from its headers to its verdict", SECONDS
         )
         self.waiting_seconds = timing(
             "switch_waiting_seconds", "A payment in the queue of its lane", SECONDS
@@ -130,9 +130,10 @@ class WorkerMetrics:
         self.in_flight_messages = _gauge(
             registry, "switch_in_flight_messages", "Payments accepted, not answered", "livesum"
         )
-        self.connections = _gauge(
-            registry, "switch_connections", "Open connections of participants", "livesum"
+        self.pending_messages = _gauge(
+            registry, "switch_pending_messages", "Messages whose callers wait for banks", "livesum"
         )
+        self.connections = _gauge(registry, "switch_connections", "Open connections", "livesum")
         self.snapshot_age_seconds = _gauge(
             registry,
             "switch_snapshot_age_seconds",

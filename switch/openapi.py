@@ -53,7 +53,8 @@ signs what it answers.
   same decision for ever; with anything else, `idempotency-key-reused`.
 * **Money** is an integer in minor units with a code of ISO 4217.
 * **Outcomes** of a payment are answers, not errors: a declined payment is a `201` with a `reason`.
-
+* **Pending**: where a bank decides over its own money and takes its time, the answer is a `202`
+  with `status` `pending`. The decision comes as an event, and to whoever sends the request again.
 * **Unsigned answers** promise nothing: whatever is refused before the signature is verified. That
   is every `401` (save for the second signature of `POST /v1/keys`) and `421`, `413`, whose body is
   not read, and often `400`, `429`, `500` and `503`. A `404` or `405` of a path or method that is
@@ -175,7 +176,10 @@ def _tag(endpoint: Endpoint) -> str:
 def _responses(endpoint: Endpoint) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     for status, when in endpoint.answers.items():
-        responses[str(status)] = {"description": when, "content": _content(endpoint)}
+        content = _content(endpoint)
+        if status == 202:
+            content[endpoint.media_type]["example"] = endpoint.pending_example
+        responses[str(status)] = {"description": when, "content": content}
         if endpoint.is_signed:
             responses[str(status)]["headers"] = _SIGNED_HEADERS
         if status == 200 and 201 in endpoint.answers:

@@ -145,6 +145,14 @@ class Reads:
         rows = await self._fetch("read_payments", participant_no, [payment_id])
         return stored_payment(rows[0]) if rows else None
 
+    async def decided(self, payment_ids: Collection[UUID]) -> dict[UUID, Verdict]:
+        """Those of the payments that are decided by now, for their senders."""
+        found = await self._fetch("find_decided", list(payment_ids))
+        if not found:
+            return {}
+        rows = await self._fetch("read_payments", None, [row["id"] for row in found])
+        return {row["id"]: stored_verdict(row) for row in rows}
+
     async def timeline(self, participant_no: int, payment_id: UUID) -> Timeline | None:
         """What happened to a payment, None when the participant may not see it."""
         return await read_timeline(self._fetch, participant_no, payment_id)
@@ -372,7 +380,14 @@ async def read_timeline(
     told = await fetch("read_told", participant_no, ids, limits.TIMELINE_RUNS_MAX)
     whole = shown[0]["parent"] or shown[0]["id"]
     return Timeline(
-        payment=str(whole), is_complete=len(trail) <= count, entries=entries(shown, told)
+        payment=str(whole),
+        is_complete=len(trail) <= count,
+        entries=entries(
+            shown,
+            told=told,
+            asked=await fetch("read_asked", participant_no, ids),
+            pushed=await fetch("read_pushed", participant_no, whole),
+        ),
     )
 
 

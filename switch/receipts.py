@@ -13,6 +13,10 @@ from switch.reply import Answer
 from switch.requests import NOT_FOUND, asked_id
 from switch.service import Endpoint
 
+NOT_DECIDED = Problem(
+    name="not-found", detail="a bank has not decided this payment so far; ask again when it has"
+)
+
 
 class Receipts:
     """Issues receipts with the key that answers are signed with."""
@@ -40,6 +44,8 @@ class Receipts:
         decision = await self._reads.decision(caller.participant.number, payment_id)
         if decision is None:
             return NOT_FOUND
+        if decision.status == "pending":
+            return NOT_DECIDED
         key = self._participants.signing_key
         assert key is not None, "nobody is admitted while answers cannot be signed"
         token = receipt.issue(

@@ -68,8 +68,13 @@ def render_payment(payment: Payment | Step, answer_version: int = ANSWER_VERSION
 def decided(
     payment: Payment | Step, *, replayed: bool, answer_version: int = ANSWER_VERSION
 ) -> Answer:
-    """The answer to a payment: `201` the first time, `200` and the same body to a repeat."""
+    """The answer to a payment: `201` the first time, `200` and the same body to a repeat.
+
+    While a bank is deciding it is `202` and the present state, whoever asks.
+    """
     body = render_payment(payment, answer_version)
+    if payment.status == "pending":
+        return Answer(202, body)
     return Answer(200, body, JSON, _REPLAYED) if replayed else Answer(201, body)
 
 

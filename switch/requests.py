@@ -15,7 +15,8 @@ from switch import limits
 from switch.admission import Caller, Request, media_type_refusal
 from switch.errors import Problem
 from switch.key_message import KEY_NAME_PATTERN
-from switch.message import is_text, malformed
+from switch.message import Payment, Step, is_text, malformed
+from switch.metrics import WorkerMetrics
 from switch.participants import Participant
 from switch.reads import Reads
 from switch.service import Parameter
@@ -29,6 +30,11 @@ KEY_REUSED = Problem(
 SUSPENDED = Problem(
     name="participant-suspended",
     detail="a suspended participant may read, repeat and bar, not begin",
+)
+
+PENDING_ANSWER = (
+    "Accepted, and a bank has not decided so far: the present state, `pending`. Wait for the "
+    "event, look it up or send the same request again"
 )
 
 _UUID = re.compile("[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -175,6 +181,15 @@ def read_position(text: str) -> tuple[int, int] | Rule:
     if found is None:
         return Rule("Expected `next_after` of an earlier answer.")
     return int(found[1]), int(found[2])
+
+
+def count_decision(metrics: WorkerMetrics, payment: Payment | Step, *, is_repeat: bool) -> None:
+    """Count an answer about a payment or step; one that says it is still pending is no replay."""
+    if not is_repeat:
+        name = "pending" if payment.status == "pending" else payment.reason or "approved"
+        metrics.decisions.add((name,))
+    elif payment.status != "pending":
+        metrics.replays.add(("payment",))
 
 
 def formal_key(caller: Caller) -> str | Problem:

@@ -107,7 +107,10 @@ def _operation(order: Message) -> tuple[str, UUID] | None:
     return (order.type, order.parent) if isinstance(order, StepOrder) else None
 
 
+_FIRST = (Disposition.DECIDED, Disposition.PENDING)  # of a message that was the first with its key
+
+
 def _as_repeat(result: Verdict | Problem) -> Verdict | Problem:
-    if isinstance(result, Problem) or result.disposition is not Disposition.DECIDED:
+    if isinstance(result, Problem) or result.disposition not in _FIRST:
         return result
     return Verdict(disposition=Disposition.REPEATED, payment=result.payment)

@@ -35,6 +35,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     request_example: Any = None
     response: type[Struct] | None = None
     response_example: Any = None
+    pending_example: Any = None  # of a 202
     response_also: tuple[type[Struct], ...] = ()  # what it may answer instead
     is_list: bool = False
     is_signed: bool = True

@@ -61,6 +61,7 @@ class ServeOptions:
     event_retention_d: int = limits.EVENT_RETENTION_D
     callback_allow: tuple[str, ...] = ()
     delivery_s_max: float = limits.DELIVERY_S_MAX
+    bank_wait_s: float = limits.BANK_WAIT_S
     signature_age_s_max: int = limits.SIGNATURE_AGE_S_MAX
     signature_ahead_s_max: int = limits.SIGNATURE_AHEAD_S_MAX
     log_level: str = "info"
@@ -229,6 +230,7 @@ def _config(options: ServeOptions, *, port: int, authorities: tuple[str, ...], u
         database_url=url,
         key_dir=options.key_dir,
         lane_count=options.lane_count,
+        bank_wait_s=options.bank_wait_s,
         signature_age_s_max=options.signature_age_s_max,
         signature_ahead_s_max=options.signature_ahead_s_max,
         books_check_interval_s=options.books_check_interval_s,

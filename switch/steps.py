@@ -36,9 +36,18 @@ from switch.message import (
     malformed,
 )
 from switch.metrics import WorkerMetrics
+from switch.pending import Pending
 from switch.reads import AccountVerdict, BarOrder, Reads
 from switch.reply import Answer, decided, refused, repeated
-from switch.requests import KEY_REUSED, NOT_FOUND, accepted_key, formal_key, path_id
+from switch.requests import (
+    KEY_REUSED,
+    NOT_FOUND,
+    PENDING_ANSWER,
+    accepted_key,
+    count_decision,
+    formal_key,
+    path_id,
+)
 from switch.router import Router
 from switch.service import Endpoint
 
@@ -59,12 +68,14 @@ class Steps:
         *,
         admission: Admission,
         router: Router,
+        pending: Pending,
         reads: Reads,
         clock: Clock,
         metrics: WorkerMetrics,
     ) -> None:
         self._admission = admission
         self._router = router
+        self._pending = pending
         self._reads = reads
         self._clock = clock
         self._metrics = metrics
@@ -104,7 +115,9 @@ class Steps:
             trace=caller.request.trace,
         )
         verdict = await self._router.decide(order)
-        return verdict if isinstance(verdict, Problem) else self._answer(verdict)
+        if isinstance(verdict, Problem):
+            return verdict
+        return self._answer(await self._pending.settle(caller.participant.number, verdict))
 
     async def bar(self, caller: Caller) -> Answer | Problem:
         """Bar the key, or say what it was decided to. A suspended participant may."""
@@ -136,10 +149,7 @@ class Steps:
             assert verdict.disposition is Disposition.KEY_REUSED, "a decision has its answer"
             return KEY_REUSED
         is_repeat = verdict.disposition is Disposition.REPEATED
-        if is_repeat:
-            self._metrics.replays.add(("payment",))
-        else:
-            self._metrics.decisions.add((verdict.payment.reason or "approved",))
+        count_decision(self._metrics, verdict.payment, is_repeat=is_repeat)
         return decided(verdict.payment, replayed=is_repeat, answer_version=verdict.answer_version)
 
     def endpoints(self) -> tuple[Endpoint, ...]:
@@ -157,6 +167,7 @@ class Steps:
                 answers={
                     201: "The key is barred: declined for good, whatever is sent under it",
                     200: "What was decided under the key, byte for byte",
+                    202: "A bank is deciding the key; it cannot be barred any more",
                 },
                 problems=("in-progress", "outcome-unknown"),
                 request=BarRequest,
@@ -164,26 +175,31 @@ class Steps:
                 response=Payment,
                 response_example=examples.BARRED,
                 response_also=(Step, Account, AccountOperation, ParticipantKey, KeyOperation),
+                pending_example=examples.PENDING_PAYMENT,
             ),
         )
 
     def _step(self, kind: Kind, request: type[Struct], summary: str) -> Endpoint:
         take: Callable[[Request], Awaitable[Answer]] = partial(self.take, kind)
+        answers = {
+            201: "The decision about the step, made now",
+            200: "The stored decision, byte for byte; `Idempotent-Replayed: true`",
+        }
+        if kind == "refund":  # to a bank that holds the money itself
+            answers[202] = PENDING_ANSWER
         return Endpoint(
             method="POST",
             path=f"/v1/payments/{{id}}/{kind}",
             name=f"{kind}_payment",
             summary=summary,
             handler=take,
-            answers={
-                201: "The decision about the step, made now",
-                200: "The stored decision, byte for byte; `Idempotent-Replayed: true`",
-            },
+            answers=answers,
             problems=("not-found", "participant-suspended", "in-progress", "outcome-unknown"),
             request=request,
             request_example=examples.STEP_REQUESTS[kind],
             response=Step,
             response_example=examples.STEPS[kind],
+            pending_example=examples.PENDING_REFUND,
             response_also=(Payment,),
         )
 

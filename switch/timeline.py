@@ -2,8 +2,8 @@
 
 Nothing is written for it. An id says when its message arrived, the decision's row who signed it and
 how long it took, statements and feeds the rest; this puts them in order. What a reader may not know
-has not been read, so an entry says what its rows say. Who adds a source (deliveries, calls of
-banks) adds its rows and its entries here.
+has not been read, so an entry says what its rows say. Who adds a source adds its rows and its
+entries here.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,28 +12,44 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from switch.clock import rfc3339
 from switch.message import AnyType, EventType, Id, PaymentStatus, Reason, Time
 from switch.outcome import Outcome
 
-WHATS = ("received", "decided", "debited", "credit_waits", "credited", "expired", "told")
+WHATS = (
+    "received",
+    "accepted",
+    "asked",
+    "answered",
+    "decided",
+    "debited",
+    "credit_waits",
+    "credited",
+    "expired",
+    "told",
+    "push_waits",
+    "push_dead",
+)
+CALLS = {1: "authorization", 2: "credit", 3: "reversal"}  # by bank_call.kind
 What = Annotated[str, Meta(extra_json_schema={"enum": list(WHATS)})]
 
 
 class TimelineEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Something that happened to a payment or a step of it; it has the members that it is about.
 
-    `received` and `decided` are of a message, `debited`, `credit_waits` and `credited` of an
-    account, `expired` of what a hold still kept, `told` of the event in a participant's feed.
-    Amounts are in minor units.
+    `received`, `accepted` (for a bank to decide) and `decided` are of a message, `asked` and
+    `answered` of a call to a bank, `debited`, `credit_waits` and `credited` of an account,
+    `expired` of what a hold still kept, `told` of the event in a participant's feed, `push_waits`
+    and `push_dead` of one that the callback URL has not taken. Amounts are in minor units.
     """
 
     at: Time
     what: What
     id: Id  # the payment or the step
     type: AnyType | None = None
-    participant: str | None = None  # who sent the message, or whose feed it is
+    participant: str | None = None  # who sent the message, whose feed it is, or the bank
     idempotency_key: str | None = None
     key_id: str | None = None  # which key signed; this and the next four only of one's own
     traceparent: str | None = None
@@ -51,6 +67,10 @@ class TimelineEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     balance_after: int | None = None
     event: EventType | None = None
     number: int | None = None  # of the event in its feed
+    call: Annotated[str, Meta(extra_json_schema={"enum": list(CALLS.values())})] | None = None
+    decision: str | None = None  # of the bank, or `timeout`, `unknown`, `unavailable`
+    attempts: int | None = None  # of the call or the push; this and the next only of one's own
+    result: str | None = None  # of the last attempt, for a person
 
 
 class Timeline(Struct, frozen=True, kw_only=True):
@@ -83,9 +103,13 @@ def event_type(kind: int, decision_type: str | None, status: str) -> str:
 
 
 def entries(
-    trail: Sequence[Mapping[str, Any]], told: Sequence[Mapping[str, Any]]
+    trail: Sequence[Mapping[str, Any]],
+    *,
+    told: Sequence[Mapping[str, Any]],
+    asked: Sequence[Mapping[str, Any]] = (),
+    pushed: Sequence[Mapping[str, Any]] = (),
 ) -> list[TimelineEntry]:
-    """Rows of `read_trail` and `read_told` as entries, in order.
+    """Rows of `read_trail`, `read_told`, `read_asked` and `read_pushed` as entries, in order.
 
     Entries of one moment stand in the order of their causes. A worker's clock dates a message, the
     database's its decision; where the two differ, a message still stands before its decision.
@@ -96,16 +120,31 @@ def entries(
         found.extend(_of_message(row))
         found.extend(_of_postings(row))
     found.extend((row["sequenced_at"], _told(row, by_id[row["subject"]])) for row in told)
-    ranked = sorted(found, key=lambda one: (one[0], WHATS.index(one[1].what)))
+    for row in asked:
+        found.extend(_of_call(row))
+    found.extend(_pushed(row, by_id[row["subject"]]) for row in pushed if row["subject"] in by_id)
+    ranked = sorted(found, key=lambda one: (one[0], _rank(one[1])))
     return [entry for _, entry in ranked]
 
 
+def _rank(entry: TimelineEntry) -> tuple[int, int]:
+    """Where an entry stands among those of one moment, by what causes what.
+
+    One call follows the answer to another, and a reversal follows the decision.
+    """
+    if entry.call == "reversal":
+        return len(WHATS), WHATS.index(entry.what)
+    if entry.call is not None:
+        return WHATS.index("asked"), 2 * (entry.call == "credit") + (entry.what == "answered")
+    return WHATS.index(entry.what), 0
+
+
 def _of_message(row: Mapping[str, Any]) -> Iterator[tuple[datetime, TimelineEntry]]:
-    decided_at = row["created_at"]
+    accepted_at, decided_at = row["created_at"], row["decided_at"]
     arrived_at = _arrived_at(row["id"])
     if arrived_at is not None:
         yield (
-            min(arrived_at, decided_at),
+            min(arrived_at, accepted_at),
             TimelineEntry(
                 at=rfc3339(arrived_at),
                 what="received",
@@ -118,22 +157,20 @@ def _of_message(row: Mapping[str, Any]) -> Iterator[tuple[datetime, TimelineEntr
                 span_id=row["span_id"],
             ),
         )
+    if row["is_late"]:
+        yield accepted_at, _of_verdict(row, "accepted", accepted_at)
+    if decided_at is None:
+        return
+    entry = _of_verdict(row, "decided", decided_at)
     outcome = Outcome(row["outcome"])
     hold_expires_at = row["hold_expires_at"] if outcome is Outcome.APPROVED else None
     yield (
         decided_at,
-        TimelineEntry(
-            at=rfc3339(decided_at),
-            what="decided",
-            id=str(row["id"]),
-            type=row["type"],
-            queue_us=row["queue_us"],
-            work_us=row["work_us"],
+        replace(
+            entry,
             status=_status(row),
             reason=None if outcome is Outcome.APPROVED else outcome.wire,
             hold_expires_at=None if hold_expires_at is None else rfc3339(hold_expires_at),
-            amount=row["amount"],
-            currency=row["currency"],
         ),
     )
     if row["expired"]:
@@ -149,8 +186,51 @@ def _of_message(row: Mapping[str, Any]) -> Iterator[tuple[datetime, TimelineEntr
         )
 
 
+def _of_verdict(row: Mapping[str, Any], what: str, at: datetime) -> TimelineEntry:
+    """What the ledger made of a message; the work was that of accepting it where it was late."""
+    is_first = what == "accepted" or not row["is_late"]
+    return TimelineEntry(
+        at=rfc3339(at),
+        what=what,
+        id=str(row["id"]),
+        type=row["type"],
+        queue_us=row["queue_us"] if is_first else None,
+        work_us=row["work_us"] if is_first else None,
+        amount=row["amount"],
+        currency=row["currency"],
+    )
+
+
+def _of_call(row: Mapping[str, Any]) -> Iterator[tuple[datetime, TimelineEntry]]:
+    """That a bank was asked and what it came to, or the attempts so far."""
+    asked = TimelineEntry(
+        at=rfc3339(row["asked_at"]),
+        what="asked",
+        id=str(row["subject"]),
+        participant=row["participant"],
+        account=None if row["account"] is None else str(row["account"]),
+        call=CALLS[row["kind"]],
+    )
+    answered_at = row["answered_at"]
+    if answered_at is None:
+        yield row["asked_at"], replace(asked, attempts=row["attempts"], result=row["result"])
+        return
+    yield row["asked_at"], asked
+    yield (
+        answered_at,
+        replace(
+            asked,
+            at=rfc3339(answered_at),
+            what="answered",
+            decision=row["decision"],
+            attempts=row["attempts"],
+            result=row["result"],
+        ),
+    )
+
+
 def _of_postings(row: Mapping[str, Any]) -> Iterator[tuple[datetime, TimelineEntry]]:
-    decided_at = row["created_at"]
+    decided_at = row["decided_at"]
     if row["payer_posting_no"] is not None:
         entry = _posting(row, "debited", "payer", decided_at)
         yield decided_at, entry
@@ -192,6 +272,21 @@ def _told(row: Mapping[str, Any], decision: Mapping[str, Any]) -> TimelineEntry:
         event=event_type(row["kind"], decision["type"], _status(decision)),
         number=row["no"],
     )
+
+
+def _pushed(row: Mapping[str, Any], decision: Mapping[str, Any]) -> tuple[datetime, TimelineEntry]:
+    at = row["dead_at"] or row["waits_since"]
+    entry = TimelineEntry(
+        at=rfc3339(at),
+        what="push_waits" if row["dead_at"] is None else "push_dead",
+        id=str(row["subject"]),
+        participant=row["participant"],
+        event=event_type(row["kind"], decision["type"], _status(decision)),
+        number=row["no"],
+        attempts=row["attempts"],
+        result=row["result"],
+    )
+    return at, entry
 
 
 def _status(row: Mapping[str, Any]) -> str:

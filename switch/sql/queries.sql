@@ -87,6 +87,12 @@ SELECT * FROM ledger.read_trail($1::integer, $2::uuid, $3::integer);
 SELECT participant, no, kind, subject, sequenced_at
   FROM ledger.read_told($1::integer, $2::uuid[], $3::integer);
 
+-- name: read_asked
+SELECT * FROM ledger.read_asked($1::integer, $2::uuid[]);
+
+-- name: read_pushed
+SELECT * FROM ledger.read_pushed($1::integer, $2::uuid);
+
 -- name: read_events
 SELECT no, kind, subject, happened_at FROM ledger.read_events($1::integer, $2::bigint, $3::integer);
 
@@ -122,7 +128,7 @@ SELECT waiting, dead FROM ledger.read_delivery_backlog();
 SELECT ledger.prune_deliveries($1::integer, $2::integer);
 
 -- name: find_decided
-SELECT * FROM ledger.find_decided($1::uuid[]);
+SELECT id FROM ledger.find_decided($1::uuid[]) AS id;
 
 -- name: start_bank_calls
 SELECT * FROM ledger.start_bank_calls($1::integer, $2::interval, $3::integer, $4::integer[],

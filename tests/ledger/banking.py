@@ -11,10 +11,13 @@ from switch.ledger import Disposition, Message, Order, Statements, authorize_bat
 from switch.message import Payment, Step
 from switch.queries import QUERIES
 from switch.reads import present_payment
+from switch.upkeep import finish_closing, fold_credits
 from tests.ledger.city import City, Participant
 
 AUTHORIZATION, CREDIT, REVERSAL = 1, 2, 3
 DEADLINE = timedelta(seconds=30)
+
+Side = tuple[Participant, UUID]  # a holder and its account
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +52,11 @@ class Banking:
             customer=await self.city.account(holder, "external"),
         )
 
+    async def wallet(self, balance: int, **fields: Any) -> Side:
+        """A wallet of a provider of its own."""
+        holder = await self.city.participant("wallet")
+        return holder, await self.city.account(holder, "wallet", balance=balance, **fields)
+
     async def set_url(self, holder: Participant, url: str) -> None:
         """Where the bank is called, nowhere for the empty text."""
         await self.admin.execute("SELECT ledger.set_participant($1, NULL, $2)", holder.id, url)
@@ -82,12 +90,18 @@ class Banking:
         }
 
     async def answer(
-        self, payment: Payment | Step, kind: int, decision: str | None, wait_s: float = 0
+        self,
+        payment: Payment | Step,
+        kind: int,
+        decision: str | None,
+        *,
+        wait_s: float = 0,
+        result: str | None = None,
     ) -> int:
         """What a call came to, None for nothing; how many payments were decided by it."""
         count: int = await self._jobs.fetchval(
             QUERIES["settle_bank_calls"],
-            [UUID(payment.id)], [kind], [decision], [None], [timedelta(seconds=wait_s)],
+            [UUID(payment.id)], [kind], [decision], [result], [timedelta(seconds=wait_s)],
         )  # fmt: skip
         return count
 
@@ -108,6 +122,26 @@ class Banking:
         )
         assert row is not None
         return row["balance"], row["held"]
+
+    async def fold(self) -> None:
+        """Add up what waits."""
+        await fold_credits(self._jobs, 1000)
+
+    async def is_closed(self, account: UUID) -> bool:
+        """Whether an account that closes is closed for good, after the job came by."""
+        for _ in range(2):
+            await finish_closing(self._jobs)
+        lifecycle: str = await self.admin.fetchval(
+            "SELECT lifecycle FROM ledger.account WHERE id = $1", account
+        )
+        return lifecycle == "closed"
+
+    async def entries(self, holder: Participant, account: UUID) -> list[asyncpg.Record]:
+        """The statement, as its holder sees it."""
+        rows: list[asyncpg.Record] = await self.admin.fetch(
+            QUERIES["read_entries"], holder.no, account, 0, 0, 100
+        )
+        return rows
 
     async def told(self) -> list[tuple[str, str, int]]:
         """Who was told of what since: participant, payment or step, kind of the event."""

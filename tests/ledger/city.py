@@ -233,6 +233,8 @@ class City:
             return Decision(disposition=Disposition.KEY_REUSED)
         payment = verdict.payment
         assert payment is not None
+        if payment.status == "pending":
+            return Decision(disposition=verdict.disposition, payment_id=UUID(payment.id))
         known = self.answers.setdefault(key, payment)
         assert render_payment(payment) == render_payment(known), "a repeat differs from the first"
         outcome = model.Outcome[(payment.reason or "approved").upper()]

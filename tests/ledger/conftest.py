@@ -9,7 +9,9 @@ import pytest_asyncio
 from switch import db
 from switch.ledger import Statements, prepare
 from tests.databases import JOBS, WORKER, Database
-from tests.ledger.city import City
+from tests.ledger.banking import Bank, Banking, Side
+from tests.ledger.books import assert_books_are_right
+from tests.ledger.city import NOON, City
 
 OpenLane = Callable[[], Awaitable[Statements]]
 
@@ -54,3 +56,27 @@ async def lane(open_lane: OpenLane) -> Statements:
 async def city(admin: asyncpg.Connection, seed: int, request: pytest.FixtureRequest) -> City:
     """A city of its own for one test, in the database and in the model."""
     return City(admin, f"{seed} {request.node.nodeid}")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def banking(
+    city: City, lane: Statements, jobs: asyncpg.Connection, admin: asyncpg.Connection
+) -> AsyncIterator[Banking]:
+    """A city with banks, whose books are right in the end."""
+    await city.own_the_clock()
+    await city.set_time(NOON)
+    yield Banking(city, lane, jobs, admin)
+    await assert_books_are_right(admin)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def bank(banking: Banking) -> Bank:
+    """A bank whose position may go down to -1000."""
+    return await banking.bank()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def merchant(banking: Banking) -> Side:
+    """A merchant and its account."""
+    holder = await banking.city.participant("merchant")
+    return holder, await banking.city.account(holder, "merchant")

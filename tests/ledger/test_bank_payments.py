@@ -1,49 +1,12 @@
 """Payments that a bank decides: reserved at its position, moved or released by what it answers."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
-import asyncpg
 import pytest
-import pytest_asyncio
 
-from switch.ledger import Statements
-from tests.ledger.banking import AUTHORIZATION, CREDIT, REVERSAL, Bank, Banking
-from tests.ledger.books import assert_books_are_right
-from tests.ledger.city import NOON, City, Participant
-
-Side = tuple[Participant, UUID]
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def banking(
-    city: City, lane: Statements, jobs: asyncpg.Connection, admin: asyncpg.Connection
-) -> AsyncIterator[Banking]:
-    """A city with banks, whose books are right in the end."""
-    await city.own_the_clock()
-    await city.set_time(NOON)
-    yield Banking(city, lane, jobs, admin)
-    await assert_books_are_right(admin)
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def bank(banking: Banking) -> Bank:
-    """A bank whose position may go down to -1000."""
-    return await banking.bank()
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def merchant(banking: Banking) -> Side:
-    """A merchant and its account."""
-    holder = await banking.city.participant("merchant")
-    return holder, await banking.city.account(holder, "merchant")
-
-
-async def _wallet(banking: Banking, balance: int, **fields: Any) -> Side:
-    holder = await banking.city.participant("wallet")
-    return holder, await banking.city.account(holder, "wallet", balance=balance, **fields)
+from tests.ledger.banking import AUTHORIZATION, CREDIT, REVERSAL, Bank, Banking, Side
+from tests.ledger.city import NOON
 
 
 async def test_a_bank_that_approves_pays_from_its_position(
@@ -142,7 +105,7 @@ async def test_money_for_a_bank_waits_until_it_is_taken(banking: Banking, bank: 
     """A withdrawal is held at the wallet however long the bank takes, then moved or given back."""
     city = banking.city
     tier = await city.tier("day", daily_limit=500)
-    holder, wallet = await _wallet(banking, 500, tier=tier)
+    holder, wallet = await banking.wallet(500, tier=tier)
     orders = [city.order(holder, wallet, bank.customer, 250, type="withdrawal") for _ in range(3)]
     taken, refused, short = [await banking.send(order) for order in orders]
     calls = await banking.start()

@@ -104,7 +104,8 @@ async def test_every_entry_of_the_table_is_reached(scene: Scene) -> None:
         for after in afterwards
     }
     assert scene.changes == entries, f"never seen: {entries - scene.changes}"
-    assert set(ends) == set(TRANSITIONS), ends
+    # A bank leads out of `pending`, not a step: test_bank_refunds.py.
+    assert set(ends) == set(TRANSITIONS) - {"pending"}, ends
     await scene.finish()
 
 

@@ -16,6 +16,7 @@ from switch.ledger import Order, Statements
 from switch.outcome import Outcome
 from tests.ledger.city import NOON, City, Participant
 from tests.ledger.model import RULES
+from tests.ledger.test_bank_outcomes import ROWS as BANK_ROWS
 from tests.ledger.test_steps import ROWS as STEP_ROWS
 
 OUTCOMES_PAGE = Path(__file__).resolve().parents[2] / "docs" / "OUTCOMES.md"
@@ -163,7 +164,12 @@ def test_the_lists_of_outcomes_agree() -> None:
     """The code, the page and the rows of this table name the same outcomes in the same order."""
     headings = re.findall(r"^## (.+)$", OUTCOMES_PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     assert headings == [outcome.wire for outcome in Outcome]
-    rows = {*ROWS, *STEP_ROWS, Outcome.BARRED}  # a bar has no row: it is given for every key
+    rows = {
+        *ROWS,
+        *STEP_ROWS,
+        *BANK_ROWS,
+        Outcome.BARRED,
+    }  # a bar has no row: it is given for every key
     assert rows == set(Outcome)
     assert list(ROWS) == sorted(ROWS)
     assert [outcome for outcome, _ in RULES] == DECLINES

@@ -17,7 +17,7 @@ LINES = (
     "db binaries cluster keeper embedded",
     "doubt migrate switch_keys participants ledger upkeep key_ledger reads deliveries key_uses",
     "admission service requests",
-    "lane",
+    "lane pending",
     "router",
     "authorize batch steps accounts keys lookups receipts events",
     "openapi participant_openapi public",

@@ -27,6 +27,7 @@ from switch.errors import LedgerUnavailable, OutcomeUnknown, Problem
 from switch.ledger import Disposition, Order, Verdict
 from switch.metrics import WorkerMetrics
 from switch.participants import Participant
+from switch.pending import Pending
 from switch.reads import Reads
 from tests.unit.test_router import Stage, approved, name, order, settle, stage
 
@@ -77,6 +78,7 @@ def course(
     authorize = Authorize(
         admission=cast(Admission, None),
         router=made.router,
+        pending=cast(Pending, None),
         reads=cast(Reads, None),
         clock=SYSTEM_CLOCK,
         metrics=WorkerMetrics(CollectorRegistry()),

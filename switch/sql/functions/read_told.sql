@@ -1,8 +1,9 @@
 -- read_told(participant_no, ids, runs) → one row an event
 --
--- Purpose     Which events told of payments and steps, for their timeline. An event is numbered a
---             moment after what it tells of, so only the next runs of a feed are looked through;
---             one that is no longer kept is not found.
+-- Purpose     Which events told of payments and steps, for their timeline: of those approved, and
+--             of those that were declined after they had waited for a bank, the payer's side. An
+--             event is numbered a moment after what it tells of, so only the next runs of a feed
+--             are looked through; one that is no longer kept is not found.
 -- Parameters  p_participant_no  whose feed, null for all feeds; p_ids  payments and steps; p_runs
 --             how many runs of a feed to look through for each
 -- Returns     participant, number in its feed, kind (ledger.outbox.kind), subject, and when it was
@@ -16,11 +17,15 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ledger, pg_temp
 AS $$
     SELECT p.id, found.no, w.kind, y.id, found.sequenced_at
       FROM ledger.payment y
-     CROSS JOIN LATERAL (VALUES (1::smallint, y.created_at), (2::smallint, y.hold_expires_at))
+     CROSS JOIN LATERAL (
+           VALUES (1::smallint, CASE WHEN y.outcome = 0
+                                     THEN coalesce(y.decided_at, y.created_at) END),
+                  (2::smallint, CASE WHEN y.outcome = 0 THEN y.hold_expires_at END),
+                  (3::smallint, CASE WHEN y.outcome <> 0 THEN y.decided_at END))
                 AS w (kind, happened_at)
      CROSS JOIN LATERAL (
            SELECT DISTINCT a.participant_no FROM ledger.account a
-            WHERE a.shard = y.shard AND a.id IN (y.payer, y.payee)
+            WHERE a.shard = y.shard AND a.id IN (y.payer, CASE WHEN w.kind <> 3 THEN y.payee END)
               AND (p_participant_no IS NULL OR a.participant_no = p_participant_no)) a
       JOIN ledger.participant p ON p.participant_no = a.participant_no
      CROSS JOIN LATERAL (
@@ -33,6 +38,6 @@ AS $$
                        AS e (kind, subject, item)
             WHERE y.id = ANY (r.subjects) AND e.subject = y.id AND e.kind = w.kind
             ORDER BY r.sequenced_at LIMIT 1) found
-     WHERE y.shard = 0 AND y.id = ANY (p_ids) AND y.outcome = 0
+     WHERE y.shard = 0 AND y.id = ANY (p_ids)
      ORDER BY found.sequenced_at, found.no
 $$;

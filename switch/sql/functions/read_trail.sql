@@ -4,20 +4,23 @@
 --             step, it is that of its payment, as far as the asker may see it.
 -- Parameters  p_participant_no  who asks, null for the operator, who sees all; p_payment; p_limit
 --             how many messages at most
--- Returns     one row a message that the asker may see, in the order of decisions, nothing when he
---             may not see p_payment. Of its origin (key_id, traceparent, span_id, queue_us,
---             work_us) only what he sent himself, of postings only those of his own accounts;
---             is_credited says that he may know of the credit, which waits while it has no posting.
---             expired  what the hold kept when it ended, in minor units
+-- Returns     one row a message that the asker may see, in the order they were accepted, nothing
+--             when he may not see p_payment. Its outcome and decided_at are null while it waits
+--             for a bank, is_late says that it did. Of its origin (key_id, traceparent,
+--             span_id, queue_us, work_us) only what he sent himself, of postings only those of his
+--             own accounts; payer and payee are the accounts of the posting, so the position of a
+--             bank where one stood in; is_credited says that he may know of the credit, which waits
+--             while it has no posting. expired  what the hold kept when it ended, in minor units
 -- Locks       none
--- Tables      reads payment_answer, payment, payment_state, account, participant_key, fold,
---             unfolded_credit
+-- Tables      reads payment_answer, payment, pending_payment, leg, payment_state, account,
+--             participant_key, fold, unfolded_credit
 CREATE OR REPLACE FUNCTION ledger.read_trail(
     p_participant_no integer, p_payment uuid, p_limit integer)
 RETURNS TABLE (
     id uuid, parent uuid, type text, participant text, key text, key_id text, traceparent text,
     span_id text, queue_us integer, work_us integer, outcome smallint, amount bigint,
     currency text, hold_expires_at timestamptz, expired bigint, created_at timestamptz,
+    decided_at timestamptz, is_late boolean,
     payer uuid, payer_posting_no bigint, payer_balance_after bigint, payee uuid,
     is_credited boolean, payee_posting_no bigint, payee_item integer, payee_balance_after bigint,
     folded_at timestamptz)
@@ -35,33 +38,42 @@ AS $$
                                                                 AND s.parent = whole.id
                      WHERE p_participant_no IS NULL OR s.participant_no = p_participant_no
                         OR s.payer IS NOT NULL  -- else a stranger's, who found nothing
-                     ORDER BY s.id LIMIT p_limit))) v
+                     ORDER BY s.id LIMIT p_limit)
+                    UNION ALL
+                   (SELECT w.id FROM whole JOIN ledger.pending_payment w ON w.shard = 0
+                                                                AND w.parent = whole.id
+                     ORDER BY w.id LIMIT p_limit))) v
          ORDER BY v.created_at, v.id LIMIT p_limit
     )
     SELECT m.id, m.parent, m.type, m.participant, m.key,
            CASE WHEN m.is_own THEN m.participant || '/' || k.name END,
-           CASE WHEN m.is_own THEN y.traceparent END, CASE WHEN m.is_own THEN y.span_id END,
-           CASE WHEN m.is_own THEN y.queue_us END, CASE WHEN m.is_own THEN y.work_us END,
+           CASE WHEN m.is_own THEN coalesce(y.traceparent, w.traceparent) END,
+           CASE WHEN m.is_own THEN coalesce(y.span_id, w.span_id) END,
+           CASE WHEN m.is_own THEN coalesce(y.queue_us, w.queue_us) END,
+           CASE WHEN m.is_own THEN coalesce(y.work_us, w.work_us) END,
            m.outcome, m.amount, m.currency, m.hold_expires_at,
            CASE WHEN s.hold_expires_at <= ledger.decision_time()
                 THEN s.amount - s.captured - s.voided ELSE s.expired END,
-           m.created_at, m.payer,
-           CASE WHEN payer.is_seen THEN y.payer_posting_no END,
-           CASE WHEN payer.is_seen THEN y.payer_balance_after END,
-           m.payee, coalesce(payee.is_seen, false) AND y.payer_posting_no IS NOT NULL,
-           c.posting_no, c.item, c.balance_after, c.folded_at
+           m.created_at, coalesce(y.decided_at, y.created_at),
+           w.id IS NOT NULL OR y.decided_at IS NOT NULL, x.payer,
+           CASE WHEN payer.is_seen THEN x.payer_posting_no END,
+           CASE WHEN payer.is_seen THEN x.payer_balance_after END,
+           x.payee, coalesce(payee.is_seen, false), c.posting_no, c.item, c.balance_after,
+           c.folded_at
       FROM message m
-      JOIN ledger.payment y ON y.shard = m.shard AND y.id = m.id
-      LEFT JOIN ledger.participant_key k ON k.key_no = y.key_no
+      LEFT JOIN ledger.payment y ON y.shard = m.shard AND y.id = m.id
+      LEFT JOIN ledger.pending_payment w ON w.shard = m.shard AND w.id = m.id
+      LEFT JOIN ledger.participant_key k ON k.key_no = coalesce(y.key_no, w.key_no)
+      LEFT JOIN ledger.transfer x ON x.shard = m.shard AND x.payment_id = m.id
       LEFT JOIN ledger.payment_state s ON s.shard = m.shard AND s.payment = m.id
       LEFT JOIN LATERAL (
            SELECT p_participant_no IS NULL OR a.participant_no = p_participant_no AS is_seen
-             FROM ledger.account a WHERE a.shard = m.shard AND a.id = m.payer) payer ON true
+             FROM ledger.account a WHERE a.shard = m.shard AND a.id = x.payer) payer ON true
       LEFT JOIN LATERAL (
            SELECT p_participant_no IS NULL OR a.participant_no = p_participant_no AS is_seen
-             FROM ledger.account a WHERE a.shard = m.shard AND a.id = m.payee) payee ON true
+             FROM ledger.account a WHERE a.shard = m.shard AND a.id = x.payee) payee ON true
       LEFT JOIN LATERAL (
-           SELECT f.* FROM ledger.find_credit(m.shard, m.payee, m.id, m.created_at) f
-            WHERE payee.is_seen AND y.payer_posting_no IS NOT NULL) c ON true
+           SELECT f.* FROM ledger.find_credit(m.shard, x.payee, m.id, x.created_at) f
+            WHERE payee.is_seen) c ON true
      ORDER BY m.created_at, m.id
 $$;

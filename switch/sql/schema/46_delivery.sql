@@ -27,5 +27,6 @@ CREATE TABLE ledger.delivery (
 
 CREATE INDEX delivery_waiting ON ledger.delivery (participant_no, payment, no)
     WHERE dead_at IS NULL;
+CREATE INDEX delivery_by_payment ON ledger.delivery (payment);
 CREATE INDEX delivery_due ON ledger.delivery (participant_no, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX delivery_dead ON ledger.delivery (dead_at) WHERE dead_at IS NOT NULL;

@@ -42,6 +42,8 @@ CREATE TABLE ledger.pending_payment (
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 
 CREATE INDEX pending_payment_new ON ledger.pending_payment (no) WHERE stage = 0;
+CREATE INDEX pending_payment_by_parent ON ledger.pending_payment (shard, parent)
+    WHERE parent IS NOT NULL;
 CREATE INDEX pending_payment_asked ON ledger.pending_payment (deadline_at) WHERE stage = 1;
 
 -- What a bank is asked about a payment, each at most once a kind, however often it is sent.
