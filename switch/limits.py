@@ -234,7 +234,6 @@ CONFORMANCE_PAUSE_S = 0.2  # between two of them
 CONFORMANCE_TWINS = 8  # of one request, side by side
 CONFORMANCE_QUOTED_BYTES = 200  # of an answer, in a report
 CONFORMANCE_DEADLINE_S = 30  # of what a bank is asked, as the switch does
-CONFORMANCE_BANK_ANSWER_S_MAX = 5.0  # so long a payer waits for its decision
 
 assert STATEMENT_WAIT_S > STATEMENT_TIMEOUT_S, "the server must give up before the client does"
 assert TWIN_WAIT_S_MAX > STATEMENT_WAIT_S + QUEUE_WAIT_S_MAX, "a twin outlasts what it waits for"

@@ -42,6 +42,7 @@ class SwitchKeys:
         self._keys: Mapping[str, PublicKey] = {}
         self._read_at_s = float("-inf")
         self._reading = asyncio.Lock()
+        self.error: str | None = None  # why they could not be read the last time
 
     def get(self, key_id: str) -> PublicKey | None:
         """A key that was read."""
@@ -57,8 +58,10 @@ class SwitchKeys:
                 return False
             try:
                 self._keys = keyfile.parse_jwks(await _document(self._source))
-            except (SwitchError, OSError, aiohttp.ClientError, TimeoutError):
+            except (SwitchError, OSError, aiohttp.ClientError, TimeoutError) as error:
+                self.error = str(error) or type(error).__name__
                 return False  # the next request that needs them tries again
+            self.error = None
             self._read_at_s = self._clock.monotonic_s()
             return True
 

@@ -66,6 +66,7 @@ class Journal:
         whole, _, rest = path.read_bytes().rpartition(b"\n")
         if rest:
             os.ftruncate(file, len(whole) + 1 if whole else 0)
+        _settle_folder(path.parent)
         return cls(file, read_lines(path))
 
     def append(self, line: Line) -> None:
@@ -115,6 +116,15 @@ def read_lines(path: Path) -> tuple[Line, ...]:
         except msgspec.DecodeError as error:
             raise SwitchError(f"--log: line {number} of {path} is none ({error})") from None
     return tuple(lines)
+
+
+def _settle_folder(folder: Path) -> None:
+    """A new file is on disk when its folder is."""
+    file = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
 
 
 def _write_through(file: int, content: bytes) -> None:

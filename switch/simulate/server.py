@@ -119,7 +119,8 @@ class Server:
 
     def figures(self) -> dict[str, object]:
         """What came and what became of it."""
-        return {"seed": self._dice.seed, **self.counts, **self._room.figures()}
+        why_not = {} if self._keys.error is None else {"jwks_error": self._keys.error}
+        return {"seed": self._dice.seed, **why_not, **self.counts, **self._room.figures()}
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         self.counts["requests"] += 1

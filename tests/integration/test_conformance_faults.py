@@ -175,7 +175,7 @@ class Slow(ABank):
         """Wait, once."""
         if not self.done:
             self.done = True
-            await asyncio.sleep(limits.CONFORMANCE_BANK_ANSWER_S_MAX + 0.5)
+            await asyncio.sleep(limits.BANK_WAIT_S + 0.5)
 
 
 @pytest.mark.parametrize(

@@ -311,8 +311,10 @@ async def test_a_new_key_of_the_switch_is_found(
         assert isinstance(refused, Reply)
         assert refused.status == 401
         assert "Signature" not in refused.headers
+        assert "No such file" in (await bank.figures())["jwks_error"]
         publish(who.jwks, who.switch_key)
         await asking.decided(bank.url, "authorizations", authorization())
+        assert "jwks_error" not in await bank.figures()
         publish(who.jwks, who.switch_key, newer)
 
         async def is_taken() -> bool:
