@@ -23,7 +23,8 @@ Processes: `app` (one worker, wired), `worker`, `loops`, `jobs`, `supervisor`, `
 `serving`, `admin_port`; the operator: `admin`, `cli` and its parts, `demo` and its parts,
 `terminal`.
 
-The other side of the wire: `signing`, `exchange`, `answers`, `batch_exchange`, `client`.
+The other side of the wire: `signing`, `exchange`, `answers`, `batch_exchange`, `patience`,
+`client`.
 """
 
 __version__ = "0.1.0"
