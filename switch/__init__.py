@@ -23,8 +23,8 @@ Processes: `app` (one worker, wired), `worker`, `loops`, `jobs`, `supervisor`, `
 `serving`, `admin_port`; the operator: `admin`, `cli` and its parts, `demo` and its parts,
 `terminal`.
 
-The other side of the wire: `signing`, `exchange`, `answers`, `batch_exchange`, `client`;
-participants' own servers: `simulate/`, and `conformance/`, which tries them.
+The other side of the wire: `signing`, `exchange`, `answers`, `batch_exchange`, `patience`,
+`client`; participants' own servers: `simulate/`, and `conformance/`, which tries them.
 """
 
 __version__ = "0.1.0"

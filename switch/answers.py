@@ -1,11 +1,15 @@
 """What the client reads of answers: pages, and answers that have one of several shapes."""
 
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
-from switch.message import Payment, Step
+from switch.exchange import Answer, ClientError
+from switch.key_message import KeyOperation, ParticipantKey
+from switch.message import Account, AccountOperation, Entry, EventPage, Payment, Step
+from switch.timeline import Timeline
 
 Row = TypeVar("Row")
 Result = TypeVar("Result")
@@ -55,3 +59,41 @@ class Decisions:
         page = self._raw.decode(body)
         rows = [DECISION.decode(bytes(row)) for row in page.data]
         return Page(data=rows, has_more=page.has_more, next_after=page.next_after)
+
+
+PAYMENT = msgspec.json.Decoder(Payment)
+ANYTHING: AnyOf[Payment | Step | Account | AccountOperation | ParticipantKey | KeyOperation] = (
+    AnyOf(Payment, Step, Account, AccountOperation, ParticipantKey, KeyOperation)
+)
+ACCOUNT = msgspec.json.Decoder(Account)
+OPERATION = msgspec.json.Decoder(AccountOperation)
+KEY = msgspec.json.Decoder(ParticipantKey)
+KEY_OPERATION = msgspec.json.Decoder(KeyOperation)
+PAYMENTS = Decisions()
+ACCOUNTS = msgspec.json.Decoder(Page[Account])
+TIMELINE = msgspec.json.Decoder(Timeline)
+EVENTS = msgspec.json.Decoder(EventPage)
+ENTRIES = msgspec.json.Decoder(Page[Entry])
+KEYS = msgspec.json.Decoder(Page[ParticipantKey])
+
+
+async def all_of(page: Callable[[str | None], Awaitable[Page[Row]]]) -> AsyncIterator[Row]:
+    """Every row of a list: page after page until there is no more."""
+    after: str | None = None
+    while True:
+        piece = await page(after)
+        for row in piece.data:
+            yield row
+        if not piece.has_more or piece.next_after is None or piece.next_after == after:
+            return
+        after = piece.next_after
+
+
+def decoded(decoder: Decoder[Result], answer: Answer) -> Result:
+    """What the switch said. Raises ClientError when a newer switch said it."""
+    try:
+        return decoder.decode(answer.body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ClientError(
+            f"the switch's signed answer is not understood ({error}): is this library too old?"
+        ) from None

@@ -113,6 +113,11 @@ def pay(
     payment = terminal.run(work())
     text = f"{payment.id} {payment.status}{f' ({payment.reason})' if payment.reason else ''}"
     terminal.show(msgspec.to_builtins(payment), as_json=as_json, text=text)
+    if payment.status == "pending":
+        terminal.say(
+            "a bank has not decided so far: the same command with --idempotency-key"
+            f" {payment.idempotency_key} tells when it has"
+        )
     if payment.status == "declined":
         terminal.fail(f"the payment was declined: {payment.reason}")
 

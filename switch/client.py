@@ -14,7 +14,7 @@ Amounts are integers in minor units, ids and times are strings as on the wire.
 """
 
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -23,12 +23,12 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from switch.answers import DECISION, AnyOf, Decisions, Decoder, Page
+from switch import answers
+from switch.answers import Decoder, Page, all_of, decoded
 from switch.batch_exchange import BatchedPayment, settle_batch
 from switch.clock import SYSTEM_CLOCK, Clock, rfc3339
 from switch.errors import Problem
 from switch.exchange import (
-    Answer,
     ClientError,
     Exchange,
     Order,
@@ -45,6 +45,7 @@ from switch.limits import (
     PAGE_SIZE_MAX,
 )
 from switch.message import Account, AccountOperation, Entry, Event, EventPage, Payment, Step
+from switch.patience import until_decided
 from switch.signature import SigningKey, signing_key
 from switch.timeline import Timeline
 
@@ -69,23 +70,7 @@ __all__ = [
     "Unreachable",
 ]
 
-Row = TypeVar("Row")
 Result = TypeVar("Result")
-
-_PAYMENT = msgspec.json.Decoder(Payment)
-_ANYTHING: AnyOf[Payment | Step | Account | AccountOperation | ParticipantKey | KeyOperation] = (
-    AnyOf(Payment, Step, Account, AccountOperation, ParticipantKey, KeyOperation)
-)
-_ACCOUNT = msgspec.json.Decoder(Account)
-_OPERATION = msgspec.json.Decoder(AccountOperation)
-_KEY = msgspec.json.Decoder(ParticipantKey)
-_KEY_OPERATION = msgspec.json.Decoder(KeyOperation)
-_PAYMENTS = Decisions()
-_ACCOUNTS = msgspec.json.Decoder(Page[Account])
-_TIMELINE = msgspec.json.Decoder(Timeline)
-_EVENTS = msgspec.json.Decoder(EventPage)
-_ENTRIES = msgspec.json.Decoder(Page[Entry])
-_KEYS = msgspec.json.Decoder(Page[ParticipantKey])
 
 
 class Client:
@@ -149,10 +134,14 @@ class Client:
         metadata: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
         deadline_s: float | None = None,
+        wait_s: float = 0.0,
     ) -> Payment:
         """Have a payment decided; `status` says `completed`, `held` or `declined`, `reason` why.
 
         With `capture` false the money is held, for `hold_seconds`, until it is captured or voided.
+
+        `status` is `pending` where a bank has to decide and takes its time. For up to `wait_s` the
+        payment is sent again until it has; the event, a look-up or a later repeat tells as well.
 
         Without an idempotency key a random one is used. To survive a crash of the caller, choose
         the key, store it, and after a restart call again with the same key and arguments.
@@ -172,13 +161,25 @@ class Client:
             "metadata": None if metadata is None else dict(metadata),
         }
         body = _body(fields)
-        return await self.pay_bytes(body, idempotency_key=idempotency_key, deadline_s=deadline_s)
+        return await self.pay_bytes(
+            body, idempotency_key=idempotency_key, deadline_s=deadline_s, wait_s=wait_s
+        )
 
     async def pay_bytes(
-        self, body: bytes, *, idempotency_key: str | None = None, deadline_s: float | None = None
+        self,
+        body: bytes,
+        *,
+        idempotency_key: str | None = None,
+        deadline_s: float | None = None,
+        wait_s: float = 0.0,
     ) -> Payment:
         """As `pay`, with the body ready-made: a repeat must be the same bytes."""
-        return await self._post("/v1/payments", body, _PAYMENT, idempotency_key, deadline_s)
+        key = _key(idempotency_key)
+        return await until_decided(
+            lambda: self._post("/v1/payments", body, answers.PAYMENT, key, deadline_s),
+            wait_s=wait_s,
+            clock=self._clock,
+        )
 
     async def pay_batch(
         self,
@@ -215,31 +216,43 @@ class Client:
         return await self._step(payment_id, "void", None, idempotency_key)
 
     async def refund(
-        self, payment_id: str, *, amount: int | None = None, idempotency_key: str | None = None
+        self,
+        payment_id: str,
+        *,
+        amount: int | None = None,
+        idempotency_key: str | None = None,
+        wait_s: float = 0.0,
     ) -> Payment | Step:
-        """Pay back all that was captured, or an amount of it."""
-        return await self._step(payment_id, "refund", _body({"amount": amount}), idempotency_key)
+        """Pay back all that was captured, or an amount of it; to a bank it may be `pending`, as in
+        `pay`.
+        """
+        key, body = _key(idempotency_key), _body({"amount": amount})
+        return await until_decided(
+            lambda: self._step(payment_id, "refund", body, key), wait_s=wait_s, clock=self._clock
+        )
 
     async def bar(
         self, idempotency_key: str
     ) -> Payment | Step | Account | AccountOperation | ParticipantKey | KeyOperation:
         """See to it that a key is never decided (`reason` is `barred`), or learn its decision."""
         body = _body({"idempotency_key": idempotency_key})
-        return await self._post("/v1/payments/bar", body, _ANYTHING, idempotency_key, None)
+        return await self._post("/v1/payments/bar", body, answers.ANYTHING, idempotency_key, None)
 
     async def payment(self, payment_id: str) -> Payment | Step:
         """One payment and what became of it since; ProblemError `not-found` when it is not ours."""
-        return await self._get(f"/v1/payments/{_segment(payment_id)}", {}, DECISION)
+        return await self._get(f"/v1/payments/{_segment(payment_id)}", {}, answers.DECISION)
 
     async def timeline(self, payment_id: str) -> Timeline:
         """What happened to a payment and its steps, in order, as far as we may know it."""
-        return await self._get(f"/v1/payments/{_segment(payment_id)}/timeline", {}, _TIMELINE)
+        return await self._get(
+            f"/v1/payments/{_segment(payment_id)}/timeline", {}, answers.TIMELINE
+        )
 
     async def payment_by_key(self, idempotency_key: str) -> Payment | Step | None:
         """What was decided under a key. None: nothing so far, which is no promise."""
         try:
             query = {"idempotency_key": idempotency_key}
-            return await self._get("/v1/payments", query, DECISION)
+            return await self._get("/v1/payments", query, answers.DECISION)
         except ProblemError as error:
             if error.problem.name == "not-found":
                 return None
@@ -270,7 +283,7 @@ class Client:
             "after": after,
             "limit": limit,
         }
-        return await self._get("/v1/payments", query, _PAYMENTS)
+        return await self._get("/v1/payments", query, answers.PAYMENTS)
 
     def payments(
         self,
@@ -292,7 +305,7 @@ class Client:
                 limit=PAGE_SIZE_MAX,
             )
 
-        return _all_of(page)
+        return all_of(page)
 
     async def events_page(
         self, *, after: str = "0", limit: int | None = None, wait_s: int = 0
@@ -304,7 +317,7 @@ class Client:
         """
         waited_s = min(wait_s, CLIENT_EVENT_WAIT_S_MAX)
         query = {"after": after, "limit": limit, "wait": waited_s or None}
-        return await self._get("/v1/events", query, _EVENTS)
+        return await self._get("/v1/events", query, answers.EVENTS)
 
     # --- accounts
 
@@ -321,19 +334,19 @@ class Client:
         """Open an account of one's own."""
         fields = {"currency": currency, "kind": kind, "reference": reference, "tier": tier}
         return await self._post(
-            "/v1/accounts", _body(fields), _ACCOUNT, idempotency_key, deadline_s
+            "/v1/accounts", _body(fields), answers.ACCOUNT, idempotency_key, deadline_s
         )
 
     async def account(self, account_id: str) -> Account:
         """One account with its balance and what is left of its limits today."""
-        return await self._get(f"/v1/accounts/{_segment(account_id)}", {}, _ACCOUNT)
+        return await self._get(f"/v1/accounts/{_segment(account_id)}", {}, answers.ACCOUNT)
 
     async def accounts_page(
         self, *, reference: str | None = None, after: str | None = None, limit: int | None = None
     ) -> Page[Account]:
         """One piece of the list of one's own accounts."""
         query = {"reference": reference, "after": after, "limit": limit}
-        return await self._get("/v1/accounts", query, _ACCOUNTS)
+        return await self._get("/v1/accounts", query, answers.ACCOUNTS)
 
     def accounts(self, *, reference: str | None = None) -> AsyncIterator[Account]:
         """All of one's own accounts, piece by piece."""
@@ -341,7 +354,7 @@ class Client:
         async def page(after: str | None) -> Page[Account]:
             return await self.accounts_page(reference=reference, after=after, limit=PAGE_SIZE_MAX)
 
-        return _all_of(page)
+        return all_of(page)
 
     async def freeze(
         self, account_id: str, *, idempotency_key: str | None = None
@@ -366,7 +379,9 @@ class Client:
     ) -> Page[Entry]:
         """One piece of an account's statement, in posting order."""
         query = {"after": after, "limit": limit}
-        return await self._get(f"/v1/accounts/{_segment(account_id)}/entries", query, _ENTRIES)
+        return await self._get(
+            f"/v1/accounts/{_segment(account_id)}/entries", query, answers.ENTRIES
+        )
 
     def entries(self, account_id: str, *, after: str | None = None) -> AsyncIterator[Entry]:
         """An account's statement from its beginning, or after what was read before."""
@@ -375,7 +390,7 @@ class Client:
             start = after if next_after is None else next_after
             return await self.entries_page(account_id, after=start, limit=PAGE_SIZE_MAX)
 
-        return _all_of(page)
+        return all_of(page)
 
     # --- keys
 
@@ -402,19 +417,19 @@ class Client:
         }
         new_key = signing_key(f"{self._participant}/{name}", seed)
         return await self._post(
-            "/v1/keys", _body(fields), _KEY, idempotency_key, None, new_key=new_key
+            "/v1/keys", _body(fields), answers.KEY, idempotency_key, None, new_key=new_key
         )
 
     async def revoke_key(self, name: str, *, idempotency_key: str | None = None) -> KeyOperation:
         """Revoke one of one's own keys, and those it introduced that are not confirmed."""
         path = f"/v1/keys/{_segment(name)}/revoke"
-        return await self._post(path, None, _KEY_OPERATION, idempotency_key, None)
+        return await self._post(path, None, answers.KEY_OPERATION, idempotency_key, None)
 
     async def keys_page(
         self, *, after: str | None = None, limit: int | None = None
     ) -> Page[ParticipantKey]:
         """One piece of the list of one's own keys, in the order of their names."""
-        return await self._get("/v1/keys", {"after": after, "limit": limit}, _KEYS)
+        return await self._get("/v1/keys", {"after": after, "limit": limit}, answers.KEYS)
 
     def keys(self) -> AsyncIterator[ParticipantKey]:
         """All of one's own keys, revoked ones included."""
@@ -422,7 +437,7 @@ class Client:
         async def page(after: str | None) -> Page[ParticipantKey]:
             return await self.keys_page(after=after, limit=PAGE_SIZE_MAX)
 
-        return _all_of(page)
+        return all_of(page)
 
     # --- the way to the switch
 
@@ -430,13 +445,13 @@ class Client:
         self, payment_id: str, kind: str, body: bytes | None, idempotency_key: str | None
     ) -> Payment | Step:
         path = f"/v1/payments/{_segment(payment_id)}/{kind}"
-        return await self._post(path, body, DECISION, idempotency_key, None)
+        return await self._post(path, body, answers.DECISION, idempotency_key, None)
 
     async def _change(
         self, account_id: str, operation: str, idempotency_key: str | None
     ) -> AccountOperation:
         path = f"/v1/accounts/{_segment(account_id)}/{operation}"
-        return await self._post(path, None, _OPERATION, idempotency_key, None)
+        return await self._post(path, None, answers.OPERATION, idempotency_key, None)
 
     async def _post(
         self,
@@ -448,9 +463,9 @@ class Client:
         *,
         new_key: SigningKey | None = None,
     ) -> Result:
-        key = str(uuid.uuid4()) if idempotency_key is None else idempotency_key
+        key = _key(idempotency_key)
         order = Order(method="POST", path=path, body=body, idempotency_key=key, new_key=new_key)
-        return _decoded(decoder, await self._exchange.settle(order, deadline_s=deadline_s))
+        return decoded(decoder, await self._exchange.settle(order, deadline_s=deadline_s))
 
     async def _get(
         self,
@@ -461,19 +476,12 @@ class Client:
         given = {name: value for name, value in query.items() if value is not None}
         encoded = urlencode(given, quote_via=quote, safe="") if given else None
         order = Order(method="GET", path=path, query=encoded)
-        return _decoded(decoder, await self._exchange.settle(order))
+        return decoded(decoder, await self._exchange.settle(order))
 
 
-async def _all_of(page: Callable[[str | None], Awaitable[Page[Row]]]) -> AsyncIterator[Row]:
-    """Every row of a list: page after page until there is no more."""
-    after: str | None = None
-    while True:
-        piece = await page(after)
-        for row in piece.data:
-            yield row
-        if not piece.has_more or piece.next_after is None or piece.next_after == after:
-            return
-        after = piece.next_after
+def _key(given: str | None) -> str:
+    """The idempotency key of a call: a random one when none was given."""
+    return str(uuid.uuid4()) if given is None else given
 
 
 def _body(fields: Mapping[str, object]) -> bytes:
@@ -489,12 +497,3 @@ def _seed(key: Path | bytes) -> bytes:
 def _segment(identifier: str) -> str:
     """An id as one segment of a path, whatever it holds."""
     return quote(identifier, safe="")
-
-
-def _decoded(decoder: Decoder[Result], answer: Answer) -> Result:
-    try:
-        return decoder.decode(answer.body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ClientError(
-            f"the switch's signed answer is not understood ({error}): is this library too old?"
-        ) from None

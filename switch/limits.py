@@ -212,6 +212,7 @@ TIMELINE_RUNS_MAX = 200  # of a feed after a decision, some 20 s of a busy one, 
 CLIENT_DEADLINE_S = 60.0  # one call with all its attempts
 CLIENT_ATTEMPT_TIMEOUT_S = 20.0  # longer than the switch takes for its own last word
 CLIENT_EVENT_WAIT_S_MAX = 10  # of one attempt, within the time it has
+CLIENT_PENDING_PAUSE_S = 1.0  # between two repeats of what a bank decides, which wait themselves
 CLIENT_ATTEMPTS_MAX = 100  # of one call; the deadline comes first
 CLIENT_BACKOFF_S_MIN = 0.05
 CLIENT_BACKOFF_S_MAX = 2.0

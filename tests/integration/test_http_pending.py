@@ -12,9 +12,11 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from switch import limits
+from switch import keyfile, limits
+from switch.client import Client
 from switch.queries import QUERIES
 from tests.databases import JOBS, Database
+from tests.integration.running import switch
 from tests.integration.stage import FUNDS, Stage
 from tests.integration.test_http_faults import Relay, relay_to
 from tests.integration.town import Member, Reply, Town, open_town, payment, until
@@ -373,3 +375,52 @@ async def test_a_worker_that_stops_tells_the_present_state(
         await town.app.drain()
         for reply in await asyncio.gather(*sent):
             assert (reply.status, reply.json["status"], reply.is_signed) == (202, "pending", True)
+
+
+# --- the client and the command line ---------------------------------------------------------
+
+
+async def test_the_client_waits_for_a_bank_by_repeating(
+    town: Town, bank: Bank, merchant: Member, payee: str, wait_s: Callable[[float], None]
+) -> None:
+    """A payment and a refund are pending or, for who waits, decided; a batch shows what is."""
+    wait_s(SHORT_S)
+    url = f"http://{town.authority}"
+    fields = {"type": "purchase", "payer": bank.customer, "payee": payee, "currency": "CNY"}
+    async with (
+        Client(url, key_id=bank.holder.key.key_id, key=bank.holder.key.secret[:32]) as payer,
+        Client(url, key_id=merchant.key.key_id, key=merchant.key.secret[:32]) as shop,
+    ):
+        pending = await payer.pay(**fields, amount=300, idempotency_key="mine")
+        assert pending.status == "pending"
+        paying = asyncio.create_task(
+            payer.pay(**fields, amount=300, idempotency_key="mine", wait_s=LONG_S)
+        )
+        await bank.decide(pending.id, AUTHORIZATION, "approved")
+        assert (await paying).status == "completed"
+        assert (await shop.refund(pending.id, amount=1)).status == "pending"
+        batched = await payer.pay_batch({"two": {**fields, "amount": 2}})
+        assert batched["two"].payment is not None
+        assert batched["two"].payment.status == "pending"
+        assert (await payer.bar("two")).status == "pending"
+
+
+async def test_the_command_says_that_a_payment_is_pending(
+    town: Town, bank: Bank, payee: str, wait_s: Callable[[float], None], tmp_path: Path
+) -> None:
+    """It is sent and not refused; the line on standard error names the key to ask with."""
+    wait_s(SHORT_S)
+    key_file = tmp_path / "bank.pem"
+    keyfile.write_private_key(key_file, bank.holder.key.secret[:32])
+    command = (
+        "pay", "--key", key_file, "--keyid", bank.holder.key.key_id,
+        "--url", f"http://{town.authority}", "--payer", bank.customer, "--payee", payee,
+        "--amount", 5, "--currency", "CNY", "--idempotency-key", "by-hand",
+    )  # fmt: skip
+    said = await switch(*command)
+    assert (said.code, said.out.split()[1]) == (0, "pending")
+    assert "--idempotency-key by-hand" in said.err
+    payment_id = said.out.split()[0]
+    await bank.decide(payment_id, AUTHORIZATION, "declined")
+    said = await switch(*command)
+    assert (said.code, said.out.split()[:3]) == (1, [payment_id, "declined", "(issuer_declined)"])

@@ -23,7 +23,7 @@ LINES = (
     "openapi participant_openapi public",
     "endpoint connection",
     "services",
-    "exchange answers batch_exchange client",
+    "exchange answers batch_exchange patience client",
     "admin",
     "app",
     "loops worker jobs receiver delivery",
@@ -42,7 +42,7 @@ NARROW = {
     "batch_exchange": GROUND | {"message", "batch_message", "exchange"},
     "client": GROUND
     | {"message", "key_message", "currencies", "components", "signature", "signing", "keyfile"}
-    | {"exchange", "answers", "batch_exchange", "timeline"},
+    | {"exchange", "answers", "batch_exchange", "patience", "timeline"},
     "embedded": GROUND | {"log", "binaries", "cluster", "keeper"},
     "keeper": GROUND | {"log", "binaries", "cluster"},
 }

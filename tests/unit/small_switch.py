@@ -36,7 +36,8 @@ class SmallSwitch:
     """`script` holds what to do with the next requests; when it is empty, all goes well.
 
     "drop" and "decide-drop" close the connection before and after the decision, "unsigned" and
-    "forged" answer without or with a wrong signature, "silent" never answers; a number is answered
+    "forged" answer without or with a wrong signature, "silent" never answers, "pending" answers
+    that a bank has not decided; a number is answered
     as a signed problem of that status, a name of `PROBLEMS` likewise.
 
     `item_script` holds, for payments in batches, the names of problems to answer them with next;
@@ -106,6 +107,10 @@ class SmallSwitch:
             return web.Response(status=502, text="<html>bad gateway</html>")
         if todo in PROBLEMS:
             return self._signed(found, PROBLEMS[todo][0], _problem_body(todo))
+        if todo == "pending":
+            key = str(parse_idempotency_key(request.headers["Idempotency-Key"]))
+            made = _payment(key, body, request.path) | {"status": "pending"}
+            return self._signed(found, 202, json.dumps(made).encode())
         status, answer = self._decide(request, body)
         if todo == "decide-drop":
             return _dropped(request)

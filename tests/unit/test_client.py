@@ -32,6 +32,9 @@ def client_of(server: SmallSwitch, **changes: object) -> Client:
     return Client(server.url, **fields)  # type: ignore[arg-type]
 
 
+BODY = b'{"type":"transfer","payer":"a","payee":"b","amount":1,"currency":"CNY"}'
+
+
 class MovedClock(Clock):
     """A monotonic clock that a test moves."""
 
@@ -252,3 +255,36 @@ def test_url_that_is_none_is_refused(url: str) -> None:
     """The error says what was expected."""
     with pytest.raises(SwitchError, match="HOST"):
         Client(url, key_id=PARTICIPANT_KEY_ID, key=PARTICIPANT_SEED)
+
+
+async def test_what_is_pending_is_an_answer(small_switch: SmallSwitch) -> None:
+    """A 202 is no failure: the payment comes back as it stands, and nothing is sent again."""
+    small_switch.script.append("pending")
+    async with client_of(small_switch) as client:
+        assert (await pay(client)).status == "pending"
+    assert len(small_switch.attempts) == 1
+
+
+async def test_a_pending_payment_is_sent_again_until_it_is_decided(
+    small_switch: SmallSwitch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under one key, chosen once, as long as the caller waits."""
+    monkeypatch.setattr("switch.patience.CLIENT_PENDING_PAUSE_S", 0.01)
+    small_switch.script.extend(["pending", "pending", "drop"])
+    async with client_of(small_switch) as client:
+        payment = await client.pay_bytes(BODY, wait_s=30)
+    assert payment.status == "completed"
+    assert len(small_switch.attempts) == 4
+    assert {key for _, _, key in small_switch.attempts} == {payment.idempotency_key}
+
+
+async def test_a_bank_that_takes_too_long_leaves_a_payment_pending(
+    small_switch: SmallSwitch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the time is over the present state is told."""
+    monkeypatch.setattr("switch.patience.CLIENT_PENDING_PAUSE_S", 0.01)
+    small_switch.script.extend(["pending"] * 1000)
+    async with client_of(small_switch) as client:
+        payment = await client.pay_bytes(BODY, wait_s=0.05)
+    assert payment.status == "pending"
+    assert len(small_switch.attempts) > 1
