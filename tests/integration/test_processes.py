@@ -144,7 +144,7 @@ async def test_metrics_add_up_two_workers(database: Database, tmp_path: Path) ->
         samples = await switch.metrics()
         assert samples["switch_books_checked_timestamp_seconds"] > 0
         assert samples["switch_payment_seconds_count"] == 30
-        for process in ("worker-0", "worker-1", "jobs", "delivery"):
+        for process in ("worker-0", "worker-1", "jobs", "delivery", "banks"):
             assert samples[f'switch_process_serving{{process="{process}"}}'] == 1
             assert samples[f'switch_process_restarts_total{{process="{process}"}}'] == 0
         assert await switch.end() == 0
@@ -161,7 +161,8 @@ async def test_readiness_follows_the_workers(database: Database, tmp_path: Path)
             for path in ("readyz", "metrics", "nothing"):
                 async with session.get(f"{switch.admin_url}/{path}") as answer:
                     assert answer.headers["Server"] == "switch", "no versions of what serves it"
-        assert set(document["processes"]) == {"worker-0", "worker-1", "jobs", "delivery"}
+        beside = {"jobs", "delivery", "banks"}
+        assert set(document["processes"]) == {"worker-0", "worker-1", *beside}
         stopped = worker_pids(switch.pid)
         for pid in stopped:
             os.kill(pid, signal.SIGSTOP)
