@@ -267,6 +267,23 @@ async def test_a_bank_that_is_down_gets_one_call_at_a_time(
     assert branch.server.balances[branch.customer] == 12
 
 
+async def test_a_credit_that_is_never_taken_does_not_shut_its_bank(
+    town: Town, branch: Branch, wallet: Member, payer: str, payee: str
+) -> None:
+    """It counts as one failure, however often it is tried: the bank may decide all else."""
+    branch.server.behave = lambda one: "404" if one.path == "credits" else "decide"
+    async with calling(town) as calls:
+        key = await sent(town, wallet, payer, branch.customer, 1, type="withdrawal")
+        tries = 2 * limits.BANK_FAILURES_MAX
+        await until(lambda: len(branch.server.of("credits")) > tries, "it is tried",
+                    within_s=IN_TIME_S)  # fmt: skip
+        one = await decided(town, branch.holder, await branch.pay(payee, 1))
+        assert one["status"] == "completed"
+        assert calls.sample("switch_bank_is_down", bank=branch.holder.id) == 0
+        branch.server.behave = lambda _: "decide"
+        assert (await decided(town, wallet, key))["status"] == "completed"
+
+
 async def test_a_bank_that_hangs_delays_no_other(
     town: Town, branch: Branch, payee: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

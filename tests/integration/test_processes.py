@@ -45,7 +45,7 @@ async def test_every_process_ends_with_a_killed_supervisor(tmp_path: Path) -> No
     async with serving(tmp_path, "--data-dir", data_dir, "--workers", 2) as switch:
         children = running.children(switch.pid)
         server = recorded_pid(Home(data_dir=data_dir).cluster)
-        assert len(children) == 4
+        assert len(children) == 5, "two workers, jobs, delivery and banks"
         assert server is not None
         await switch.end(signal.SIGKILL)
         await until(lambda: not any(map(running.is_running, children)), "the children end")
