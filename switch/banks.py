@@ -59,7 +59,11 @@ class Banks(Loops):
 
     async def run(self) -> None:
         """Call banks until cancelled."""
-        pool = db.pool(self._config.database_url, application_name="switch banks", size=1)
+        pool = db.pool(
+            self._config.database_url,
+            application_name="switch banks",
+            size=limits.BANK_CONNECTIONS_MAX,
+        )
         callbacks = Callbacks(allowed=self._config.callback_allow, clock=self._clock)
 
         async def settle(called: Sequence[Called]) -> int:

@@ -207,6 +207,7 @@ BANK_IDLE_INTERVAL_S = 0.1  # and when none was asked for a while
 BANK_QUIET_S = 2.0  # which is so long
 BANK_SETTLE_MAX = 256  # answers in one transaction
 BANK_SETTLE_PAUSE_S = 0.1  # after a failure to record one
+BANK_CONNECTIONS_MAX = 1  # to the database, for recording answers; one makes larger batches
 BANK_TIME_OUT_INTERVAL_S = 0.25  # how late a time-out may be
 BANK_TIME_OUTS_MAX = 256  # in one transaction
 BANK_BACKLOG_INTERVAL_S = 1.0  # how often what waits for banks is counted
