@@ -183,7 +183,7 @@ async def test_a_bank_gets_as_many_calls_as_it_has_room_for(banking: Banking, ba
     """Authorizations first, those that are due longest; another bank's calls are not fewer."""
     city = banking.city
     other = await banking.bank()
-    holder, wallet = await _wallet(banking, 500)
+    holder, wallet = await banking.wallet(500)
     for payee in (bank.customer, bank.customer, other.customer):
         await banking.send(city.order(holder, wallet, payee, 10, type="withdrawal"))
     await banking.start(room={bank.holder.no: 0, other.holder.no: 0})
