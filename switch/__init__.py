@@ -15,9 +15,11 @@ What it stands on: `limits`, `clock`, `errors`, `currencies`, `config`, `log`, `
 `traceparent`, `switch_keys`, `queries`, `db`, `migrate`; the embedded database: `embedded`,
 `keeper`, `cluster`, `binaries`.
 
-Banks that hold the money themselves: `bank_message`, `pending` (callers that wait for one).
+Banks that hold the money themselves: `banks` (the process that calls them), `bank`, `bank_calls`,
+`bank_message`, `bank_answer`, `bank_keys`, `bank_settling`; `pending` (callers that wait for one).
 
-Pushing events: `delivery`, `receiver`, `deliveries`, `callback` (calls participants' servers).
+Pushing events: `delivery`, `receiver`, `deliveries`, `callback` (calls participants' servers),
+`breaker`.
 
 Processes: `app` (one worker, wired), `worker`, `loops`, `jobs`, `supervisor`, `lifeline`,
 `serving`, `admin_port`; the operator: `admin`, `cli` and its parts, `demo` and its parts,

@@ -23,6 +23,10 @@ def main() -> None:
             from switch import delivery
 
             delivery.main(name)
+        case ["_banks", name]:
+            from switch import banks
+
+            banks.main(name)
         case _:
             from switch import cli
 

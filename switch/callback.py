@@ -7,8 +7,8 @@ operator allows; plain http reaches this machine alone. No redirect is followed,
 environment used, no cookie kept; an answer has a bounded size and time, and TLS certificates are
 verified against those that the system trusts.
 
-Events are pushed with it; what an answer means, and whether its signature counts, is the caller's
-business, who gets all that `signing.check_reply` needs.
+Events are pushed and banks asked with it; what an answer means, and whether its signature counts,
+is the caller's business, who gets all that `signing.check_reply` needs.
 """
 
 import asyncio
@@ -31,6 +31,7 @@ from switch.components import BoundRequest
 from switch.errors import SwitchError
 from switch.signature import SigningKey
 from switch.signing import sign_request
+from switch.traceparent import FIELD as TRACE_FIELD
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -100,13 +101,14 @@ class Callbacks:
         key: SigningKey,
         body: bytes,
         idempotency_key: str,
+        traceparent: str | None = None,
         timeout_s: float = limits.CALLBACK_TIMEOUT_S,
     ) -> Reply | NoReply:
         """Send one JSON document, signed; every way to have no answer is a value."""
         try:
             config.check_server_url(url)
             async with asyncio.timeout(timeout_s):
-                return await self._send(URL(url), key, body, idempotency_key)
+                return await self._send(URL(url), key, body, idempotency_key, traceparent)
         except (SwitchError, aiohttp.InvalidURL) as error:
             return NoReply(why="address_refused", detail=str(error), was_sent=False)
         except aiohttp.ClientConnectorError as error:
@@ -121,7 +123,12 @@ class Callbacks:
             return NoReply(why="broken", detail=str(error) or repr(error), was_sent=True)
 
     async def _send(
-        self, url: URL, key: SigningKey, body: bytes, idempotency_key: str
+        self,
+        url: URL,
+        key: SigningKey,
+        body: bytes,
+        idempotency_key: str,
+        traceparent: str | None,
     ) -> Reply | NoReply:
         """Sign what goes over the wire: the parts of the URL as the client library writes them."""
         authority = url.host_port_subcomponent
@@ -139,6 +146,8 @@ class Callbacks:
         headers = CIMultiDict(signed.headers)
         headers["Host"] = authority.lower()
         headers["Content-Type"] = "application/json"
+        if traceparent is not None:
+            headers[TRACE_FIELD] = traceparent
         async with self._sessions[url.scheme].post(
             url, data=body, headers=headers, allow_redirects=False
         ) as response:
@@ -177,6 +186,15 @@ class Callbacks:
             )
         if not is_public(address) and not any(address in network for network in self._allowed):
             raise AddressRefusedError(f"{address} is not public, nor allowed by --callback-allow")
+
+
+def told(reply: Reply | NoReply) -> tuple[str, str] | None:
+    """Why an attempt came to nothing, as a label for metrics and in words; None for a 2xx."""
+    if isinstance(reply, NoReply):
+        return reply.why, f"{reply.why}: {reply.detail}"[: limits.DETAIL_CHARS_MAX]
+    if 200 <= reply.status < 300:
+        return None
+    return f"status_{reply.status // 100}xx", f"answered {reply.status}"
 
 
 def is_public(address: Address) -> bool:

@@ -91,7 +91,7 @@ CallbackAllow = Annotated[
     list[str] | None,
     option(
         "--callback-allow",
-        help="Network in CIDR form that callbacks may reach although it is not public; repeatable.",
+        help="Network in CIDR form that calls may reach although it is not public; repeatable.",
     ),
 ]
 DeliverySeconds = Annotated[
@@ -105,6 +105,15 @@ BankWait = Annotated[
         help="How long a caller waits for a bank before it is told `pending`, seconds.",
         min=0.0,
         max=limits.BANK_WAIT_S_MAX,
+    ),
+]
+BankDeadline = Annotated[
+    float,
+    option(
+        "--bank-deadline-s",
+        help="How long a bank may take to answer an authorization, seconds.",
+        min=limits.BANK_DEADLINE_S_MIN,
+        max=limits.BANK_DEADLINE_S_MAX,
     ),
 ]
 SignatureAge = Annotated[
@@ -142,6 +151,7 @@ def serve(
     callback_allow: CallbackAllow = None,
     delivery_seconds: DeliverySeconds = limits.DELIVERY_S_MAX,
     bank_wait_s: BankWait = limits.BANK_WAIT_S,
+    bank_deadline_s: BankDeadline = limits.BANK_DEADLINE_S,
     signature_age: SignatureAge = limits.SIGNATURE_AGE_S_MAX,
     signature_ahead: SignatureAhead = limits.SIGNATURE_AHEAD_S_MAX,
     log_level: LogLevel = "info",
@@ -173,6 +183,7 @@ def serve(
         callback_allow=tuple(callback_allow or ()),
         delivery_s_max=delivery_seconds,
         bank_wait_s=bank_wait_s,
+        bank_deadline_s=bank_deadline_s,
         signature_age_s_max=signature_age,
         signature_ahead_s_max=signature_ahead,
         log_level=log_level,

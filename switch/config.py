@@ -63,8 +63,11 @@ class Config:
     event_retention_d: int = limits.EVENT_RETENTION_D
 
     # The delivery process.
-    callback_allow: tuple[str, ...] = ()  # networks that callbacks may reach although not public
+    callback_allow: tuple[str, ...] = ()  # networks that calls may reach although not public
     delivery_s_max: float = limits.DELIVERY_S_MAX
+
+    # The banks process.
+    bank_deadline_s: float = limits.BANK_DEADLINE_S  # until when a bank may answer
 
     # How it ends and what it says.
     drain_s: float = limits.DRAIN_ANSWERS_S_MAX  # for answering what was accepted

@@ -15,6 +15,7 @@ from switch import limits
 from switch.message import Event
 from switch.queries import QUERIES
 from switch.reads import Reads
+from switch.traceparent import passed_on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,7 @@ class Delivery:
     attempts: int  # made so far
     is_behind: bool  # an earlier event of the payment waits to be taken
     event: Event | None
+    traceparent: str | None = None  # for the call, where its payment came with one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +103,7 @@ class Deliveries:
                 attempts=row["attempts"],
                 is_behind=row["is_behind"],
                 event=events.get(row["no"]),
+                traceparent=passed_on(row["traceparent"], row["span_id"]),
             )
             for row in rows
         ]

@@ -19,14 +19,11 @@ from switch.clock import SYSTEM_CLOCK, Clock
 from switch.config import Config
 from switch.deliveries import Deliveries, delivery_backlog, delivery_work
 from switch.errors import SwitchError
-from switch.keyfile import PublicKey
 from switch.lifeline import Lifeline, fail, share_metrics_as
 from switch.loops import Job, Loops, work
 from switch.metrics import DeliveryMetrics
-from switch.queries import QUERIES
 from switch.receiver import Post, Receiver
-from switch.signature import SigningKey
-from switch.switch_keys import OwnKeys, published
+from switch.switch_keys import CurrentKey
 
 
 class Delivery(Loops):
@@ -37,10 +34,7 @@ class Delivery(Loops):
     ) -> None:
         super().__init__(config, metrics.failures, clock)
         self._metrics = metrics
-        self._keys = OwnKeys(config.key_dir, clock)
-        self._published: tuple[PublicKey, ...] = ()
-        self._signing_key: SigningKey | None = None
-        self._keys_read_at_s = float("-inf")
+        self._key = CurrentKey(config.key_dir, clock)
         self._receivers: dict[int, Receiver] = {}
         self._post: Post | None = None
         short = limits.STATEMENT_WAIT_S
@@ -61,7 +55,7 @@ class Delivery(Loops):
             self._post = Post(
                 callbacks=callbacks,
                 deliveries=Deliveries(pool),
-                signing_key=self._key,
+                signing_key=self._key.key,
                 in_flight=asyncio.Semaphore(limits.DELIVERIES_IN_FLIGHT_MAX),
                 give_up_s=self._config.delivery_s_max,
                 metrics=self._metrics,
@@ -73,7 +67,7 @@ class Delivery(Loops):
                 await self._end_turns()
 
     async def _look(self, connection: asyncpg.Connection) -> float:
-        await self._read_keys(connection)
+        await self._key.follow(connection)
         assert self._post is not None, "the loops run inside `run`"
         for todo in await delivery_work(connection):
             receiver = self._receivers.get(todo.participant_no)
@@ -90,26 +84,6 @@ class Delivery(Loops):
             sum(receiver.is_down for receiver in self._receivers.values())
         )
         return limits.DELIVERY_BACKLOG_INTERVAL_S
-
-    async def _read_keys(self, connection: asyncpg.Connection) -> None:
-        """A key that was rotated is used within a second or so; none at all stops the pushing."""
-        now_s = self._clock.monotonic_s()
-        if now_s - self._keys_read_at_s >= limits.SWITCH_KEYS_LOOK_S:
-            rows = await connection.fetch(QUERIES["read_switch_keys"])
-            keys = published(rows)
-            if keys != self._published:
-                self._published = keys
-                self._keys.forget()
-            self._signing_key = self._keys.newest_usable(keys)
-            self._keys_read_at_s = now_s
-        if self._signing_key is None:
-            self._keys.forget()
-            self._keys_read_at_s = float("-inf")
-            raise SwitchError(f"no valid signing key of the switch in {self._config.key_dir}")
-
-    def _key(self) -> SigningKey:
-        assert self._signing_key is not None, "a turn starts after the keys were read"
-        return self._signing_key
 
     async def _end_turns(self) -> None:
         for receiver in self._receivers.values():

@@ -6,7 +6,7 @@
     backlog   measures what is not folded yet
     expiry    posts that holds past their time are expired
     events    numbers what participants are told
-    retention forgets what they were told long ago
+    retention forgets what they were told, and banks were asked, long ago
 
 Every job is safe to run twice; `loops` keeps it running. Run by the supervisor only, as
 `switch _jobs NAME`.
@@ -60,8 +60,11 @@ class Jobs(Loops):
 
     async def _prune_events(self, connection: asyncpg.Connection) -> float:
         days, most = self._config.event_retention_d, limits.EVENT_PRUNE_MAX
-        dead = await upkeep.prune_deliveries(connection, days, most)
-        pruned = max(dead, await upkeep.prune_events(connection, days, most))
+        pruned = max(
+            await upkeep.prune_deliveries(connection, days, most),
+            await upkeep.prune_bank_calls(connection, days, most),
+            await upkeep.prune_events(connection, days, most),
+        )
         return 0.0 if pruned >= most else limits.EVENT_PRUNE_INTERVAL_S
 
     async def _finish_closing(self, connection: asyncpg.Connection) -> float:

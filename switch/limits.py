@@ -188,6 +188,29 @@ JOB_PAUSE_S_MAX = 5.0
 
 # Calls of participants' servers.
 BANK_REASON_CHARS_MAX = 140  # what a bank says about its decision, as long as a description
+BANK_DEADLINE_S = 30.0  # until when a bank may answer an authorization, unless told
+BANK_DEADLINE_S_MIN = 1.0
+BANK_DEADLINE_S_MAX = 300.0  # time for a customer to confirm; the money is reserved meanwhile
+BANK_ATTEMPT_S_MAX = 15.0  # of which: one attempt, so that a dead connection leaves time for two
+BANK_RETRY_S_MIN = 0.1  # before an authorization is tried again, doubled each time
+BANK_RETRY_S_MAX = 2.0
+BANK_REPEAT_S_MIN = 1.0  # before a credit or reversal is tried again, doubled each time
+BANK_REPEAT_S_MAX = 300.0
+BANK_CALLS_MAX = 100  # under way to one bank, and payments that wait for its authorization
+BANK_CALLS_IN_FLIGHT_MAX = 2_000  # under way to all banks; each holds a connection
+BANK_FAILURES_MAX = 5  # in a row; then a bank is down: declined for at once, tried with one call
+BANK_PAUSE_S_MIN = 1.0  # until then, doubled with each failure
+BANK_PAUSE_S_MAX = 60.0  # how soon a bank that is back is noticed
+BANK_START_MAX = 256  # payments begun, and calls taken, in one transaction
+BANK_START_INTERVAL_S = 0.015  # how soon a bank is asked, about, while others are
+BANK_IDLE_INTERVAL_S = 0.1  # and when none was asked for a while
+BANK_QUIET_S = 2.0  # which is so long
+BANK_SETTLE_MAX = 256  # answers in one transaction
+BANK_SETTLE_PAUSE_S = 0.1  # after a failure to record one
+BANK_CONNECTIONS_MAX = 1  # to the database, for recording answers; one makes larger batches
+BANK_TIME_OUT_INTERVAL_S = 0.25  # how late a time-out may be
+BANK_TIME_OUTS_MAX = 256  # in one transaction
+BANK_BACKLOG_INTERVAL_S = 1.0  # how often what waits for banks is counted
 CALLBACK_TIMEOUT_S = 10.0  # from looking up the name to the last byte of the answer
 CALLBACK_ANSWER_BYTES_MAX = 64 * 1024  # what the switch takes in is bounded as what it sends
 CALLBACK_KEEPALIVE_S = 4.0  # shorter than the 5 s of the most impatient servers
@@ -255,6 +278,9 @@ assert PARTICIPANT_READS_IN_FLIGHT_MAX < READS_IN_FLIGHT_MAX, "one reader leaves
 assert DRAIN_ANSWERS_S_MAX < DRAIN_KILL_S < DRAIN_S, "there is time left to close connections"
 assert METADATA_PAIRS_MAX * (METADATA_KEY_CHARS_MAX + METADATA_VALUE_CHARS_MAX) * 6 < BODY_BYTES_MAX
 assert DELIVERIES_AT_ONCE_MAX + RETRIES_AT_ONCE_MAX < DELIVERIES_IN_FLIGHT_MAX
+assert BANK_DEADLINE_S_MIN <= BANK_DEADLINE_S <= BANK_DEADLINE_S_MAX
+assert 2 * BANK_ATTEMPT_S_MAX <= BANK_DEADLINE_S, "an authorization can be tried twice"
+assert BANK_CALLS_MAX < BANK_CALLS_IN_FLIGHT_MAX, "a bank that hangs leaves room for others"
 assert REPORT_INTERVAL_S + REPORT_LOOK_S < SILENCE_S_MAX < HUNG_S_MAX, "a live child is not silent"
 
 # The embedded database.

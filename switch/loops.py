@@ -3,7 +3,7 @@
 Each loop holds an advisory lock on its own connection, only so that a second machine that runs the
 same command does not do the work again; it waits and takes over when the first is gone. A loop that
 fails, or loses the database, starts anew after a pause that doubles up to a bound. What a turn of a
-loop does is `jobs`'s and `delivery`'s business.
+loop does is `jobs`'s, `delivery`'s and `banks`'s business.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from switch.queries import QUERIES
 LOCK_CLASS = 0x5357  # the first key of the switch's advisory locks; the second is the job's
 
 Turn = Callable[[asyncpg.Connection], Awaitable[float]]  # one turn; how long to wait for the next
+Begin = Callable[[asyncpg.Connection], Awaitable[None]]  # what comes before the first of them
 
 # What a turn may end with that is no fault of the program.
 BROKEN = (
@@ -41,12 +42,16 @@ _log = log.logger("jobs")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One loop: its name, the number of its advisory lock, how long a turn may take, and a turn."""
+    """One loop: its name, the number of its advisory lock, how long a turn may take, and a turn.
+
+    `begin` is done whenever its lock was taken.
+    """
 
     name: str
     lock: int
     turn_s_max: float
     turn: Turn
+    begin: Begin | None = None
 
 
 class Loops:
@@ -94,6 +99,9 @@ class Loops:
         self._connected.add(job.name)
         try:
             await self._take_lock(job, connection)
+            if job.begin is not None:
+                async with asyncio.timeout(job.turn_s_max):
+                    await job.begin(connection)
             while True:
                 async with asyncio.timeout(job.turn_s_max):
                     wait_s = await job.turn(connection)

@@ -221,5 +221,56 @@ class DeliveryMetrics:
         )
 
 
+class BankMetrics:
+    """Everything the banks process counts; a call takes milliseconds and needs no buffer.
+
+    Banks are let in by the operator, so their ids are a bounded label.
+    """
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self.calls = Counter(
+            "switch_bank_calls_total",
+            "Attempts to call a bank, by what came of it",
+            ("bank", "path", "result"),
+            registry=registry,
+        )
+        self.call_seconds = Histogram(
+            "switch_bank_call_seconds",
+            "One attempt to call a bank",
+            ("bank",),
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self.timed_out = Counter(
+            "switch_bank_time_outs_total",
+            "Payments declined because a bank did not answer in time",
+            registry=registry,
+        )
+        self.waiting_calls = Gauge(
+            "switch_bank_waiting_calls",
+            "Calls of a bank that are not finished",
+            ("bank", "path"),
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        )
+        self.waiting_seconds = Gauge(
+            "switch_bank_waiting_seconds",
+            "Since the oldest call of a bank that is not finished was due",
+            ("bank",),
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        )
+        self.is_down = Gauge(
+            "switch_bank_is_down",
+            "1 while a bank failed so often that it gets one call at a time",
+            ("bank",),
+            registry=registry,
+            multiprocess_mode="livemostrecent",
+        )
+        self.failures = Counter(
+            "switch_job_failures_total", "Runs of a job that failed", ("job",), registry=registry
+        )
+
+
 def _gauge(registry: CollectorRegistry, name: str, what: str, over_processes: Any) -> Gauge:
     return Gauge(name, what, registry=registry, multiprocess_mode=over_processes)

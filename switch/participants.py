@@ -50,6 +50,11 @@ class Key(Struct, frozen=True, kw_only=True):
     participant: Participant
 
     @property
+    def public(self) -> PublicKey:
+        """As signatures are checked with it, by who has seen to it that it is valid now."""
+        return PublicKey(key_id=self.id, public_key=self.public_key)
+
+    @property
     def name(self) -> str:
         """The half of its id that the participant chose."""
         return self.id.partition("/")[2]
@@ -196,12 +201,17 @@ class Participants:
             version = await connection.fetchval(QUERIES["participants_version"])
         if version != self._snapshot.version:
             async with asyncio.timeout(limits.PARTICIPANTS_READ_TIMEOUT_S):
-                rows = await connection.fetch(QUERIES["read_participants"])
-                switch_rows = await connection.fetch(QUERIES["read_switch_keys"])
-            self._snapshot = _snapshot(version, rows, switch_rows)
+                self._snapshot = await read_snapshot(connection, version)
             self._own_keys.forget()
         self.signing_key = self._own_keys.newest_usable(self._snapshot.switch_keys)
         self._confirmed_at_s = asked_at_s
+
+
+async def read_snapshot(connection: asyncpg.Connection, version: int) -> Snapshot:
+    """Everything anew; `version` is what was asked for before it."""
+    rows = await connection.fetch(QUERIES["read_participants"])
+    switch_rows = await connection.fetch(QUERIES["read_switch_keys"])
+    return _snapshot(version, rows, switch_rows)
 
 
 def _snapshot(version: int, rows: list[Any], switch_rows: list[Any]) -> Snapshot:

@@ -11,7 +11,6 @@ rows nor attempts, and when it is back it gets what it missed at the usual pace.
 """
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -19,10 +18,10 @@ from uuid import UUID
 import msgspec
 
 from switch import limits, log
-from switch.callback import Callbacks, NoReply
+from switch.breaker import Breaker, pause_s
+from switch.callback import Callbacks, told
 from switch.clock import Clock
 from switch.deliveries import Deliveries, Delivery, Tried, Work
-from switch.message import Event
 from switch.metrics import DeliveryMetrics
 from switch.signature import SigningKey
 
@@ -49,10 +48,13 @@ class Receiver:
     def __init__(self, post: Post, work: Work) -> None:
         self._post = post
         self._work = work
-        self._failures = 0  # in a row
-        self._pauses = 0  # since it is down
+        self._breaker = Breaker(
+            post.clock,
+            failures_max=limits.RECEIVER_FAILURES_MAX,
+            pause_s_min=limits.RECEIVER_PAUSE_S_MIN,
+            pause_s_max=limits.RECEIVER_PAUSE_S_MAX,
+        )
         self._tries_new_next = False  # an old event, then a new one: one of them may be at fault
-        self._spared_until_s = 0.0
         self._turns: dict[str, asyncio.Task[None]] = {}
 
     @property
@@ -63,19 +65,19 @@ class Receiver:
     @property
     def is_down(self) -> bool:
         """Whether it failed so often that it gets one event at a time."""
-        return self._failures >= limits.RECEIVER_FAILURES_MAX
+        return self._breaker.is_open
 
     def start_turns(self, work: Work) -> None:
         """Begin what is to be done and does not run already; return at once."""
         if work.callback_url != self._work.callback_url:
-            self._failures = self._pauses = 0
+            self._breaker.reset()
         self._work = work
         if not self.is_down:
             if work.has_new:
                 self._start("new", self._send_new, limits.DELIVERY_SIZE_MAX)
             if work.has_due:
                 self._start("again", self._send_again, limits.DELIVERY_SIZE_MAX)
-        elif not self.is_busy and not self._is_spared():
+        elif not self.is_busy and not self._breaker.is_spared:
             is_new = work.has_new and (self._tries_new_next or not work.has_due)
             self._tries_new_next = not is_new
             if is_new:
@@ -140,7 +142,7 @@ class Receiver:
         loop = asyncio.get_running_loop()
 
         async def send_some() -> None:
-            while not self._is_spared():
+            while not self._breaker.is_spared:
                 delivery = next(ahead, None)
                 if delivery is None:
                     return
@@ -161,12 +163,12 @@ class Receiver:
         if delivery.event is None:
             return Tried(number=delivery.number, is_taken=True)
         async with self._post.in_flight:
-            label, result = await self._call(delivery.event)
+            label, result = await self._call(delivery)
         self._post.metrics.deliveries.labels(label).inc()
         if label == TAKEN:
             if self.is_down:
                 _log.info("a receiver is back", participant=self._work.participant)
-            self._failures = self._pauses = 0
+            self._breaker.reset()
             return Tried(number=delivery.number, is_taken=True)
         self._note_failure(result)
         return Tried(
@@ -178,44 +180,27 @@ class Receiver:
             result=result,
         )
 
-    async def _call(self, event: Event) -> tuple[str, str]:
+    async def _call(self, delivery: Delivery) -> tuple[str, str]:
         """What came of an attempt: its label for the metrics, and in words."""
+        assert delivery.event is not None, "there is something to push"
         reply = await self._post.callbacks.post(
             self._work.callback_url,
             key=self._post.signing_key(),
-            body=_encoder.encode(event),
-            idempotency_key=event.id,
+            body=_encoder.encode(delivery.event),
+            idempotency_key=delivery.event.id,
+            traceparent=delivery.traceparent,
         )
-        if isinstance(reply, NoReply):
-            return reply.why, f"{reply.why}: {reply.detail}"[: limits.DETAIL_CHARS_MAX]
-        if 200 <= reply.status < 300:
-            return TAKEN, TAKEN
-        return f"status_{reply.status // 100}xx", f"answered {reply.status}"
+        return told(reply) or (TAKEN, TAKEN)
 
     def _note_failure(self, result: str) -> None:
-        """Count it; of those that were under way together only the first begins a pause."""
         was_down = self.is_down
-        self._failures += 1
-        if not self.is_down or self._is_spared():
-            return
-        wait_s = pause_s(self._pauses, limits.RECEIVER_PAUSE_S_MIN, limits.RECEIVER_PAUSE_S_MAX)
-        self._pauses += 1
-        self._spared_until_s = self._post.clock.monotonic_s() + wait_s
-        if not was_down:
+        self._breaker.fail()
+        if self.is_down and not was_down:
             _log.warning("a receiver is down", participant=self._work.participant,
                          callback_url=self._work.callback_url, result=result)  # fmt: skip
 
-    def _is_spared(self) -> bool:
-        return self.is_down and self._post.clock.monotonic_s() < self._spared_until_s
-
 
 TAKEN = "taken"
-
-
-def pause_s(failures: int, min_s: float, max_s: float) -> float:
-    """Exponential, with jitter, so that those who failed together do not return together."""
-    ceiling_s = min(max_s, min_s * 2 ** min(failures, 32))
-    return random.uniform(ceiling_s / 2, ceiling_s)  # noqa: S311  no secret
 
 
 def _untried(delivery: Delivery) -> Tried:

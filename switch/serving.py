@@ -31,7 +31,7 @@ from switch.config import (
 )
 from switch.errors import SwitchError, using
 from switch.keeper import open_lock, try_lock
-from switch.supervisor import DELIVERY_COMMAND, JOBS_COMMAND, WORKER_COMMAND, Child, Supervisor
+from switch.supervisor import BESIDE_WORKERS, WORKER_COMMAND, Child, Supervisor
 
 Result = TypeVar("Result")
 
@@ -62,6 +62,7 @@ class ServeOptions:
     callback_allow: tuple[str, ...] = ()
     delivery_s_max: float = limits.DELIVERY_S_MAX
     bank_wait_s: float = limits.BANK_WAIT_S
+    bank_deadline_s: float = limits.BANK_DEADLINE_S
     signature_age_s_max: int = limits.SIGNATURE_AGE_S_MAX
     signature_ahead_s_max: int = limits.SIGNATURE_AHEAD_S_MAX
     log_level: str = "info"
@@ -238,6 +239,7 @@ def _config(options: ServeOptions, *, port: int, authorities: tuple[str, ...], u
         event_retention_d=options.event_retention_d,
         callback_allow=allowed_networks(options.callback_allow),
         delivery_s_max=options.delivery_s_max,
+        bank_deadline_s=options.bank_deadline_s,
         log_level=options.log_level,
     )
 
@@ -267,7 +269,7 @@ def _children(
             metrics_dir=metrics_dir,
             messages=messages,
         )
-        for name, command in (("jobs", JOBS_COMMAND), ("delivery", DELIVERY_COMMAND))
+        for name, command in BESIDE_WORKERS.items()
     ]
     return [*workers, *beside]
 

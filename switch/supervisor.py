@@ -1,8 +1,8 @@
-"""Keeps the processes of one switch running: N workers, the jobs and the delivery.
+"""Keeps the processes of one switch running: N workers, jobs, delivery, banks.
 
 Here lives only the watching: starting a child, hearing what it reports, starting it again when it
 dies, and ending all of them in order. What must be true before the first child starts is
-`serving`'s business; what a child does is `worker`'s, `jobs`'s and `delivery`'s.
+`serving`'s business; what a child does is `worker`'s, `jobs`'s, `delivery`'s and `banks`'s.
 
 A dead child is replaced at once; one that keeps dying young after a pause that doubles up to a
 bound. A child that ends before it ever served stops the start: its own message says why.
@@ -29,8 +29,7 @@ from switch.lifeline import Report
 _log = log.logger("supervisor")
 
 WORKER_COMMAND = "_worker"
-JOBS_COMMAND = "_jobs"
-DELIVERY_COMMAND = "_delivery"
+BESIDE_WORKERS = {"jobs": "_jobs", "delivery": "_delivery", "banks": "_banks"}  # name → command
 
 
 class Child:

@@ -1,6 +1,6 @@
 """The switch's own signing keys: which of those published has its private half here, and is valid.
 
-For every process that signs: a worker its answers, the delivery its calls.
+For every process that signs: a worker its answers, the delivery and the banks process their calls.
 """
 
 from collections.abc import Iterable, Mapping
@@ -8,10 +8,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import asyncpg
+
 from switch import keyfile, limits, log
 from switch.clock import Clock
 from switch.errors import SwitchError
 from switch.keyfile import PublicKey
+from switch.queries import QUERIES
 from switch.signature import SigningKey, signing_key
 
 _log = log.logger("keys")
@@ -61,6 +64,41 @@ class OwnKeys:
                 _log.warning("signing key not usable", key_id=public.key_id, error=str(error))
             self._private_keys[public.key_id] = found
         return self._private_keys[public.key_id]
+
+
+class CurrentKey:
+    """The key to sign with, followed in the turns of a loop: a new one signs within a second."""
+
+    def __init__(self, key_dir: Path, clock: Clock) -> None:
+        self._key_dir = key_dir
+        self._clock = clock
+        self._own = OwnKeys(key_dir, clock)
+        self._published: tuple[PublicKey, ...] = ()
+        self._key: SigningKey | None = None
+        self._read_at_s = float("-inf")
+
+    async def follow(self, connection: asyncpg.Connection) -> None:
+        """Look again once a second, however often this is called; SwitchError when there is none.
+
+        Then nothing is signed, and the next call looks at the files again.
+        """
+        now_s = self._clock.monotonic_s()
+        if now_s - self._read_at_s >= limits.SWITCH_KEYS_LOOK_S:
+            keys = published(await connection.fetch(QUERIES["read_switch_keys"]))
+            if keys != self._published:
+                self._published = keys
+                self._own.forget()
+            self._key = self._own.newest_usable(keys)
+            self._read_at_s = now_s
+        if self._key is None:
+            self._own.forget()
+            self._read_at_s = float("-inf")
+            raise SwitchError(f"no valid signing key of the switch in {self._key_dir}")
+
+    def key(self) -> SigningKey:
+        """The key, after a look that found one."""
+        assert self._key is not None, "nothing is sent before the keys were read"
+        return self._key
 
 
 def published(rows: Iterable[Mapping[str, Any]]) -> tuple[PublicKey, ...]:

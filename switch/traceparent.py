@@ -54,6 +54,14 @@ def read_trace(lines: Sequence[str]) -> Trace | None:
     )
 
 
+def passed_on(received: str | None, span_id: str | None) -> str | None:
+    """The field for what follows from a request whose trace was stored in two parts."""
+    if received is None or span_id is None:
+        return None
+    version, trace_id, _, flags = received.split("-")
+    return f"{version}-{trace_id}-{span_id}-{flags}"
+
+
 def _new_span_id() -> str:
     """Sixteen digits, not all of them zero."""
     while True:

@@ -70,6 +70,12 @@ async def prune_deliveries(connection: asyncpg.Connection, days: int, limit: int
     return pruned
 
 
+async def prune_bank_calls(connection: asyncpg.Connection, days: int, limit: int) -> int:
+    """Forget calls of banks that are finished for so many days, at most so many; how many."""
+    pruned: int = await connection.fetchval(QUERIES["prune_bank_calls"], days, limit)
+    return pruned
+
+
 async def finish_closing(connection: asyncpg.Connection) -> int:
     """Close what is closing and empty; how many accounts."""
     closed: int = await connection.fetchval(QUERIES["finish_closing"], limits.PAGE_SIZE_MAX)

@@ -132,7 +132,7 @@ SELECT id FROM ledger.find_decided($1::uuid[]) AS id;
 
 -- name: start_bank_calls
 SELECT * FROM ledger.start_bank_calls($1::integer, $2::interval, $3::integer, $4::integer[],
-                                      $5::integer[], $6::integer[]);
+                                      $5::integer[], $6::integer[], $7::integer[]);
 
 -- name: settle_bank_calls
 SELECT ledger.settle_bank_calls($1::uuid[], $2::smallint[], $3::text[], $4::text[],

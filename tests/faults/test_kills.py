@@ -52,7 +52,7 @@ async def _worker(switch: Switch, chance: random.Random) -> None:
 async def _supervisor(switch: Switch, chance: random.Random) -> None:
     """The supervisor: everything ends by itself, and the same command serves again."""
     left, servers = switch.children(), switch.server_pids()
-    assert len(left) == 4, "two workers, jobs and delivery"
+    assert len(left) == 5, "two workers, jobs, delivery and banks"
     await switch.kill_supervisor()
     await until(lambda: not any(map(is_running, left)), "all children are gone")
     if chance.random() < 0.5:  # else the next start meets what is still stopping

@@ -45,7 +45,7 @@ async def test_every_process_ends_with_a_killed_supervisor(tmp_path: Path) -> No
     async with serving(tmp_path, "--data-dir", data_dir, "--workers", 2) as switch:
         children = running.children(switch.pid)
         server = recorded_pid(Home(data_dir=data_dir).cluster)
-        assert len(children) == 4
+        assert len(children) == 5, "two workers, jobs, delivery and banks"
         assert server is not None
         await switch.end(signal.SIGKILL)
         await until(lambda: not any(map(running.is_running, children)), "the children end")
@@ -144,7 +144,7 @@ async def test_metrics_add_up_two_workers(database: Database, tmp_path: Path) ->
         samples = await switch.metrics()
         assert samples["switch_books_checked_timestamp_seconds"] > 0
         assert samples["switch_payment_seconds_count"] == 30
-        for process in ("worker-0", "worker-1", "jobs", "delivery"):
+        for process in ("worker-0", "worker-1", "jobs", "delivery", "banks"):
             assert samples[f'switch_process_serving{{process="{process}"}}'] == 1
             assert samples[f'switch_process_restarts_total{{process="{process}"}}'] == 0
         assert await switch.end() == 0
@@ -161,7 +161,8 @@ async def test_readiness_follows_the_workers(database: Database, tmp_path: Path)
             for path in ("readyz", "metrics", "nothing"):
                 async with session.get(f"{switch.admin_url}/{path}") as answer:
                     assert answer.headers["Server"] == "switch", "no versions of what serves it"
-        assert set(document["processes"]) == {"worker-0", "worker-1", "jobs", "delivery"}
+        beside = {"jobs", "delivery", "banks"}
+        assert set(document["processes"]) == {"worker-0", "worker-1", *beside}
         stopped = worker_pids(switch.pid)
         for pid in stopped:
             os.kill(pid, signal.SIGSTOP)

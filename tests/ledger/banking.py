@@ -1,5 +1,6 @@
 """A bank that holds the money itself, for tests of the ledger: played by calls of the functions."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -77,12 +78,13 @@ class Banking:
         calls_max: int = 100,
         shut: tuple[int, ...] = (),
         probed: tuple[int, ...] = (),
-        full: tuple[int, ...] = (),
+        room: Mapping[int, int] | None = None,
     ) -> dict[tuple[str, int], asyncpg.Record]:
         """The calls of this test's banks to make now, by payment and kind."""
         rows = await self._jobs.fetch(
-            QUERIES["start_bank_calls"], 100, DEADLINE, calls_max, shut, probed, full
-        )
+            QUERIES["start_bank_calls"], 100, DEADLINE, calls_max, shut, probed,
+            list(room or {}), list((room or {}).values()),
+        )  # fmt: skip
         return {
             (str(row["payment"]), row["kind"]): row
             for row in rows

@@ -13,9 +13,10 @@ LINES = (
     "traceparent",
     "config lifeline message batch_message key_message bank_message timeline",
     "structured digest components signature introduction signing jws receipt",
-    "log reply callback",
+    "log breaker reply callback bank_answer",
     "db binaries cluster keeper embedded",
     "doubt migrate switch_keys participants ledger upkeep key_ledger reads deliveries key_uses",
+    "bank_calls",
     "admission service requests",
     "lane pending",
     "router",
@@ -26,7 +27,7 @@ LINES = (
     "exchange answers batch_exchange patience client",
     "admin",
     "app",
-    "loops worker jobs receiver delivery",
+    "loops worker jobs receiver delivery bank_keys bank_settling bank banks",
     "supervisor admin_port serving",
     "terminal demo_city demo_traffic demo_table demo simulate conformance",
     "cli_operator cli_participants cli_accounts cli_events cli_receipts cli_serve cli_demo",
@@ -67,6 +68,7 @@ PURE = (
     "jws",
     "receipt",
     "reply",
+    "bank_answer",
 )
 IO_PACKAGES = {"asyncio", "asyncpg", "aiohttp", "uvloop", "socket", "subprocess", "time"}
 

@@ -5,14 +5,16 @@
 -- Parameters  p_participant_no  whose; p_limit  how many
 -- Returns     rows as of read_new_deliveries, those that are due longest first
 -- Locks       none
--- Tables      reads delivery
+-- Tables      reads delivery, payment
 CREATE OR REPLACE FUNCTION ledger.read_due_deliveries(p_participant_no integer, p_limit integer)
 RETURNS TABLE (no bigint, kind smallint, subject uuid, happened_at timestamptz, payment uuid,
-               attempts integer, is_behind boolean)
+               attempts integer, is_behind boolean, traceparent text, span_id text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ledger, pg_temp
 AS $$
-    SELECT d.no, d.kind, d.subject, d.happened_at, d.payment, d.attempts, false
+    SELECT d.no, d.kind, d.subject, d.happened_at, d.payment, d.attempts, false,
+           y.traceparent, y.span_id
       FROM ledger.delivery d
+      LEFT JOIN ledger.payment y ON y.shard = 0 AND y.id = d.subject
      WHERE d.participant_no = p_participant_no AND d.due_at <= ledger.decision_time()
      ORDER BY d.due_at, d.no LIMIT p_limit
 $$;

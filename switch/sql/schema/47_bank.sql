@@ -67,8 +67,8 @@ CREATE TABLE ledger.bank_call (
     CONSTRAINT finished_with_decision CHECK ((finished_at IS NULL) = (decision IS NULL))
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05);
 
-CREATE INDEX bank_call_due ON ledger.bank_call (due_at) WHERE finished_at IS NULL
-    AND NOT is_under_way;
+CREATE INDEX bank_call_due ON ledger.bank_call (participant_no, (kind <> 1), due_at)
+    WHERE finished_at IS NULL AND NOT is_under_way;
 CREATE INDEX bank_call_open ON ledger.bank_call (participant_no, kind) WHERE finished_at IS NULL;
 CREATE INDEX bank_call_finished ON ledger.bank_call (finished_at) WHERE finished_at IS NOT NULL;
 
