@@ -73,6 +73,7 @@ class Size:
     tpcb_scale: int
     connections: int  # of wrk
     memory_payments: int
+    pairs: int  # of phases that are compared
 
 
 FULL = Size(
@@ -84,6 +85,7 @@ FULL = Size(
     tpcb_scale=20,
     connections=128,
     memory_payments=50_000,
+    pairs=9,
 )
 QUICK = Size(
     rounds=1,
@@ -94,6 +96,7 @@ QUICK = Size(
     tpcb_scale=1,
     connections=64,
     memory_payments=4_000,
+    pairs=1,
 )
 
 
