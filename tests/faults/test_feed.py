@@ -9,6 +9,7 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -90,8 +91,9 @@ async def test_every_decision_is_told_once_and_in_order(
     switch = trade.switch
     readers = {holder: Reader(switch, holder) for holder in switch.city.signers}
     following = [asyncio.create_task(reader.follow()) for reader in readers.values()]
-    killing = _kill_under(trade, random.Random(f"{seed} feed"), long_run)
-    await asyncio.gather(trade.run(MESSAGES_LONG if long_run else MESSAGES), killing)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(trade.run(MESSAGES_LONG if long_run else MESSAGES))
+        group.create_task(_kill_under(trade, random.Random(f"{seed} feed"), long_run))
     print(dict(trade.words))  # shown with a failure
     for holder, reader in readers.items():
         await _is_told(reader.events, trade, holder)
@@ -139,8 +141,7 @@ async def _kill_under(trade: Trade, chance: random.Random, long_run: bool) -> No
     share = (MESSAGES_LONG if long_run else MESSAGES) / (kills + 2)
     count = len(switch.children())
     for number in range(1, kills + 2):
-        while trade.decided_count < share * number:
-            await asyncio.sleep(0.02)
+        await eventually(partial(_has_decided, trade, share * number), "payments go on")
         killed = switch.jobs() if number == kills // 2 + 1 else chance.choice(switch.workers())
         kill(killed)
 
@@ -149,6 +150,10 @@ async def _kill_under(trade: Trade, chance: random.Random, long_run: bool) -> No
             return killed not in running_now and len(running_now) == count
 
         await until(is_replaced, "it was started again")
+
+
+def _has_decided(trade: Trade, count: float) -> bool:
+    return trade.decided_count >= count
 
 
 def _receivers_down(switch: Switch) -> Callable[[], Awaitable[bool]]:
