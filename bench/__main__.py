@@ -1,9 +1,10 @@
 """`python -m bench`: questions in one run, on this machine, with one Postgres.
 
-How fast it is, by default; what it does under load (`--only storm`) takes its time and is asked by
-name. Questions that are rates are asked in turn, round after round, the others after them.
-Exit code 0 when every figure could be believed and the books were right after every round, 1 when
-not, with one line that says why. Whether a ratio is what is wanted stands in the table.
+How fast it is, by default; what it does under load (`--only storm`) takes its time
+and is asked by name. Questions that are rates are asked in turn, round after round, the others
+after them. Exit code 0 when every figure could be believed and the books were right after every
+round, 1 when not, with one line that says why. Whether a ratio is what is wanted stands in the
+table.
 """
 
 import argparse
@@ -28,7 +29,10 @@ from switch.errors import SwitchError
 
 Report = Callable[[Stage, Results, Console], Awaitable[None]]
 
-REPORTS: dict[str, Report] = {memory.NAME: memory.report, storm.NAME: storm.report}
+REPORTS: dict[str, Report] = {
+    memory.NAME: memory.report,
+    storm.NAME: storm.report,
+}
 QUESTIONS: tuple[Question, ...] = (Tpcb(), HttpUniform(), HttpOneMerchant(), Function())
 NAMES = [*(question.name for question in QUESTIONS), *REPORTS]
 BY_DEFAULT = {*(question.name for question in QUESTIONS), memory.NAME}

@@ -83,13 +83,15 @@ async def found(
     seeds = {name: keyfile.generate_seed() for name in (*providers, *merchant_holders)}
     wallets = {}
     for name in providers:
-        await _let_in(operator, name, "wallet", seeds[name])
-        wallets[name] = await _open(operator, name, "wallet", wallet_count // len(providers))
+        await let_in(operator, name, "wallet", seeds[name])
+        wallets[name] = await open_accounts(
+            operator, name, "wallet", wallet_count // len(providers)
+        )
     done(f"{wallet_count:,} wallets opened")
     merchants: list[UUID] = []
     for name in merchant_holders:
-        await _let_in(operator, name, "merchant", seeds[name])
-        merchants += await _open(
+        await let_in(operator, name, "merchant", seeds[name])
+        merchants += await open_accounts(
             operator, name, "merchant", merchant_count // MERCHANT_HOLDER_COUNT
         )
     done(f"{merchant_count:,} merchants opened")
@@ -110,12 +112,15 @@ async def found(
     )
 
 
-async def _let_in(operator: Operator, name: str, kind: str, seed: bytes) -> None:
+async def let_in(operator: Operator, name: str, kind: str, seed: bytes) -> int:
+    """A new participant with its key; its number in the ledger."""
     await operator.add_participant(name, kind=kind)
     await operator.add_key(f"{name}/{KEY_NAME}", keyfile.public_key(seed))
+    return (await _numbers(operator))[name]
 
 
-async def _open(operator: Operator, holder: str, kind: str, count: int) -> tuple[UUID, ...]:
+async def open_accounts(operator: Operator, holder: str, kind: str, count: int) -> tuple[UUID, ...]:
+    """So many accounts of a participant."""
     now_us = SYSTEM_CLOCK.now_us()
     ids = tuple(ledger.new_id(now_us + 1000 * number) for number in range(count))
     await operator.connection.execute(OPEN_ACCOUNTS, ids, holder, kind, CURRENCY)

@@ -23,17 +23,24 @@ UNSIGNED = {
 }
 
 
-def verify(sent: Sent, messages: Sequence[bytes], keys: Mapping[str, PublicKey]) -> int:
-    """Verify what was kept of the answers to these messages; how many answers that were."""
+def verify(
+    sent: Sent, messages: Sequence[bytes], keys: Mapping[str, PublicKey], *, is_paid: bool = False
+) -> int:
+    """Verify what was kept of the answers to these messages; how many answers that were.
+
+    `is_paid`: decisions must be approvals.
+    """
     for number, answer in sent.kept:
         message = messages[number % len(messages)]
-        fault = fault_of(answer, message, keys)
+        fault = fault_of(answer, message, keys, is_paid=is_paid)
         if fault is not None:
             raise BenchError(f"an answer is not to be believed: {fault}: {answer[:2000]!r}")
     return len(sent.kept)
 
 
-def fault_of(answer: bytes, message: bytes, keys: Mapping[str, PublicKey]) -> str | None:
+def fault_of(
+    answer: bytes, message: bytes, keys: Mapping[str, PublicKey], *, is_paid: bool = False
+) -> str | None:
     """What is wrong with an answer to this message, if anything."""
     line, fields, body = _parts(answer)
     status = int(line.split(" ", 2)[1])
@@ -52,12 +59,12 @@ def fault_of(answer: bytes, message: bytes, keys: Mapping[str, PublicKey]) -> st
     )
     if doubt is not None:
         return doubt.detail
-    return _fault_of_decision(body, asked, bound) if status == 201 else None
+    return _fault_of_decision(body, asked, bound, is_paid) if status == 201 else None
 
 
-def _fault_of_decision(body: bytes, asked: bytes, bound: BoundRequest) -> str | None:
+def _fault_of_decision(body: bytes, asked: bytes, bound: BoundRequest, is_paid: bool) -> str | None:
     told, wanted = msgspec.json.decode(body), msgspec.json.decode(asked)
-    if told["status"] != "completed":
+    if is_paid and told["status"] != "completed":
         return f"the payment was {told['status']}: {told['reason']}"
     if f'"{told["idempotency_key"]}"' != bound.idempotency_key:
         return "the decision is of another key"

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from bench import kept, open_loop, requests
+from bench.city import Provider
 from bench.open_loop import NO_ANSWER, Sent, Task
 from bench.stage import BenchError, Stage
 from bench.wrk import Used
@@ -66,6 +67,25 @@ class Ground:
             connections=connections,
         )
 
+    async def sign(self, payers: Sequence[Provider], prefix: str, count: int) -> tuple[bytes, ...]:
+        """So many payments to all merchants, each under a key of its own."""
+        stage = self.stage
+        orders = [
+            requests.Order(
+                authority=self.authority,
+                providers=payers,
+                payees=stage.city.merchants,
+                count=-(-count // SIGNERS),
+                key_prefix=f"{prefix}-{signer}",
+            )
+            for signer in range(SIGNERS)
+        ]
+        slices = await requests.sign(stage.folder / "slice", orders)
+        try:
+            return tuple(slices.read())
+        finally:
+            slices.remove()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
@@ -101,12 +121,23 @@ class Phase:
         }
 
 
+def ratios(changed: Phase, plain: Phase) -> tuple[float, float]:
+    """Of the rates and of the 99th percentiles of two phases that are neighbours."""
+    if not plain.per_second:
+        raise BenchError("no payment was decided although nothing else happened")
+    return (
+        changed.per_second / plain.per_second,
+        changed.latency_ms(0.99) / plain.latency_ms(0.99),
+    )
+
+
 async def run(ground: Ground, per_second: float, beside: Sequence[Task] = ()) -> Phase:
     """Payments for the seconds of the stage at this rate, with something beside them or nothing."""
     stage = ground.stage
     began_us = SYSTEM_CLOCK.now_us()
     prefix = f"{began_us:016}"
-    messages = await _signed(ground, prefix, per_second)
+    count = ground.task((), per_second, PAYMENT_CONNECTIONS).count
+    messages = await ground.sign(stage.city.providers, prefix, count)
     signed_s = (SYSTEM_CLOCK.now_us() - began_us) / 1e6
     if signed_s + LEAD_IN_S_MAX + stage.size.seconds > SIGNATURE_AGE_S_MAX:
         raise BenchError(f"signing took {signed_s:.0f} s: signatures would be too old")
@@ -116,32 +147,11 @@ async def run(ground: Ground, per_second: float, beside: Sequence[Task] = ()) ->
     payments, *others = await asyncio.to_thread(open_loop.send, tasks)
     used = Used.now(stage, ground.switch) - used
     for sent, task in zip((payments, *others), tasks, strict=True):
-        kept.verify(sent, task.messages, ground.keys)
+        kept.verify(sent, task.messages, ground.keys, is_paid=sent is payments)
     row = await stage.operator.connection.fetchrow(DECIDED_OF_PREFIX, mark, prefix)
     _account(payments, decided=row["decided"], approved=row["approved"])
     await stage.folded()
     return Phase(payments=payments, beside=tuple(others), used=used)
-
-
-async def _signed(ground: Ground, prefix: str, per_second: float) -> tuple[bytes, ...]:
-    """As many payments as a phase sends, each once."""
-    stage = ground.stage
-    count = ground.task((), per_second, PAYMENT_CONNECTIONS).count
-    orders = [
-        requests.Order(
-            authority=ground.authority,
-            providers=stage.city.providers,
-            payees=stage.city.merchants,
-            count=-(-count // SIGNERS),
-            key_prefix=f"{prefix}-{signer}",
-        )
-        for signer in range(SIGNERS)
-    ]
-    slices = await requests.sign(stage.folder / "slice", orders)
-    try:
-        return tuple(slices.read())
-    finally:
-        slices.remove()
 
 
 def _account(payments: Sent, *, decided: int, approved: int) -> None:

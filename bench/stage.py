@@ -111,7 +111,7 @@ class Stage:
     city: city.City
 
     @asynccontextmanager
-    async def switch(self) -> AsyncIterator[Serving]:
+    async def switch(self, callback_allow: tuple[str, ...] = ()) -> AsyncIterator[Serving]:
         """A whole switch with the settings of `switch serve --workers 2`, jobs included."""
         options = ServeOptions(
             host=HOST_DEFAULT,
@@ -127,6 +127,7 @@ class Stage:
             admin_database_url=None,
             tls_cert=None,
             tls_key=None,
+            callback_allow=callback_allow,
         )
         async with serving(options, messages=self.folder / "processes.log") as running:
             yield running

@@ -126,7 +126,7 @@ async def report(stage: Stage, results: Results, console: Console) -> None:
             for stormy in (WITHIN, OVER):
                 turns = pairs.in_turn(pair_no, QUIET, stormy)
                 seen = {name: await storm.turn(pair_no, name) for name in turns}
-                ratios[stormy].append(_ratios(seen[stormy], seen[QUIET]))
+                ratios[stormy].append(phase.ratios(seen[stormy], seen[QUIET]))
         await storm.costs()
     pairs.conclude([one for name in ratios for one in _compared(name, ratios[name])],
                    results, console)  # fmt: skip
@@ -182,16 +182,6 @@ def _seen(sent: Sent) -> dict[str, Any]:
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 2)
-
-
-def _ratios(stormy: Phase, quiet: Phase) -> tuple[float, float]:
-    """Of the rates and of the 99th percentiles."""
-    if not quiet.per_second:
-        raise BenchError("no payment was decided while nobody looked")
-    return (
-        stormy.per_second / quiet.per_second,
-        stormy.latency_ms(0.99) / quiet.latency_ms(0.99),
-    )
 
 
 def _compared(name: str, ratios: list[tuple[float, float]]) -> tuple[Compared, Compared]:

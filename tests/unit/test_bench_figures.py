@@ -157,7 +157,9 @@ def test_a_kept_answer_is_verified() -> None:
     assert kept.fault_of(good, other, KEYS)
     assert kept.fault_of(good, message, {})
     declined = answer_to(message, 201, decision(message, status='"declined"'))
-    assert kept.fault_of(declined, message, KEYS) == "the payment was declined: None"
+    assert kept.fault_of(declined, message, KEYS) is None
+    fault = kept.fault_of(declined, message, KEYS, is_paid=True)
+    assert fault == "the payment was declined: None"
     wrong = answer_to(message, 201, decision(message, amount=1))
     assert kept.fault_of(wrong, message, KEYS) == "the decision is about another payment"
     elses = answer_to(message, 201, decision(other))
