@@ -4,12 +4,17 @@ harness      rounds in turn, medians and spread, ratios within a round, the resu
 machine      what the figures were made on: processor, disk, versions, settings
 stage        one Postgres, one city of wallets and merchants, and what must hold after each turn
 city         that city, founded through the ledger's own functions
-requests     payments signed beforehand, as the bytes that go over the wire
-wrk          sends them, each once, and accounts for every answer
+requests     payments and look-ups signed beforehand, as the bytes that go over the wire
+wrk          sends payments in closed loop, each once, and accounts for every answer
+open_loop    sends requests when they are due, however late the answers come
+kept         verifies a sample of the answers when the clock has stopped
+phase        some seconds of payments in open loop, accounted for
+pairs        two ways of one thing compared: ratios, their median and its bound
 
 tpcb                 how fast is pgbench's TPC-B on this machine?         the yardstick
 http_uniform         how many signed payments a second over HTTP?
 http_one_merchant    and if every payment goes to one merchant?
 function             how many does the deciding function take by itself?
 memory               how much memory does a worker hold, and does it grow?
+storm                do payments go on while everybody asks how they stand?
 """

@@ -1,13 +1,16 @@
-"""`python -m bench`: all questions in one run, on this machine, with one Postgres.
+"""`python -m bench`: questions in one run, on this machine, with one Postgres.
 
-Exit code 0 when every figure could be believed and the books were right after every round, 1 when
-not, with one line that says why. Whether a ratio is what is wanted stands in the table.
+How fast it is, by default; what it does under load (`--only storm`) takes its time
+and is asked by name. Questions that are rates are asked in turn, round after round, the others
+after them. Exit code 0 when every figure could be believed and the books were right after every
+round, 1 when not, with one line that says why. Whether a ratio is what is wanted stands in the
+table.
 """
 
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,17 +18,25 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from bench import machine, memory, stage, wrk
+from bench import machine, memory, stage, storm, wrk
 from bench.function import Function
 from bench.harness import Question, Ratio, Results, conclude, run_rounds
 from bench.http_one_merchant import HttpOneMerchant
 from bench.http_uniform import HttpUniform
-from bench.stage import FULL, QUICK, BenchError, Size
+from bench.stage import FULL, QUICK, BenchError, Size, Stage
 from bench.tpcb import Tpcb
 from switch.errors import SwitchError
 
-MEMORY = "memory"
-NEEDS_WRK = {HttpUniform.name, HttpOneMerchant.name, MEMORY}
+Report = Callable[[Stage, Results, Console], Awaitable[None]]
+
+REPORTS: dict[str, Report] = {
+    memory.NAME: memory.report,
+    storm.NAME: storm.report,
+}
+QUESTIONS: tuple[Question, ...] = (Tpcb(), HttpUniform(), HttpOneMerchant(), Function())
+NAMES = [*(question.name for question in QUESTIONS), *REPORTS]
+BY_DEFAULT = {*(question.name for question in QUESTIONS), memory.NAME}
+NEEDS_WRK = {HttpUniform.name, HttpOneMerchant.name, *REPORTS}
 RATIOS = (
     Ratio(of=HttpUniform.name, to=Tpcb.name, wanted_min=1.0),
     Ratio(of=Function.name, to=Tpcb.name, wanted_min=4.0),
@@ -36,14 +47,12 @@ RATIOS = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, run, and say in one line what went wrong."""
     options = _parser().parse_args(arguments)
-    questions: list[Question] = [Tpcb(), HttpUniform(), HttpOneMerchant(), Function()]
-    wanted = set(options.only or [*(question.name for question in questions), MEMORY])
+    wanted = set(options.only or BY_DEFAULT)
     console = Console(stderr=True)
     try:
         if wanted & NEEDS_WRK:
             wrk.check_installed()
-        chosen = [question for question in questions if question.name in wanted]
-        uvloop.run(_run(options, chosen, MEMORY in wanted, console))
+        uvloop.run(_run(options, wanted, console))
     except (BenchError, SwitchError) as error:
         console.print(f"bench: {error}", style="red", highlight=False, soft_wrap=True)
         return 1
@@ -52,11 +61,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    names = [Tpcb.name, HttpUniform.name, HttpOneMerchant.name, Function.name, MEMORY]
-    parser.add_argument("--only", action="append", choices=names, help="may be given repeatedly")
+    parser.add_argument("--only", action="append", choices=NAMES, help="may be given repeatedly")
     parser.add_argument("--quick", action="store_true", help="short and small; figures mean little")
     parser.add_argument("--rounds", type=int, help=f"[{FULL.rounds}]")
     parser.add_argument("--seconds", type=float, help=f"of one measurement [{FULL.seconds:g}]")
+    parser.add_argument("--pairs", type=int, help=f"of what is asked by name [{FULL.pairs}]")
     parser.add_argument("--wallets", type=int, help=f"[{FULL.wallets}]")
     parser.add_argument("--merchants", type=int, help=f"[{FULL.merchants}]")
     parser.add_argument("--connections", type=int, help=f"of wrk [{FULL.connections}]")
@@ -76,7 +85,7 @@ def _size(options: argparse.Namespace) -> Size:
     size = QUICK if options.quick else FULL
     given = {
         name: getattr(options, name)
-        for name in ("rounds", "seconds", "wallets", "merchants", "connections")
+        for name in ("rounds", "seconds", "pairs", "wallets", "merchants", "connections")
         if getattr(options, name) is not None
     }
     if options.long:
@@ -94,9 +103,8 @@ def _folder(under: Path) -> Iterator[Path]:
         yield Path(made)
 
 
-async def _run(
-    options: argparse.Namespace, questions: list[Question], with_memory: bool, console: Console
-) -> None:
+async def _run(options: argparse.Namespace, wanted: set[str], console: Console) -> None:
+    questions = [question for question in QUESTIONS if question.name in wanted]
     size = _size(options)
     kept = options.results or (None if options.quick else Path(__file__).parent / "results")
     with _folder(options.under) as folder:
@@ -106,8 +114,9 @@ async def _run(
             _introduce(about, console)
             if questions:
                 await run_rounds(opened, questions, results, console)
-            if with_memory:
-                await memory.report(opened, size.memory_payments, results, console)
+            for name, report in REPORTS.items():
+                if name in wanted:
+                    await report(opened, results, console)
             conclude(questions, RATIOS, results, console)
     console.print("the books are right")
     if results.path is not None:

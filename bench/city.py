@@ -35,13 +35,12 @@ SELECT count(ledger.operator_open_account(account, $2, $3, $4, 0, NULL, NULL))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Provider:
-    """A wallet provider: it signs for its wallets."""
+class Holder:
+    """A participant that holds accounts and signs for them."""
 
     id: str
     number: int  # in the ledger
     seed: bytes  # of its key
-    wallets: tuple[UUID, ...]
 
     @property
     def key_id(self) -> str:
@@ -50,11 +49,24 @@ class Provider:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Provider(Holder):
+    """A wallet provider, whose wallets pay."""
+
+    wallets: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class City:
     """Who pays, and who is paid."""
 
     providers: tuple[Provider, ...]
     merchants: tuple[UUID, ...]
+    merchant_holders: tuple[Holder, ...]
+
+    @property
+    def holders(self) -> tuple[Holder, ...]:
+        """Everybody to whom something happens when they do."""
+        return (*self.providers, *self.merchant_holders)
 
 
 async def found(
@@ -66,18 +78,20 @@ async def found(
     )
     await operator.set_default_tier("wallet", "basic")
     await operator.add_participant(BANK, kind="bank")
-    seeds = {f"wallet-{number:02}": keyfile.generate_seed() for number in range(PROVIDER_COUNT)}
+    providers = [f"wallet-{number:02}" for number in range(PROVIDER_COUNT)]
+    merchant_holders = [f"merchant-{number:02}" for number in range(MERCHANT_HOLDER_COUNT)]
+    seeds = {name: keyfile.generate_seed() for name in (*providers, *merchant_holders)}
     wallets = {}
-    for name, seed in seeds.items():
-        await operator.add_participant(name, kind="wallet")
-        await operator.add_key(f"{name}/{KEY_NAME}", keyfile.public_key(seed))
-        wallets[name] = await _open(operator, name, "wallet", wallet_count // len(seeds))
+    for name in providers:
+        await let_in(operator, name, "wallet", seeds[name])
+        wallets[name] = await open_accounts(
+            operator, name, "wallet", wallet_count // len(providers)
+        )
     done(f"{wallet_count:,} wallets opened")
     merchants: list[UUID] = []
-    for number in range(MERCHANT_HOLDER_COUNT):
-        name = f"merchant-{number:02}"
-        await operator.add_participant(name, kind="merchant")
-        merchants += await _open(
+    for name in merchant_holders:
+        await let_in(operator, name, "merchant", seeds[name])
+        merchants += await open_accounts(
             operator, name, "merchant", merchant_count // MERCHANT_HOLDER_COUNT
         )
     done(f"{merchant_count:,} merchants opened")
@@ -86,14 +100,27 @@ async def found(
     await operator.issue(position, ISSUE, reason="money for a benchmark")
     await _top_up(operator, numbers[BANK], position, [w for own in wallets.values() for w in own])
     done(f"{wallet_count:,} wallets topped up")
-    providers = tuple(
-        Provider(id=name, number=numbers[name], seed=seed, wallets=wallets[name])
-        for name, seed in seeds.items()
+    return City(
+        providers=tuple(
+            Provider(id=name, number=numbers[name], seed=seeds[name], wallets=wallets[name])
+            for name in providers
+        ),
+        merchants=tuple(merchants),
+        merchant_holders=tuple(
+            Holder(id=name, number=numbers[name], seed=seeds[name]) for name in merchant_holders
+        ),
     )
-    return City(providers=providers, merchants=tuple(merchants))
 
 
-async def _open(operator: Operator, holder: str, kind: str, count: int) -> tuple[UUID, ...]:
+async def let_in(operator: Operator, name: str, kind: str, seed: bytes) -> int:
+    """A new participant with its key; its number in the ledger."""
+    await operator.add_participant(name, kind=kind)
+    await operator.add_key(f"{name}/{KEY_NAME}", keyfile.public_key(seed))
+    return (await _numbers(operator))[name]
+
+
+async def open_accounts(operator: Operator, holder: str, kind: str, count: int) -> tuple[UUID, ...]:
+    """So many accounts of a participant."""
     now_us = SYSTEM_CLOCK.now_us()
     ids = tuple(ledger.new_id(now_us + 1000 * number) for number in range(count))
     await operator.connection.execute(OPEN_ACCOUNTS, ids, holder, kind, CURRENCY)

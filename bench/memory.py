@@ -15,6 +15,7 @@ from bench.harness import Results
 from bench.stage import BenchError, Stage
 from switch.serving import Serving
 
+NAME = "memory"
 RESIDENT_MIB_WANTED = 120.0
 GROWTH_MIB_MAX = 4.0  # from the first tenth to the end; allocators breathe that much
 BURST_S_MAX = 20.0
@@ -66,8 +67,9 @@ def growth_mib(samples: list[Sample]) -> float:
     return max(last - first for last, first in zip(samples[-1].mib, settled.mib, strict=True))
 
 
-async def report(stage: Stage, payments: int, results: Results, console: Console) -> None:
+async def report(stage: Stage, results: Results, console: Console) -> None:
     """Measure, keep every sample, and say whether it is flat and small enough."""
+    payments = stage.size.memory_payments
     await stage.settle()
     with console.status(f"memory over {payments:,} payments"):
         samples = await measure(stage, payments)

@@ -1,8 +1,9 @@
-"""Payments signed beforehand: files of the exact bytes that go over the wire, one slice a thread.
+"""Requests signed beforehand, as the exact bytes that go over the wire.
 
 Signing costs the client as much as verifying costs the switch, and wrk cannot do it; so every
-message of a measurement is signed before its clock starts, seconds old when it is sent, with a key
-that was never used. All messages of a slice have the same length, so the sender needs no index.
+message of a measurement is signed before its clock starts, seconds old when it is sent. Payments
+have keys that were never used; they lie in files, one slice a thread, all messages of a slice of
+the same length, so the sender needs no index. Look-ups may be sent again and again.
 """
 
 import asyncio
@@ -15,12 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from bench.city import CURRENCY, Provider
+from bench.city import CURRENCY, Holder, Provider
 from switch.clock import SYSTEM_CLOCK
 from switch.signature import signing_key
 from switch.signing import sign_request
 
 PATH = "/v1/payments"
+EVENTS_PATH = "/v1/events"
+EVENTS_AT_ONCE = 10  # asked for by a look at a feed
 AMOUNTS = (1_000, 9_999)  # minor units, of equal length
 
 
@@ -42,6 +45,13 @@ class Slices:
     prefix: Path
     message_bytes: int
     count: int
+
+    def read(self) -> Iterator[bytes]:
+        """All messages, one slice after the other."""
+        for path in sorted(self.prefix.parent.glob(self.prefix.name + ".*")):
+            content = path.read_bytes()
+            for at in range(0, len(content), self.message_bytes):
+                yield content[at : at + self.message_bytes]
 
     def remove(self) -> None:
         """They are large, and worth nothing once sent."""
@@ -107,3 +117,39 @@ def messages(order: Order) -> Iterator[bytes]:
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n{fields}\r\n"
         )
         yield head.encode() + body
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """What one participant looks at: payments of its own, and its feed after a number."""
+
+    holder: Holder
+    payments: Sequence[UUID]
+    after: int
+
+
+def look_ups(authority: str, watches: Sequence[Watch]) -> tuple[bytes, ...]:
+    """Signed look-ups in turn: one of each participant, then the next of each.
+
+    Every second is of a feed, the others of payments, as many as everybody has.
+    """
+    created = SYSTEM_CLOCK.now_us() // 1_000_000
+    keys = [signing_key(watch.holder.key_id, watch.holder.seed) for watch in watches]
+    found = []
+    for number in range(min(len(watch.payments) for watch in watches)):
+        for is_of_feed in (False, True):
+            for watch, key in zip(watches, keys, strict=True):
+                path = EVENTS_PATH if is_of_feed else f"{PATH}/{watch.payments[number]}"
+                query = f"after={watch.after}&limit={EVENTS_AT_ONCE}" if is_of_feed else None
+                signed = sign_request(
+                    key,
+                    method="GET",
+                    authority=authority,
+                    path=path,
+                    query=query,
+                    created=created,
+                )
+                fields = "".join(f"{name}: {value}\r\n" for name, value in signed.headers.items())
+                target = path if query is None else f"{path}?{query}"
+                found.append(f"GET {target} HTTP/1.1\r\nHost: {authority}\r\n{fields}\r\n".encode())
+    return tuple(found)

@@ -73,6 +73,7 @@ class Size:
     tpcb_scale: int
     connections: int  # of wrk
     memory_payments: int
+    pairs: int  # of phases that are compared
 
 
 FULL = Size(
@@ -84,6 +85,7 @@ FULL = Size(
     tpcb_scale=20,
     connections=128,
     memory_payments=50_000,
+    pairs=9,
 )
 QUICK = Size(
     rounds=1,
@@ -94,6 +96,7 @@ QUICK = Size(
     tpcb_scale=1,
     connections=64,
     memory_payments=4_000,
+    pairs=1,
 )
 
 
@@ -108,7 +111,7 @@ class Stage:
     city: city.City
 
     @asynccontextmanager
-    async def switch(self) -> AsyncIterator[Serving]:
+    async def switch(self, callback_allow: tuple[str, ...] = ()) -> AsyncIterator[Serving]:
         """A whole switch with the settings of `switch serve --workers 2`, jobs included."""
         options = ServeOptions(
             host=HOST_DEFAULT,
@@ -124,6 +127,7 @@ class Stage:
             admin_database_url=None,
             tls_cert=None,
             tls_key=None,
+            callback_allow=callback_allow,
         )
         async with serving(options, messages=self.folder / "processes.log") as running:
             yield running

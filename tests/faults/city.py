@@ -144,14 +144,15 @@ class Switch:
     city: City
     folder: Path
     port: int
+    options: tuple[object, ...] = ()
     keys: dict[str, PublicKey] = field(default_factory=dict)
     _running: Running | None = None
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     @classmethod
-    async def of(cls, city: City, folder: Path) -> Self:
-        """Start it for the first time."""
-        switch = cls(city=city, folder=folder, port=free_port())
+    async def of(cls, city: City, folder: Path, *options: object) -> Self:
+        """Start it for the first time, with more options of `switch serve`."""
+        switch = cls(city=city, folder=folder, port=free_port(), options=options)
         await switch.start()
         connection = switch.connection()
         switch.keys.update(keyfile.parse_jwks(await connection.plain("/.well-known/jwks.json")))
@@ -162,7 +163,9 @@ class Switch:
         """Start `switch serve` with two workers, on the data directory and port it always has."""
         options = ("--data-dir", self.city.data_dir, "--workers", 2, "--port", self.port)
         await self._stack.aclose()
-        self._running = await self._stack.enter_async_context(serving(self.folder, *options))
+        self._running = await self._stack.enter_async_context(
+            serving(self.folder, *options, *self.options)
+        )
 
     async def close(self) -> None:
         """End whatever runs, and see that nothing is left."""
@@ -239,10 +242,14 @@ class Switch:
         status, _ = await self._running.ready()
         return status == 200
 
+    async def metrics(self) -> dict[str, float]:
+        """What its processes report, by name and labels."""
+        assert self._running is not None
+        return await self._running.metrics()
+
     async def in_flight_count(self) -> int:
         """Messages that the workers have accepted and not answered, as they report it."""
-        assert self._running is not None
-        samples = await self._running.metrics()
+        samples = await self.metrics()
         return round(
             sum(
                 value

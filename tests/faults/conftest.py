@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from tests.faults.city import City, Switch, found
 from tests.faults.load import Load
+from tests.faults.trade import Trade
 
 
 class Grounds:
@@ -28,12 +29,15 @@ class Grounds:
         """The load of the last test if its audit was good, else a new one at a new switch."""
         if self._load is None or not self._load.is_sound:
             await self.close()
-            self._count += 1
-            folder = self._folder / str(self._count)
-            folder.mkdir()
-            switch = await Switch.of(self._city.copied(folder / "data"), folder)
-            self._load = Load(switch, self._seed)
+            self._load = Load(await self.new_switch(), self._seed)
         return self._load
+
+    async def new_switch(self, *options: object) -> Switch:
+        """A switch of its own, to be closed by whoever asked for it."""
+        self._count += 1
+        folder = self._folder / str(self._count)
+        folder.mkdir()
+        return await Switch.of(self._city.copied(folder / "data"), folder, *options)
 
     async def close(self) -> None:
         """End the switch, and see that nothing is left of it."""
@@ -56,3 +60,12 @@ async def load(grounds: Grounds, seed: int) -> Load:
     """Forty connections' worth of payments, to be switched on, at a switch of two workers."""
     print(f"seed {seed}")  # shown with a failure
     return await grounds.sound_load()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def trade(grounds: Grounds, seed: int) -> AsyncIterator[Trade]:
+    """Payments with their later steps, to be switched on, at a switch that nobody else uses."""
+    print(f"seed {seed}")  # shown with a failure
+    switch = await grounds.new_switch("--callback-allow", "127.0.0.0/8")
+    yield Trade(switch, seed)
+    await switch.close()

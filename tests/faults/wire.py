@@ -64,6 +64,7 @@ class Connection:
         method: str,
         path: str,
         *,
+        query: str | None = None,
         body: bytes | None = None,
         key: str | None = None,
     ) -> Reply:
@@ -73,13 +74,15 @@ class Connection:
             method=method,
             authority=f"{HOST}:{self._port}",
             path=path,
+            query=query,
             body=body,
             idempotency_key=key,
             created=SYSTEM_CLOCK.now_us() // 1_000_000,
         )
+        target = path if query is None else f"{path}?{query}"
         try:
             async with asyncio.timeout(ANSWER_S_MAX):
-                sent = await self._exchange(method, path, signed.headers, body)
+                sent = await self._exchange(method, target, signed.headers, body)
         except TimeoutError:
             self.close()
             return Reply(word=Word.UNKNOWN, detail=SILENCE)
@@ -108,7 +111,7 @@ class Connection:
         return answer[2]
 
     async def _exchange(
-        self, method: str, path: str, headers: dict[str, str], body: bytes | None
+        self, method: str, target: str, headers: dict[str, str], body: bytes | None
     ) -> Reply | tuple[int, "CIMultiDict[str]", bytes]:
         if self._streams is None:
             try:
@@ -117,7 +120,7 @@ class Connection:
                 return Reply(word=Word.NOT_DECIDED, detail=f"no connection: {error.strerror}")
         reader, writer = self._streams
         try:
-            writer.write(_request(method, path, f"{HOST}:{self._port}", headers, body))
+            writer.write(_request(method, target, f"{HOST}:{self._port}", headers, body))
             status, fields = _head(await reader.readuntil(b"\r\n\r\n"))
             content = await reader.readexactly(int(fields["Content-Length"]))
         except (OSError, asyncio.IncompleteReadError):
@@ -129,9 +132,9 @@ class Connection:
 
 
 def _request(
-    method: str, path: str, authority: str, headers: dict[str, str], body: bytes | None
+    method: str, target: str, authority: str, headers: dict[str, str], body: bytes | None
 ) -> bytes:
-    lines = [f"{method} {path} HTTP/1.1", f"Host: {authority}"]
+    lines = [f"{method} {target} HTTP/1.1", f"Host: {authority}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     if body is not None:
         lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]

@@ -52,6 +52,46 @@ def test_the_deciding_function_is_measured_without_wrk(tmp_path: Path) -> None:
     assert "the books are right" in ran.stderr
 
 
+def test_a_storm_of_look_ups_is_measured_in_pairs_and_accounted_for(tmp_path: Path) -> None:
+    """Each storm beside a quiet phase, every payment in the ledger, and what a look-up costs."""
+    if shutil.which("wrk") is None:
+        missing("wrk")
+    kept = tmp_path / "results"
+    ran = run_bench(tmp_path, "--only", "storm", "--results", str(kept))
+    assert ran.returncode == 0, ran.stderr
+    assert "the books are right" in ran.stderr
+    (file,) = kept.iterdir()
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    phases = [line for line in lines if line.get("question") == "storm"]
+    turns = [line["phase"] for line in phases if "pair" in line]
+    assert turns == ["quiet", "within", "quiet", "over"]
+    assert all(line["reads_asked"] > 0 for line in phases if line["phase"] in ("within", "over"))
+    costs = {line["phase"]: line for line in phases if line["phase"].startswith("a look-up")}
+    assert costs["a look-up served"]["worker_us"] > 0
+    assert costs["a look-up refused"]["asked"] == 5 * costs["a look-up served"]["asked"]
+    ratios = [line for line in lines if "ratio" in line]
+    assert [(line["ratio"], line["wanted"], len(line["pairs"])) for line in ratios] == [
+        ("storm within ÷ quiet: payments", "≥ 0.85", 1),
+        ("storm within ÷ quiet: p99", "≤ 1.15", 1),
+        ("storm over ÷ quiet: payments", "≥ 0.65", 1),
+        ("storm over ÷ quiet: p99", "≤ 3", 1),
+    ]
+
+
+def test_rates_are_measured_in_turn(tmp_path: Path) -> None:
+    """Every second round the other way round, so that a drift of the machine meets all alike."""
+    kept = tmp_path / "results"
+    asked = ("--only", "function", "--only", "tpcb", "--rounds", "2", "--results", str(kept))
+    ran = run_bench(tmp_path, *asked)
+    assert ran.returncode == 0, ran.stderr
+    (file,) = kept.iterdir()
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [(line["round"], line["question"]) for line in lines if "round" in line] == [
+        *((1, "tpcb"), (1, "function")),
+        *((2, "function"), (2, "tpcb")),
+    ]
+
+
 def test_a_missing_tool_is_named_with_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without wrk the run does not begin."""
     monkeypatch.setenv("PATH", "")

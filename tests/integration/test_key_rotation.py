@@ -2,12 +2,16 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from switch import keyfile
+from switch.admin import connected
 from switch.client import Client, ClientError, Unreachable
+from switch.signature import signing_key
 from tests.databases import ADMIN, Database
 from tests.integration.running import (
     CLIENT_DEADLINE_S,
@@ -19,9 +23,11 @@ from tests.integration.running import (
     switch,
     until,
 )
+from tests.integration.test_rotation import none_refused, traffic
 
 PAYERS = 8
 PAYMENTS = 25  # of each payer by each key, at least
+CHANGES, CHANGES_LONG = 1, 10
 
 
 class Stream:
@@ -108,6 +114,46 @@ async def test_a_key_is_changed_while_payments_flow(database: Database, tmp_path
         assert listed == ["one", "two"]
         assert shown["one"].revoked_at is not None
         assert (shown["two"].revoked_at, shown["two"].introduced_by) == (None, payer.key_id)
+
+
+async def test_no_attempt_to_pay_is_refused_while_keys_are_changed(
+    database: Database, tmp_path: Path, long_run: bool
+) -> None:
+    """Who signs with a new key once every worker knows it meets no refusal, not even a passing one.
+
+    Nothing is sent twice here: each payment is one attempt, on a connection of its own.
+    """
+    admin_url = database.url(ADMIN)
+    async with (
+        serving(tmp_path, *external(database, tmp_path), "--workers", 2) as running,
+        paying(running.url, admin_url, tmp_path) as payer,
+        connected(admin_url) as operator,
+    ):
+        async with traffic(running.url, payer) as made, AsyncExitStack() as stack:
+            client = payer.client
+            for number in range(CHANGES_LONG if long_run else CHANGES):
+                await until_more_paid(made.paid)
+                old, seed = made.key, keyfile.generate_seed()
+                introduced = await client.introduce_key(f"new-{number}", seed)
+                new = replace(made, key=signing_key(introduced.id, seed), signed_by=[])
+                await until(new.is_known, "every worker knows the new key")
+                client = await stack.enter_async_context(
+                    client_of(payer, running, f"new-{number}", seed)
+                )
+                made.key = new.key
+                await until_more_paid(made.paid)
+                await until(lambda old=old: not made.under_way[old.key_id], "the old one is idle")
+                await operator.confirm_key(introduced.id)
+                await client.revoke_key(old.key_id.partition("/")[2])
+            await until_more_paid(made.paid)
+        await none_refused(running, made)
+        assert await running.end() == 0
+
+
+async def until_more_paid(paid: list[dict[str, Any]]) -> None:
+    """Wait for so many payments more."""
+    wanted = len(paid) + PAYERS * PAYMENTS
+    await until(lambda: len(paid) >= wanted, "payments flow")
 
 
 async def test_every_worker_forgets_a_revoked_key(database: Database, tmp_path: Path) -> None:
