@@ -377,6 +377,53 @@ async def test_a_worker_that_stops_tells_the_present_state(
             assert (reply.status, reply.json["status"], reply.is_signed) == (202, "pending", True)
 
 
+async def test_few_batches_wait_at_a_time(
+    town: Town, stage: Stage, bank: Bank, wait_s: Callable[[float], None]
+) -> None:
+    """A batch keeps its room while it waits: one too many does not, and is told what is known."""
+    wait_s(LONG_S)
+
+    def batch(key: str) -> "Coroutine[Any, Any, Reply]":
+        items = [{"idempotency_key": key, "payment": payment(bank.customer, stage.payee, 1)}]
+        content = {"payments": items}
+        return town.send(bank.holder, "POST", "/v1/payments/batch", content=content, key=key)
+
+    keys = [f"b{number}" for number in range(limits.PARTICIPANT_BATCHES_WAITING_MAX)]
+    slow = [in_background(batch(key)) for key in keys]
+    await waiting(town, len(slow))
+    (item,) = (await batch("over")).json["answers"]
+    assert (item["status"], item["body"]["status"]) == (202, "pending")
+    ids = [(await found(town, bank.holder, key))["id"] for key in keys]
+    await bank.decide(ids[0], AUTHORIZATION, "approved")
+    for payment_id in ids[1:]:
+        await bank.answer(payment_id, AUTHORIZATION, "approved")
+    for reply in await asyncio.gather(*slow):
+        assert [one["status"] for one in reply.json["answers"]] == [201]
+
+
+async def test_what_is_pending_is_counted(
+    town: Town, bank: Bank, payee: str, wait_s: Callable[[float], None]
+) -> None:
+    """Its first answer as `pending`; a repeat is a replay once there is a decision to replay."""
+    wait_s(SHORT_S)
+
+    def counted() -> tuple[float, float]:
+        town.app.metrics.flush()
+        read = town.registry.get_sample_value
+        return (
+            read("switch_decisions_total", {"outcome": "pending"}) or 0.0,
+            read("switch_replays_total", {"operation": "payment"}) or 0.0,
+        )
+
+    pending, replays = counted()
+    for _ in range(2):
+        sent = await town.pay(bank.holder, bank.customer, payee, 5, key="counted")
+        assert counted() == (pending + 1, replays)
+    await bank.decide(sent.json["id"], AUTHORIZATION, "approved")
+    await town.pay(bank.holder, bank.customer, payee, 5, key="counted")
+    assert counted() == (pending + 1, replays + 1)
+
+
 # --- the client and the command line ---------------------------------------------------------
 
 
