@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from switch import limits
 from switch.budget import InFlight
 from switch.errors import LedgerUnavailable, Problem
-from switch.ledger import Disposition, Verdict
+from switch.ledger import Verdict
 from switch.reads import Reads
 
 
@@ -116,10 +116,8 @@ def _awaited(result: Verdict | Problem) -> UUID | None:
 def _settled(
     result: Verdict | Problem, decision: "asyncio.Future[Verdict] | None"
 ) -> Verdict | Problem:
-    """The result with the decision, if there is one. Who sent the message first is told first."""
+    """The result with the decision, if there is one; who was the first to ask stays the first."""
     if decision is None or not decision.done() or decision.cancelled():
         return result
     assert isinstance(result, Verdict), "a problem waits for nothing"
-    is_first = result.disposition is Disposition.PENDING
-    disposition = Disposition.DECIDED if is_first else result.disposition
-    return replace(decision.result(), disposition=disposition)
+    return replace(decision.result(), disposition=result.disposition)

@@ -15,7 +15,7 @@ import pytest_asyncio
 from switch import keyfile, limits
 from switch.client import Client
 from switch.queries import QUERIES
-from tests.databases import JOBS, Database
+from tests.databases import ADMIN, JOBS, Database
 from tests.integration.running import switch
 from tests.integration.stage import FUNDS, Stage
 from tests.integration.test_http_faults import Relay, relay_to
@@ -450,6 +450,21 @@ async def test_the_client_waits_for_a_bank_by_repeating(
         assert batched["two"].payment is not None
         assert batched["two"].payment.status == "pending"
         assert (await payer.bar("two")).status == "pending"
+
+
+async def test_the_operator_traces_what_is_pending(
+    town: Town, bank: Bank, payee: str, wait_s: Callable[[float], None]
+) -> None:
+    """By its key: accepted, and which bank was asked."""
+    wait_s(SHORT_S)
+    sent = (await town.pay(bank.holder, bank.customer, payee, 5, key="followed")).json
+    await bank.asked(sent["id"], AUTHORIZATION)
+    said = await switch("trace", "followed", SWITCH_ADMIN_DATABASE_URL=town.database.url(ADMIN))
+    _, received, accepted, asked = said.out.splitlines()
+    assert "received" in received
+    assert "accepted" in accepted
+    assert f"participant={bank.holder.id}" in asked
+    assert "call=authorization" in asked
 
 
 async def test_the_command_says_that_a_payment_is_pending(

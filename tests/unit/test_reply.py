@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from switch import examples
@@ -93,6 +94,15 @@ def test_a_stored_decision_is_rendered_to_the_bytes_of_its_golden_file(
     golden = (GOLDEN / f"payment_{version}_{name}.json").read_bytes()
     shape = Step if "parent" in STORED[name] else Payment
     assert render_payment(shape(**STORED[name]), version) == golden
+
+
+@pytest.mark.parametrize("replayed", [False, True])
+def test_what_a_bank_has_to_decide_is_answered_with_the_present_state(replayed: bool) -> None:
+    """202 to the first message and to a repeat, which replays no decision; as the examples show."""
+    for content, shape in ((examples.PENDING_PAYMENT, Payment), (examples.PENDING_REFUND, Step)):
+        answer = decided(msgspec.convert(content, shape), replayed=replayed)
+        assert (answer.status, answer.fields) == (202, {})
+        assert json.loads(answer.body) == content
 
 
 def test_there_is_a_golden_file_for_every_renderer() -> None:

@@ -183,6 +183,19 @@ async def test_a_twin_joins_and_is_answered_as_a_repeat() -> None:
         assert [len(batch) for batch in made.link.batches] == [1]
 
 
+async def test_a_twin_of_what_a_bank_has_to_decide_is_a_repeat_too() -> None:
+    """Only the message that was accepted is answered as the first, whatever the bank decides."""
+    async with stage() as made:
+        made.link.verdicts = lambda orders: [
+            replace(approved(one), disposition=Disposition.PENDING) for one in orders
+        ]
+        tasks = [made.send(order()) for _ in range(3)]
+        await settle()
+        made.link.gate.set()
+        names = [name(result) for result in await asyncio.gather(*tasks)]
+        assert names == ["PENDING", "REPEATED", "REPEATED"]
+
+
 async def test_another_payload_under_the_key_in_flight_waits_and_asks_the_ledger() -> None:
     """Which of two payloads has the key is the ledger's to say, after the first is decided."""
     async with stage() as made:
