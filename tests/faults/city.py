@@ -144,14 +144,15 @@ class Switch:
     city: City
     folder: Path
     port: int
+    options: tuple[object, ...] = ()
     keys: dict[str, PublicKey] = field(default_factory=dict)
     _running: Running | None = None
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     @classmethod
-    async def of(cls, city: City, folder: Path) -> Self:
+    async def of(cls, city: City, folder: Path, *options: object) -> Self:
         """Start it for the first time."""
-        switch = cls(city=city, folder=folder, port=free_port())
+        switch = cls(city=city, folder=folder, port=free_port(), options=options)
         await switch.start()
         connection = switch.connection()
         switch.keys.update(keyfile.parse_jwks(await connection.plain("/.well-known/jwks.json")))
@@ -162,7 +163,9 @@ class Switch:
         """Start `switch serve` with two workers, on the data directory and port it always has."""
         options = ("--data-dir", self.city.data_dir, "--workers", 2, "--port", self.port)
         await self._stack.aclose()
-        self._running = await self._stack.enter_async_context(serving(self.folder, *options))
+        self._running = await self._stack.enter_async_context(
+            serving(self.folder, *options, *self.options)
+        )
 
     async def close(self) -> None:
         """End whatever runs, and see that nothing is left."""
@@ -197,6 +200,10 @@ class Switch:
         """The jobs process."""
         [pid] = [pid for pid in self.children() if "_jobs" in command_line(pid)]
         return pid
+
+    def banks(self) -> list[int]:
+        """The process that calls banks; none while it is being started again."""
+        return [pid for pid in self.children() if "_banks" in command_line(pid)]
 
     def postmaster(self) -> int:
         """The Postgres server."""
