@@ -43,8 +43,9 @@ class Asked:
 
 
 # How a request fares: `decide`, `decline` and `refuse` answer; `hang` and `drop` do not, having
-# decided before with `decide_hang` and `decide_drop`; a number is a status without a decision;
-# `unsigned`, `forged`, `other_amount`, `other_payment` and `other_decision` are no answers either.
+# decided before with `decide_hang` and `decide_drop`; `decide_unsigned` decides and answers without
+# a signature. A number is a status without a decision; `unsigned`, `forged`, `other_amount`,
+# `other_payment` and `other_decision` are no answers either.
 Behave = Callable[[Asked], str]
 
 
@@ -63,11 +64,15 @@ class BankServer:
     asked: list[Asked] = field(default_factory=list)
     kept: dict[str, tuple[bytes, str]] = field(default_factory=dict)  # by key: request, decision
     may_answer: asyncio.Event = field(default_factory=asyncio.Event)
+    may_decide: dict[str, asyncio.Event] = field(default_factory=dict)  # by path
     at_once: int = 0
     at_once_most: int = 0
 
     def __post_init__(self) -> None:
         self.may_answer.set()
+        self.may_decide = {path: asyncio.Event() for path in OF_PATH}
+        for event in self.may_decide.values():
+            event.set()
 
     @property
     def url(self) -> str:
@@ -112,6 +117,7 @@ class BankServer:
         self.at_once += 1
         self.at_once_most = max(self.at_once_most, self.at_once)
         try:
+            await self.may_decide[one.path].wait()
             return await self._fare(request, one, self.behave(one))
         finally:
             self.at_once -= 1
@@ -119,7 +125,7 @@ class BankServer:
     async def _fare(self, request: web.BaseRequest, one: Asked, how: str) -> web.StreamResponse:
         if how.isdigit():
             return web.Response(status=int(how))
-        if how in ("decide", "decline", "refuse", "decide_hang", "decide_drop"):
+        if how.startswith(("decide", "decline", "refuse")):
             decision = self._decide(one, how)
             if decision is None:
                 return web.Response(status=422)
@@ -175,7 +181,7 @@ class BankServer:
         return web.Response(
             status=200,
             body=body,
-            headers={} if how == "unsigned" else headers,
+            headers={} if how.endswith("unsigned") else headers,
             content_type="application/json",
         )
 

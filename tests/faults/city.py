@@ -201,6 +201,10 @@ class Switch:
         [pid] = [pid for pid in self.children() if "_jobs" in command_line(pid)]
         return pid
 
+    def banks(self) -> list[int]:
+        """The process that calls banks; none while it is being started again."""
+        return [pid for pid in self.children() if "_banks" in command_line(pid)]
+
     def postmaster(self) -> int:
         """The Postgres server."""
         pid = recorded_pid(Home(data_dir=self.city.data_dir).cluster)

@@ -116,9 +116,8 @@ async def calling(town: Town, **settings: Any) -> AsyncIterator[Calling]:
     config = Config(
         authorities=(town.authority,),
         database_url=town.database.url(JOBS),
-        key_dir=town.key_dir,
         callback_allow=("127.0.0.0/8",),
-        **settings,
+        **({"key_dir": town.key_dir} | settings),
     )
     registry = CollectorRegistry()
     running = asyncio.create_task(Banks(config, BankMetrics(registry)).run())

@@ -304,6 +304,26 @@ async def test_a_bank_that_hangs_delays_no_other(
         silent.server.behave = lambda _: "decide"
 
 
+async def test_a_bank_has_no_more_calls_under_way_than_places(
+    town: Town, branch: Branch, wallet: Member, payer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many credits wait for it."""
+    monkeypatch.setattr(limits, "BANK_CALLS_MAX", 8)
+    branch.server.may_answer.clear()
+    async with calling(town):
+        keys = [
+            await sent(town, wallet, payer, branch.customer, 1, type="withdrawal")
+            for _ in range(12)
+        ]
+        await until(lambda: branch.server.at_once == 8, "its calls are under way")
+        await asyncio.sleep(10 * limits.BANK_IDLE_INTERVAL_S)  # looks that could begin more
+        assert branch.server.at_once_most == 8
+        branch.server.may_answer.set()
+        for key in keys:
+            assert (await decided(town, wallet, key))["status"] == "completed"
+    assert branch.server.at_once_most <= 8
+
+
 async def test_the_same_call_is_made_again_by_who_comes_next(
     town: Town, branch: Branch, payee: str
 ) -> None:

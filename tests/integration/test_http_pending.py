@@ -38,7 +38,7 @@ class Bank:
 
     async def asked(self, payment_id: str, kind: int) -> None:
         """Begin what was accepted, and see that the bank is asked about this payment."""
-        rows = await self.jobs.fetch(QUERIES["start_bank_calls"], 100, DEADLINE, 100, [], [], [])
+        rows = await self.jobs.fetch(QUERIES["start_bank_calls"], 100, DEADLINE, 100, *4 * [[]])
         calls = {(str(row["payment"]), row["kind"]) for row in rows}
         assert (payment_id, kind) in calls
 

@@ -124,7 +124,10 @@ class Life:
         numbers = tuple(bank.holder.no for bank in self._banks)
         some = lambda: self.random.choices(((), numbers[:1]), weights=(9, 1))[0]  # noqa: E731
         calls = await self.banking.start(
-            calls_max=self.random.choice((2, 100)), shut=some(), probed=some(), full=some()
+            calls_max=self.random.choice((2, 100)),
+            shut=some(),
+            probed=some(),
+            room=dict.fromkeys(some(), 0),
         )
         self._calls.extend(calls)
 

@@ -134,7 +134,7 @@ async def test_a_bank_that_fails_or_is_full_is_not_asked(shop: Shop) -> None:
 async def test_calls_that_a_full_bank_does_not_get_wait(shop: Shop) -> None:
     """The payment is begun and reserved; its call is handed out when there is room again."""
     pending = await shop.buy()
-    assert not await shop.begin(pending, full=(shop.bank.holder.no,))
+    assert not await shop.begin(pending, room={shop.bank.holder.no: 0})
     assert await shop.banking.account(shop.bank.position) == (0, AMOUNT)
     assert await shop.begin(pending)
 

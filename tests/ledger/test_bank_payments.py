@@ -3,8 +3,10 @@
 from datetime import timedelta
 from uuid import UUID
 
+import asyncpg
 import pytest
 
+from switch.upkeep import prune_bank_calls
 from tests.ledger.banking import AUTHORIZATION, CREDIT, REVERSAL, Bank, Banking, Side
 from tests.ledger.city import NOON
 
@@ -199,3 +201,25 @@ async def test_a_bank_gets_as_many_calls_as_it_has_room_for(banking: Banking, ba
     assert len(await banking.start(room={bank.holder.no: 1})) == 1
     assert len(await banking.start()) == 1
     assert await banking.start() == {}
+
+
+async def test_a_call_is_forgotten_when_it_was_finished_long_ago(
+    banking: Banking, bank: Bank, jobs: asyncpg.Connection
+) -> None:
+    """Not before, and never one that is open; what it led to stays."""
+    city = banking.city
+    holder, wallet = await banking.wallet(500)
+    done, waiting = [
+        await banking.send(city.order(holder, wallet, bank.customer, 10, type="withdrawal"))
+        for _ in range(2)
+    ]
+    await banking.start()
+    await banking.answer(done, CREDIT, "accepted")
+    await banking.answer(waiting, CREDIT, None)
+    await city.set_time(NOON + timedelta(days=90))
+    assert await prune_bank_calls(jobs, 90, 1) == 0
+    await city.set_time(NOON + timedelta(days=90, seconds=1))
+    assert await prune_bank_calls(jobs, 90, 1) == 1
+    assert await prune_bank_calls(jobs, 90, 1) == 0
+    assert (await banking.now(done)).status == "completed"
+    assert set(await banking.start()) == {(waiting.id, CREDIT)}
