@@ -208,6 +208,7 @@ async def test_a_call_is_forgotten_when_it_was_finished_long_ago(
 ) -> None:
     """Not before, and never one that is open; what it led to stays."""
     city = banking.city
+    await banking.admin.execute("DELETE FROM ledger.bank_call WHERE finished_at IS NOT NULL")
     holder, wallet = await banking.wallet(500)
     done, waiting = [
         await banking.send(city.order(holder, wallet, bank.customer, 10, type="withdrawal"))
@@ -223,3 +224,19 @@ async def test_a_call_is_forgotten_when_it_was_finished_long_ago(
     assert await prune_bank_calls(jobs, 90, 1) == 0
     assert (await banking.now(done)).status == "completed"
     assert set(await banking.start()) == {(waiting.id, CREDIT)}
+
+
+async def test_a_call_is_remembered_while_its_payment_is_not_at_its_end(
+    banking: Banking, bank: Bank, jobs: asyncpg.Connection
+) -> None:
+    """Who approved long ago is still told when the payee's bank refuses in the end."""
+    other = await banking.bank()
+    pending = await banking.send(banking.city.order(bank.holder, bank.customer, other.customer, 70))
+    await banking.start()
+    await banking.answer(pending, AUTHORIZATION, "approved")
+    await banking.start()
+    await banking.city.set_time(NOON + timedelta(days=400))
+    while await prune_bank_calls(jobs, 1, 100):
+        pass
+    await banking.answer(pending, CREDIT, "refused")
+    assert (pending.id, REVERSAL) in await banking.start()

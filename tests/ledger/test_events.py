@@ -1,7 +1,7 @@
 """The feeds: everything told once, numbered without gaps, causes before effects, never changed."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -9,15 +9,17 @@ from uuid import UUID
 import asyncpg
 import msgspec
 import pytest_asyncio
+from asyncpg.transaction import Transaction
 
-from switch.ledger import Statements, authorize_batch
+from switch.ledger import Statements, authorize_batch, decide_steps
 from switch.queries import QUERIES
 from switch.upkeep import expire_holds, prune_events, sequence_events
-from tests.databases import WORKER, Database
+from tests.databases import Database
 from tests.ledger.city import NOON, City
 from tests.ledger.test_steps import Stage
 
 DECIDED, EXPIRED = 1, 2
+IN_TIME_S = 30
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -112,24 +114,81 @@ async def test_an_expiry_is_told_when_it_is_posted(stage: Stage, jobs: asyncpg.C
     assert told.count((EXPIRED, UUID(payment.id))) == 1
 
 
-async def test_nothing_is_numbered_before_what_may_still_come_before_it(
-    stage: Stage, jobs: asyncpg.Connection, database: Database
-) -> None:
-    """While an older transaction is open, what came after it waits for its number."""
-    slow = await database.connect(WORKER)
-    order = stage.city.order(stage.provider, stage.wallet, stage.shop, 1, type="purchase")
-    transaction = slow.transaction()
-    await transaction.start()
-    await slow.fetchval("SELECT ledger.bar_key($1, 'older', sha256(''), $2)", stage.stranger.no,
-                        stage.city.new_id())  # fmt: skip
-    [verdict] = await authorize_batch(stage.lane, [order])
-    assert verdict.payment is not None
-    await sequence_events(jobs, 1000)
-    assert await feed(stage, stage.merchant.no) == []
-    await transaction.commit()
-    await slow.close()
+@pytest_asyncio.fixture(loop_scope="session")
+async def hold_back(
+    database: Database,
+) -> AsyncIterator[Callable[[UUID], Awaitable[Transaction]]]:
+    """Holds an account, and says when somebody waits for it; ends the holding when rolled back."""
+    blocker = await database.connect()
+
+    async def hold(account: UUID) -> Transaction:
+        transaction = blocker.transaction()
+        await transaction.start()
+        await blocker.execute("SELECT FROM ledger.account WHERE id = $1 FOR NO KEY UPDATE", account)
+        return transaction
+
+    yield hold
+    await blocker.close()
+
+
+async def _waiting(admin: asyncpg.Connection) -> None:
+    """Until a transaction waits for a lock."""
+    async with asyncio.timeout(IN_TIME_S):
+        while not await admin.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+            await admin.execute("SELECT pg_sleep(0.01)")
+
+
+async def test_a_refund_stands_behind_the_capture_that_it_waited_for(
+    stage: Stage, jobs: asyncpg.Connection, admin: asyncpg.Connection,
+    open_lane: Callable[[], Awaitable[Statements]],
+    hold_back: Callable[[UUID], Awaitable[Transaction]],
+) -> None:  # fmt: skip
+    """Though its transaction is the older one: it began first and had to wait for its account."""
+    city = stage.city
+    await city.issue(stage.shop, 100)
+    hold = city.order(stage.provider, stage.wallet, stage.shop, 100, type="purchase", capture=False)
+    [held] = await authorize_batch(stage.lane, [hold])
+    assert held.payment is not None
+    other = await open_lane()
+    blocking = await hold_back(stage.shop)
+    refund = stage.step(held.payment.id, "refund", amount=40)
+    refunding = asyncio.create_task(decide_steps(other, [refund]))
+    await _waiting(admin)
+    [captured] = await stage.take(stage.step(held.payment.id, "capture"))
+    await blocking.rollback()
+    [refunded] = await refunding
+    assert captured.payment is not None
+    assert refunded.payment is not None
+    assert refunded.payment.status == "completed"
     await sequenced(jobs)
-    assert await feed(stage, stage.merchant.no) == [(1, DECIDED, UUID(verdict.payment.id))]
+    told = [subject for _, _, subject in await feed(stage, stage.merchant.no)]
+    assert told[-3:] == [UUID(one.payment.id) for one in (held, captured, refunded) if one.payment]
+
+
+async def test_what_is_spent_stands_behind_the_credit_that_it_waited_for(
+    stage: Stage, jobs: asyncpg.Connection, admin: asyncpg.Connection,
+    open_lane: Callable[[], Awaitable[Statements]],
+    hold_back: Callable[[UUID], Awaitable[Transaction]],
+) -> None:  # fmt: skip
+    """Whoever adds a feed up never goes below zero."""
+    city = stage.city
+    poor = await city.account(stage.provider, "wallet")
+    other = await open_lane()
+    blocking = await hold_back(poor)
+    spend = city.order(stage.provider, poor, stage.shop, 70, type="purchase")
+    spending = asyncio.create_task(authorize_batch(other, [spend]))
+    await _waiting(admin)
+    [credited] = await authorize_batch(
+        stage.lane, [city.order(stage.provider, stage.wallet, poor, 70)]
+    )
+    await blocking.rollback()
+    [spent] = await spending
+    assert credited.payment is not None
+    assert spent.payment is not None
+    assert spent.payment.status == "completed"
+    await sequenced(jobs)
+    told = [subject for _, _, subject in await feed(stage, stage.provider.no)]
+    assert told[-2:] == [UUID(credited.payment.id), UUID(spent.payment.id)]
 
 
 async def test_many_writers_and_two_sequencers_tell_everything_once(

@@ -27,6 +27,10 @@ async def test_every_combination_of_kinds(city: City, lane: Statements) -> None:
         for kind in KINDS
     }
     payees = {kind: await city.account(holders[kind], kind) for kind in KINDS}
+    await city.account(holders["external"], "position")
+    await city.admin.execute(
+        "SELECT ledger.set_participant($1, NULL, 'https://bank.test')", holders["external"].id
+    )
     cases = [(name, payer, payee) for name in PAYER_KINDS for payer in KINDS for payee in KINDS]
     orders: list[Order] = [
         city.order(holders[payer], payers[payer], payees[payee], 1, type=name)

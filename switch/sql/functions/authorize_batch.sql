@@ -16,15 +16,16 @@
 --             than fold_call_max(); the detail names such accounts, for fold_backlog. Otherwise:
 --             decided_at    the time of the decisions
 --             dispositions  0 decided now, 1 decided before by the same message, 2 the key was
---                           spent on something else, 6 accepted: a bank decides (hand_to_banks)
+--                           spent on something else, 6 accepted, for a bank to decide
 --             outcomes      ledger.outcome.code where disposition is 0
 --             payment_ids   the payment that answers the message, null where disposition is 2
 -- Locks       1. key claims in (participant, key) order: a twin elsewhere is waited for before
 --                money is looked at;
 --             2. accounts in id order (lock_accounts);
 --             3. unfolded credits of accounts locked in 2.
--- Tables      inserts key_claim, payment, payment_state, pending_payment, unfolded_credit, outbox,
---             fold; updates account, payment_state; deletes unfolded_credit
+-- Tables      inserts key_claim, payment, payment_state, pending_payment, bank_call,
+--             unfolded_credit, outbox, fold; updates account, payment_state; deletes
+--             unfolded_credit
 CREATE OR REPLACE FUNCTION ledger.authorize_batch(
     p_shard smallint, p_participant_no integer[], p_key text[], p_digest bytea[],
     p_payment_id uuid[], p_type smallint[], p_payer uuid[], p_payee uuid[], p_amount bigint[],
@@ -43,7 +44,10 @@ DECLARE
     v_payees   record;       -- what is known of each message's payee
     v_locked   record;       -- the locked accounts; what changes of them is copied below
     v_check    record;       -- what can be said of each message whatever the balances
-    v_handed   record;       -- the same once banks got theirs
+    v_ids      uuid[];       -- the locked accounts: `payers_at` says where among them
+    v_routed   record;       -- which of them a bank decides
+    v_routes   smallint[] := '{}';
+    v_handed   record;
     v_balance  bigint[];
     v_bound    bigint[];
     v_postings bigint[];
@@ -91,18 +95,16 @@ BEGIN
                                  v_payees.currencies, v_payees.closed, v_locked.ids,
                                  v_locked.holders, v_locked.kinds, v_locked.currencies,
                                  v_locked.blocks, v_locked.payment_limits);
+    v_ids := v_locked.ids;
     IF 'external' = ANY (v_locked.kinds) OR 'external' = ANY (v_payees.kinds) THEN
-        SELECT * INTO STRICT v_handed
-          FROM ledger.hand_to_banks(
-                   p_shard, decided_at, p_participant_no, p_key, p_payment_id, p_type, p_payer,
-                   p_payee, p_amount, p_currency, p_expires_at, p_reference, p_payee_reference,
-                   p_description, p_metadata, p_hold_seconds, p_key_no, p_queue_us, p_traceparent,
-                   p_span_id,
+        SELECT * INTO STRICT v_routed
+          FROM ledger.route_to_banks(
+                   p_shard, p_payee, p_hold_seconds,
                    ARRAY(SELECT v_locked.kinds[a.at] FROM unnest(v_check.payers_at)
                          WITH ORDINALITY AS a (at, i) ORDER BY a.i),
-                   v_payees.kinds, v_check.verdicts, dispositions);
-        v_check.verdicts := v_handed.verdicts;
-        dispositions := v_handed.dispositions;
+                   v_payees.kinds, v_check.verdicts);
+        v_check.verdicts := v_routed.verdicts;
+        v_routes := v_routed.routes;
     END IF;
 
     -- Decided as if no credit waited, and again when that made somebody short: his credits are
@@ -130,7 +132,8 @@ BEGIN
             v_a := v_check.payers_at[i];
             v_b := array_position(v_locked.ids, p_payee[i]);
             v_amount := p_amount[i];
-            v_hold := p_hold_seconds[i] IS NOT NULL;
+            -- Nothing moves yet, but it may not be spent.
+            v_hold := p_hold_seconds[i] IS NOT NULL OR coalesce(v_routes[i] = 2, false);
             IF v_spent_on[v_a] < v_day THEN
                 v_spent[v_a] := 0;
                 v_spent_on[v_a] := v_day;
@@ -141,6 +144,7 @@ BEGIN
                 WHEN v_balance[v_b] + v_amount > v_locked.balance_limits[v_b] AND NOT v_hold
                     THEN 120
                 WHEN v_balance[v_a] - v_amount < v_bound[v_a] THEN 130
+                WHEN v_routes[i] = 140 THEN 140
                 ELSE 0
             END;
             IF outcomes[i] IN (110, 130) AND v_locked.held[v_a] > 0
@@ -154,7 +158,7 @@ BEGIN
             IF v_check.counted[i] THEN
                 v_spent[v_a] := v_spent[v_a] + v_amount;
             END IF;
-            IF v_hold THEN  -- nothing moves, but it may not be spent
+            IF v_hold THEN
                 v_bound[v_a] := v_bound[v_a] + v_amount;
                 v_holds := true;
                 CONTINUE;
@@ -189,6 +193,9 @@ BEGIN
             SELECT * INTO STRICT v_locked
               FROM ledger.lock_accounts(p_shard, p_participant_no, p_payer, dispositions,
                                         v_payees.capped);
+            IF v_locked.ids IS DISTINCT FROM v_ids THEN  -- a payer was opened meanwhile
+                RAISE EXCEPTION 'other accounts than before' USING ERRCODE = '40001';
+            END IF;
         END IF;
     END LOOP;
 
@@ -200,6 +207,16 @@ BEGIN
      WHERE a.shard = p_shard AND a.ctid = u.ctid
        AND (a.posting_count <> u.postings OR a.held + a.floor <> u.bound);
 
+    IF v_routes <> '{}' THEN
+        SELECT * INTO STRICT v_handed
+          FROM ledger.hand_to_banks(
+                   p_shard, decided_at, p_participant_no, p_key, p_payment_id, p_type, p_payer,
+                   p_payee, p_amount, p_currency, p_expires_at, p_reference, p_payee_reference,
+                   p_description, p_metadata, p_hold_seconds, p_key_no, p_queue_us, p_traceparent,
+                   p_span_id, v_check.counted, v_routes, v_routed.takers, outcomes, dispositions);
+        outcomes := v_handed.outcomes;
+        dispositions := v_handed.dispositions;
+    END IF;
     v_work_us := ledger.work_us();
     INSERT INTO ledger.payment
         (created_at, amount, payer_posting_no, payer_balance_after, expires_at, hold_expires_at,

@@ -3,8 +3,9 @@
 -- Purpose     Locks payments that wait for a bank, and the accounts that their decisions change.
 -- Parameters  p_ids
 -- Returns     those that still wait and are begun, in id order
--- Locks       the pending payments in id order; then the accounts in id order
--- Tables      reads pending_payment, account, tier
+-- Locks       the pending payments in id order; then the accounts in id order; then, of refunds,
+--             the states of their payments in id order
+-- Tables      reads pending_payment, account, tier, payment_state
 CREATE OR REPLACE FUNCTION ledger.lock_pending(p_ids uuid[]) RETURNS SETOF ledger.pending_payment
 LANGUAGE plpgsql
 AS $$
@@ -23,5 +24,8 @@ BEGIN
               JOIN ledger.tier t ON t.name = a.tier AND t.currency = a.currency
              WHERE t.balance_limit IS NOT NULL)
       ORDER BY id FOR NO KEY UPDATE;
+    PERFORM FROM ledger.payment_state
+      WHERE shard = 0 AND payment IN (SELECT w.parent FROM unnest(v_pending) w)
+      ORDER BY payment FOR NO KEY UPDATE;
     RETURN QUERY SELECT * FROM unnest(v_pending) w ORDER BY w.id;
 END $$;

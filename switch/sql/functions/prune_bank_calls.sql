@@ -1,10 +1,11 @@
 -- prune_bank_calls(days, limit) → number of calls
 --
--- Purpose     Forgets calls of banks that were finished long ago; what they led to stays.
+-- Purpose     Forgets calls of banks about payments that came to their end long ago; what they led
+--             to stays.
 -- Parameters  p_days  how many days they are kept; p_limit  how many at most
 -- Returns     how many were removed; p_limit if there may be more
 -- Locks       the calls
--- Tables      deletes bank_call
+-- Tables      deletes bank_call; reads pending_payment
 CREATE OR REPLACE FUNCTION ledger.prune_bank_calls(p_days integer, p_limit integer) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp
 AS $$
@@ -13,9 +14,13 @@ DECLARE
 BEGIN
     DELETE FROM ledger.bank_call
      WHERE (payment, kind) IN (
-           SELECT payment, kind FROM ledger.bank_call
-            WHERE finished_at < ledger.decision_time() - make_interval(days => p_days)
-            ORDER BY finished_at LIMIT p_limit);
+           SELECT b.payment, b.kind FROM ledger.bank_call b
+            WHERE b.finished_at < ledger.decision_time() - make_interval(days => p_days)
+              AND NOT EXISTS (SELECT FROM ledger.pending_payment w
+                               WHERE w.shard = 0 AND w.id = b.payment)
+              AND NOT EXISTS (SELECT FROM ledger.bank_call open
+                               WHERE open.payment = b.payment AND open.finished_at IS NULL)
+            ORDER BY b.finished_at LIMIT p_limit);
     GET DIAGNOSTICS v_count = ROW_COUNT;
     RETURN v_count;
 END $$;

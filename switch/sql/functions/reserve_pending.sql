@@ -1,12 +1,13 @@
 -- reserve_pending(limit, deadline, calls_max, shut[], probed[]) → number of payments
 --
--- Purpose     Begins payments that were accepted for a bank: reserves the amount at the payer's
---             account or his bank's position, and has the bank asked; or declines.
+-- Purpose     Begins payments that the payer's bank has to authorize: reserves the amount at its
+--             position and has it asked; or declines. One whose accounts have more waiting credits
+--             than one call adds up is left until they are folded.
 -- Parameters  p_limit  how many at most; p_deadline  how long a bank may take to answer;
 --             p_calls_max  how many payments may wait for one bank's authorization; p_shut  banks
 --             that are not asked at present, p_probed  banks that are asked about one payment at a
 --             time (participant_no)
--- Returns     how many were begun or declined
+-- Returns     how many were looked at
 -- Locks       the pending payments that nobody else begins; then accounts in id order
 -- Tables      reads and updates pending_payment; inserts bank_call; updates account; as
 --             finish_pending
@@ -22,8 +23,6 @@ DECLARE
     v_payee   ledger.account;
     v_keeper  ledger.account;
     v_taker   uuid;
-    v_counted boolean;
-    v_day     date;  -- on which the payment counts
     v_outcome smallint;
     v_at      timestamptz;
 BEGIN
@@ -49,25 +48,19 @@ BEGIN
         SELECT * INTO v_keeper FROM ledger.account
          WHERE shard = 0 AND id = ledger.bank_position(0::smallint, v_payer);
         v_taker := ledger.bank_position(0::smallint, v_payee);
-        v_day := ledger.local_day(v_pending.created_at);
-        v_counted := v_payer.kind <> 'external' AND v_payer.spent_day <= v_day
-            AND (SELECT counts_per_day FROM ledger.payment_type WHERE code = v_pending.type);
+        CONTINUE WHEN ledger.has_backlog(0::smallint, ARRAY[v_keeper.id, v_payee.id]);
         v_outcome := CASE
             WHEN v_pending.expires_at <= v_at THEN 20
             WHEN v_payer.holder_freeze OR v_payer.operator_freeze THEN 70
             WHEN v_payer.lifecycle <> 'open' THEN 80
             WHEN v_payee.lifecycle <> 'open' THEN 90
-            WHEN v_counted
-                AND ledger.is_day_spent(0::smallint, v_payer, v_pending.amount, v_day, v_at)
-                THEN 110
             WHEN v_pending.hold_seconds IS NULL
                 AND ledger.is_over_limit(0::smallint, v_payee, v_pending.amount, v_at) THEN 120
-            WHEN v_keeper.holder_freeze OR v_keeper.operator_freeze THEN 140  -- the position
             WHEN ledger.is_short(0::smallint, v_keeper, v_pending.amount, v_at) THEN 130
+            WHEN v_keeper.holder_freeze OR v_keeper.operator_freeze THEN 140
             WHEN v_keeper.id IS NULL OR v_taker IS NULL
                 OR v_pending.created_at + p_deadline <= v_at THEN 140
-            WHEN v_payer.kind = 'external'
-                AND NOT ledger.may_call_bank(v_payer.participant_no, 1::smallint,
+            WHEN NOT ledger.may_call_bank(v_payer.participant_no, 1::smallint,
                         CASE WHEN v_payer.participant_no = ANY (p_shut) THEN 0
                              WHEN v_payer.participant_no = ANY (p_probed) THEN 1
                              ELSE p_calls_max END) THEN 140
@@ -80,25 +73,15 @@ BEGIN
             PERFORM ledger.finish_pending(v_pending, v_outcome, v_at);
             CONTINUE;
         END IF;
-        UPDATE ledger.account a
-           SET held = a.held + v_pending.amount,
-               spent_today = CASE WHEN NOT v_counted THEN a.spent_today
-                                  WHEN a.spent_day < v_day THEN v_pending.amount
-                                  ELSE a.spent_today + v_pending.amount END,
-               spent_day = CASE WHEN v_counted THEN v_day ELSE a.spent_day END
-         WHERE a.shard = 0 AND a.id = v_keeper.id;
+        UPDATE ledger.account SET held = held + v_pending.amount
+         WHERE shard = 0 AND id = v_keeper.id;
         UPDATE ledger.pending_payment w
-           SET stage = CASE WHEN v_payer.kind = 'external' THEN 1 ELSE 2 END,
-               keeper = v_keeper.id, taker = v_taker, is_counted = v_counted,
+           SET stage = 1, keeper = v_keeper.id, taker = v_taker,
                deadline_at = least(v_at + p_deadline, w.expires_at),
                hold_expires_at = v_at + make_interval(secs => w.hold_seconds)
          WHERE w.shard = 0 AND w.id = v_pending.id;
         INSERT INTO ledger.bank_call (payment, kind, participant_no, account, created_at, due_at)
-        SELECT v_pending.id, 1, v_payer.participant_no, v_payer.id, v_at, v_at
-         WHERE v_payer.kind = 'external'
-         UNION ALL
-        SELECT v_pending.id, 2, v_payee.participant_no, v_payee.id, v_at, v_at
-         WHERE v_payer.kind <> 'external';
+        VALUES (v_pending.id, 1, v_payer.participant_no, v_payer.id, v_at, v_at);
     END LOOP;
     RETURN cardinality(v_new);
 END $$;

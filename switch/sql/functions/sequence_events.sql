@@ -1,10 +1,9 @@
 -- sequence_events(limit) → number of events
 --
 -- Purpose     Numbers what lies in the outbox, in the feed of each participant that holds the
---             payer's or the payee's account, of what was declined the payer's. Only what was
---             written by transactions older than every open one is taken, in the order of their
---             ids, so that the order never changes and a cause, which was committed before its
---             effect began, has the lower number.
+--             payer's or the payee's account, of what was declined the payer's. Each row
+--             drew its number under the locks of its decision: a cause, which was committed by
+--             then, has the lower one, and whoever sees the effect sees the cause.
 -- Parameters  p_limit  how much of the outbox at most, also of one run of a feed
 -- Returns     how much of the outbox was taken; p_limit if there may be more
 -- Locks       the sequencer's row, then the feeds, in participants' order
@@ -17,12 +16,9 @@ DECLARE
 BEGIN
     PERFORM FROM ledger.event_sequencer FOR UPDATE;
     WITH ready AS MATERIALIZED (
-        -- An id from beyond the present ones was written before a dump and restore.
-        SELECT o.ctid AS row, o.*, row_number() OVER (ORDER BY o.transaction, o.no) AS position
+        SELECT o.ctid AS row, o.*, row_number() OVER (ORDER BY o.no) AS position
           FROM ledger.outbox o
-         WHERE o.transaction < pg_snapshot_xmin(pg_current_snapshot())
-            OR o.transaction >= pg_snapshot_xmax(pg_current_snapshot())
-         ORDER BY o.transaction, o.no LIMIT p_limit
+         ORDER BY o.no LIMIT p_limit
     ), taken AS (
         DELETE FROM ledger.outbox WHERE ctid = ANY (ARRAY(SELECT row FROM ready))
     ), told AS (

@@ -1,11 +1,10 @@
 -- What participants are told. The transaction that decides something leaves it in the outbox; the
--- sequencer, behind all open transactions, gives it its number in the feed of each participant.
+-- sequencer gives it its number in the feed of each participant.
 
 -- Taken out by the sequencer within a second; read whole each time, so it has no index.
 CREATE TABLE ledger.outbox (
-    transaction xid8 NOT NULL DEFAULT pg_current_xact_id(),
-    no          bigint GENERATED ALWAYS AS IDENTITY,  -- order within the transaction
     happened_at timestamptz NOT NULL,
+    no          bigint GENERATED ALWAYS AS IDENTITY,  -- drawn under the locks of the decision
     -- 1 the payment or step was approved, 2 what was held has expired, 3 the payment or step that
     -- waited for a bank was declined: told to the payer's side alone; 4 a key was changed
     kind        smallint NOT NULL CHECK (kind IN (1, 2, 3, 4)),

@@ -1,0 +1,44 @@
+-- route_to_banks(shard, payers[], payees[], hold_seconds[], kinds, verdicts) → arrays
+--
+-- Purpose     Which messages of a batch a bank has to decide: payer or payee is an account whose
+--             money a bank holds, and nothing speaks against the payment so far.
+-- Parameters  p_shard; p_payee, p_hold_seconds  of each message; p_payer_kinds, p_payee_kinds
+--             of each message, null where the account is not known; verdicts  as check_messages
+-- Returns     of each message: verdicts, null where the payer's bank is asked, 30 for a hold for an
+--             account at a bank, 140 where too many wait to be begun; routes  1 the payer's bank is
+--             asked, 2 the payee's bank is told, 140 it cannot be told, else null; takers  where
+--             routes is 2, the position of the payee's bank
+-- Locks       none
+-- Tables      reads pending_payment, account, participant, bank_call
+CREATE OR REPLACE FUNCTION ledger.route_to_banks(
+    p_shard smallint, p_payee uuid[], p_hold_seconds integer[], p_payer_kinds text[],
+    p_payee_kinds text[], INOUT verdicts smallint[], OUT routes smallint[], OUT takers uuid[])
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_payee ledger.account;
+    v_full  constant boolean := EXISTS (SELECT FROM ledger.pending_payment WHERE stage = 0
+                                        OFFSET ledger.pending_new_max());
+BEGIN
+    routes := array_fill(null::smallint, ARRAY[cardinality(verdicts)]);
+    takers := array_fill(null::uuid, ARRAY[cardinality(verdicts)]);
+    FOR i IN 1 .. cardinality(verdicts) LOOP
+        CONTINUE WHEN verdicts[i] IS NULL OR verdicts[i] BETWEEN 1 AND 30;
+        IF p_payee_kinds[i] = 'external' AND p_hold_seconds[i] IS NOT NULL THEN
+            verdicts[i] := 30;
+        ELSIF verdicts[i] <> 0 THEN
+            CONTINUE;
+        ELSIF p_payer_kinds[i] = 'external' THEN
+            routes[i] := CASE WHEN NOT v_full THEN 1 END;
+            verdicts[i] := CASE WHEN v_full THEN 140 END;
+        ELSIF p_payee_kinds[i] = 'external' THEN
+            SELECT * INTO STRICT v_payee FROM ledger.account
+             WHERE shard = p_shard AND id = p_payee[i];
+            takers[i] := ledger.bank_position(p_shard, v_payee);
+            routes[i] := CASE WHEN takers[i] IS NOT NULL
+                               AND ledger.may_call_bank(v_payee.participant_no, 2::smallint,
+                                                        ledger.bank_credits_max()) THEN 2
+                              ELSE 140 END;
+        END IF;
+    END LOOP;
+END $$;
