@@ -257,7 +257,6 @@ CONFORMANCE_ATTEMPTS_MAX = 3  # of one request, where the switch would ask again
 CONFORMANCE_PAUSE_S = 0.2  # between two of them
 CONFORMANCE_TWINS = 8  # of one request, side by side
 CONFORMANCE_QUOTED_BYTES = 200  # of an answer, in a report
-CONFORMANCE_DEADLINE_S = 30  # of what a bank is asked, as the switch does
 
 assert STATEMENT_WAIT_S > STATEMENT_TIMEOUT_S, "the server must give up before the client does"
 assert TWIN_WAIT_S_MAX > STATEMENT_WAIT_S + QUEUE_WAIT_S_MAX, "a twin outlasts what it waits for"

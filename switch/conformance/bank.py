@@ -384,7 +384,7 @@ class BankChecks:
             payee=str(uuid4()),
             capture=True,
             hold_expires_at=None,
-            deadline=rfc3339(now + timedelta(seconds=limits.CONFORMANCE_DEADLINE_S)),
+            deadline=rfc3339(now + timedelta(seconds=limits.BANK_DEADLINE_S)),
         )
 
     def _credit(self) -> Credit:

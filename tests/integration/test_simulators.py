@@ -122,6 +122,24 @@ async def test_two_processes_never_share_a_book(who: Participant, log: Path) -> 
         assert said.complaint == (f"switch: --log: another server writes {log}: give each its own")
 
 
+async def test_a_simulation_that_cannot_start_says_why(who: Participant, log: Path) -> None:
+    """One line each: the port, the key, the log, the name to be called by."""
+    async with simulating("bank", log, *who.options) as bank:
+        taken = ("--port", bank.url.rpartition(":")[2])
+        said = await switch("simulate", "bank", *who.options, *taken)
+        assert (said.code, said.complaint[:27]) == (1, "switch: cannot listen on 12")
+    for wrong, complaint in (
+        (("--key", who.folder / "none.pem"), "there is no key file"),
+        (("--log", who.folder / "no" / "log"), "cannot open"),
+        (("--host", "203.0.113.1"), "cannot listen on"),
+    ):
+        said = await switch("simulate", "bank", *who.options, *wrong)
+        assert said.code == 1
+        assert complaint in said.complaint
+    said = await switch("simulate", "bank", *who.options, "--hang", "2")
+    assert said.code == 2
+
+
 async def test_a_balance_is_never_overdrawn(who: Participant, log: Path, asking: Teller) -> None:
     """Debits and holds use it up; what is released, reversed or credited can be spent again."""
 
