@@ -9,6 +9,7 @@ wrk          sends payments in closed loop, each once, and accounts for every an
 open_loop    sends requests when they are due, however late the answers come
 kept         verifies a sample of the answers when the clock has stopped
 phase        some seconds of payments in open loop, accounted for
+bank         a bank whose server hangs until it is let go
 pairs        two ways of one thing compared: ratios, their median and its bound
 
 tpcb                 how fast is pgbench's TPC-B on this machine?         the yardstick
@@ -17,4 +18,5 @@ http_one_merchant    and if every payment goes to one merchant?
 function             how many does the deciding function take by itself?
 memory               how much memory does a worker hold, and does it grow?
 storm                do payments go on while everybody asks how they stand?
+outage               do all others pay on while a bank hangs?
 """

@@ -1,6 +1,6 @@
 """`python -m bench`: questions in one run, on this machine, with one Postgres.
 
-How fast it is, by default; what it does under load (`--only storm`) takes its time
+How fast it is, by default; what it does under load (`--only storm`, `--only outage`) takes its time
 and is asked by name. Questions that are rates are asked in turn, round after round, the others
 after them. Exit code 0 when every figure could be believed and the books were right after every
 round, 1 when not, with one line that says why. Whether a ratio is what is wanted stands in the
@@ -18,7 +18,7 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from bench import machine, memory, stage, storm, wrk
+from bench import machine, memory, outage, stage, storm, wrk
 from bench.function import Function
 from bench.harness import Question, Ratio, Results, conclude, run_rounds
 from bench.http_one_merchant import HttpOneMerchant
@@ -32,6 +32,7 @@ Report = Callable[[Stage, Results, Console], Awaitable[None]]
 REPORTS: dict[str, Report] = {
     memory.NAME: memory.report,
     storm.NAME: storm.report,
+    outage.NAME: outage.report,
 }
 QUESTIONS: tuple[Question, ...] = (Tpcb(), HttpUniform(), HttpOneMerchant(), Function())
 NAMES = [*(question.name for question in QUESTIONS), *REPORTS]

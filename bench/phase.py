@@ -149,12 +149,12 @@ async def run(ground: Ground, per_second: float, beside: Sequence[Task] = ()) ->
     for sent, task in zip((payments, *others), tasks, strict=True):
         kept.verify(sent, task.messages, ground.keys, is_paid=sent is payments)
     row = await stage.operator.connection.fetchrow(DECIDED_OF_PREFIX, mark, prefix)
-    _account(payments, decided=row["decided"], approved=row["approved"])
+    account(payments, decided=row["decided"], approved=row["approved"])
     await stage.folded()
     return Phase(payments=payments, beside=tuple(others), used=used)
 
 
-def _account(payments: Sent, *, decided: int, approved: int) -> None:
+def account(payments: Sent, *, decided: int, approved: int) -> None:
     """Raise BenchError unless the ledger holds what was answered."""
     count = payments.count()
     doubtful = count[NO_ANSWER] + count[UNKNOWN]

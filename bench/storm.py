@@ -21,7 +21,7 @@ from rich.console import Console
 
 from bench import kept, open_loop, pairs, phase, requests, wrk
 from bench.harness import Results
-from bench.open_loop import Sent
+from bench.open_loop import NO_ANSWER, Sent
 from bench.pairs import Compared, Target
 from bench.phase import Ground, Phase
 from bench.requests import Watch
@@ -91,7 +91,8 @@ class Storm:
         sent, used = await self._alone(OVER)
         count = sent.count()
         refused_s = used.workers_s - count[200] * worker_us / 1e6
-        cost_us = round(1e6 * refused_s / count[429]) if count[429] else None
+        refused_count = count.total() - count[200] - count[NO_ANSWER]  # 429, and 503 of who is full
+        cost_us = round(1e6 * refused_s / refused_count) if refused_count else None
         self.write("a look-up refused", **_seen(sent), worker_us=cost_us)
 
     async def _alone(self, name: str) -> tuple[Sent, Used]:

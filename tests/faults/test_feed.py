@@ -24,7 +24,7 @@ from tests.integration.running import until
 from tests.receivers import Inbox, payment_of
 from tests.receivers import running as receiving
 
-MESSAGES, MESSAGES_LONG = 600, 100_000
+PAYMENTS, PAYMENTS_LONG = 400, 100_000
 WORKER_KILLS, WORKER_KILLS_LONG = 2, 20
 MERCHANT = "night-market"
 PAGE = 200
@@ -92,7 +92,7 @@ async def test_every_decision_is_told_once_and_in_order(
     readers = {holder: Reader(switch, holder) for holder in switch.city.signers}
     following = [asyncio.create_task(reader.follow()) for reader in readers.values()]
     async with asyncio.TaskGroup() as group:
-        group.create_task(trade.run(MESSAGES_LONG if long_run else MESSAGES))
+        group.create_task(trade.run(PAYMENTS_LONG if long_run else PAYMENTS))
         group.create_task(_kill_under(trade, random.Random(f"{seed} feed"), long_run))
     print(dict(trade.words))  # shown with a failure
     for holder, reader in readers.items():
@@ -116,16 +116,16 @@ async def test_a_receiver_that_was_down_for_long_catches_up(trade: Trade, long_r
         url = f"http://127.0.0.1:{port}/events"
         await operator.set_participant(MERCHANT, callback_url=url)
     async with receiving(inbox.receive, port=port):
-        await trade.run(MESSAGES // 4)
+        await trade.run(PAYMENTS // 4)
         await eventually(lambda: inbox.taken, "the first events are taken")
     begun_s = SYSTEM_CLOCK.monotonic_s()
-    await trade.run(MESSAGES // 4)
+    await trade.run(PAYMENTS // 4)
     await until(_receivers_down(switch), "the receiver counts as down")
     while SYSTEM_CLOCK.monotonic_s() - begun_s < (DOWN_S_LONG if long_run else DOWN_S):
-        await trade.run(MESSAGES // 4, pause_s=DOWN_PAUSE_S_LONG if long_run else 0.0)
+        await trade.run(PAYMENTS // 4, pause_s=DOWN_PAUSE_S_LONG if long_run else 0.0)
     taken_before = len(inbox.taken)
     async with receiving(inbox.receive, port=port):
-        await trade.run(MESSAGES // 4)
+        await trade.run(PAYMENTS // 4)
         await _is_told(inbox.taken, trade, MERCHANT)
     assert len(inbox.taken) > taken_before
     feed = await Reader(switch, MERCHANT).read_all()
@@ -134,10 +134,10 @@ async def test_a_receiver_that_was_down_for_long_catches_up(trade: Trade, long_r
 
 
 async def _kill_under(trade: Trade, chance: random.Random, long_run: bool) -> None:
-    """Kill workers, and once the jobs, each at its share of the messages."""
+    """Kill workers, and once the jobs, each at its share of the payments."""
     switch = trade.switch
     kills = WORKER_KILLS_LONG if long_run else WORKER_KILLS
-    share = (MESSAGES_LONG if long_run else MESSAGES) / (kills + 2)
+    share = (PAYMENTS_LONG if long_run else PAYMENTS) / (kills + 2)
     count = len(switch.children())
     for number in range(1, kills + 2):
         await eventually(partial(_has_decided, trade, share * number), "payments go on")
@@ -152,7 +152,7 @@ async def _kill_under(trade: Trade, chance: random.Random, long_run: bool) -> No
 
 
 def _has_decided(trade: Trade, count: float) -> bool:
-    return trade.decided_count >= count
+    return trade.payment_count >= count
 
 
 def _receivers_down(switch: Switch) -> Callable[[], Awaitable[bool]]:

@@ -42,14 +42,14 @@ class Trade:
     def __init__(self, switch: Switch, seed: int) -> None:
         self.switch = switch
         self.chains: list[list[Told]] = []  # each in the order of causes
-        self.decided_count = 0
+        self.payment_count = 0  # decided; later steps not counted
         self.words: Counter[str] = Counter()  # of all attempts, as they were answered
         self._seed = seed
         self._key_count = 0
 
     async def run(self, count: int, pause_s: float = 0.0) -> None:
-        """Trade until so many more messages were decided."""
-        wanted = self.decided_count + count
+        """Trade until so many more payments were decided, and what follows them."""
+        wanted = self.payment_count + count
         async with asyncio.TaskGroup() as senders:
             for number in range(SENDER_COUNT):
                 senders.create_task(self._trade(f"{number} {wanted}", wanted, pause_s))
@@ -65,7 +65,7 @@ class Trade:
         chance = random.Random(f"{self._seed} {name}")
         connection = self.switch.connection()
         try:
-            while self.decided_count < wanted:
+            while self.payment_count < wanted:
                 await self._pay(connection, chance)
                 await asyncio.sleep(pause_s)
         finally:
@@ -89,6 +89,7 @@ class Trade:
         }
         whose = frozenset((payer.holder, payee.holder))
         first = await self._decide(connection, chance, payer, "/v1/payments", content)
+        self.payment_count += 1
         if first["status"] == "declined":
             return
         event = f"payment.{first['status']}"
@@ -120,7 +121,6 @@ class Trade:
             assert reply.fault is None, reply
             assert reply.word is not Word.KEY_REUSED, reply
             if reply.word is Word.DECIDED:
-                self.decided_count += 1
                 decision: dict[str, Any] = msgspec.json.decode(reply.body)
                 return decision
             await asyncio.sleep(chance.uniform(*PAUSE_S))

@@ -78,6 +78,30 @@ def test_a_storm_of_look_ups_is_measured_in_pairs_and_accounted_for(tmp_path: Pa
     ]
 
 
+def test_a_bank_that_hangs_is_measured_beside_all_others(tmp_path: Path) -> None:
+    """The bank was asked, answered nothing, and nothing waits for it when the books are checked."""
+    if shutil.which("wrk") is None:
+        missing("wrk")
+    kept = tmp_path / "results"
+    ran = run_bench(tmp_path, "--only", "outage", "--results", str(kept))
+    assert ran.returncode == 0, ran.stderr
+    assert "the books are right" in ran.stderr
+    (file,) = kept.iterdir()
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    phases = [line for line in lines if line.get("question") == "outage" and "pair" in line]
+    assert [line["phase"] for line in phases] == ["alone", "beside"]
+    alone, beside = phases
+    assert "bank_asked" not in alone
+    assert beside["bank_asked"] > 0
+    assert beside["bank_paid"] > 0
+    assert "200" not in beside["bank_answers"]
+    ratios = [(line["ratio"], line["wanted"]) for line in lines if "ratio" in line]
+    assert ratios == [
+        ("outage beside ÷ alone: payments", "≥ 0.9"),
+        ("outage beside ÷ alone: p99", "≤ 1.1"),
+    ]
+
+
 def test_rates_are_measured_in_turn(tmp_path: Path) -> None:
     """Every second round the other way round, so that a drift of the machine meets all alike."""
     kept = tmp_path / "results"

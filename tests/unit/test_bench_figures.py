@@ -8,11 +8,12 @@ from uuid import UUID
 
 import pytest
 
-from bench import kept, requests
+from bench import kept, phase, requests
 from bench.city import Holder, Provider
 from bench.open_loop import ANSWER_WAIT_S, NO_ANSWER, Sent
 from bench.pairs import CONFIDENCE, Compared, Target, bound_of_median, in_turn
 from bench.requests import Order, Watch
+from bench.stage import BenchError
 from switch import keyfile
 from switch.components import BoundRequest
 from switch.keyfile import PublicKey
@@ -64,6 +65,26 @@ def test_a_refused_request_was_never_decided() -> None:
     assert some.latency_ms(0.5, 429) == pytest.approx(10)
     assert some.latency_ms(0.5, 503) is None
     assert some.held_up_ms(0.99) == pytest.approx(29)
+
+
+@pytest.mark.parametrize(
+    ("decided", "approved", "fault"),
+    [
+        (28, 28, None),
+        (30, 30, None),
+        (27, 27, "28 payments were answered and 2 left in doubt; the ledger holds 27"),
+        (31, 31, "28 payments were answered and 2 left in doubt; the ledger holds 31"),
+        (28, 27, "1 payments were declined"),
+    ],
+)
+def test_the_ledger_holds_what_was_answered(decided: int, approved: int, fault: str | None) -> None:
+    """At least that, and at most what may have been decided without an answer beside it."""
+    some = sent([201] * 28 + [504, NO_ANSWER] + [429] * 3, [0.0] * 33)
+    if fault is None:
+        phase.account(some, decided=decided, approved=approved)
+        return
+    with pytest.raises(BenchError, match=fault):
+        phase.account(some, decided=decided, approved=approved)
 
 
 def test_a_median_is_shown_with_a_bound_that_is_rarely_wrong() -> None:
