@@ -11,6 +11,7 @@
 CREATE OR REPLACE FUNCTION ledger.read_payments(p_participant_no integer, p_ids uuid[])
 RETURNS SETOF ledger.payment_answer
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = ledger, pg_temp
+    SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     v_row ledger.payment_answer;
