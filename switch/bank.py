@@ -157,7 +157,7 @@ class Bank:
 
 
 # What came to nothing for a reason that is not the bank's.
-OURS = frozenset({"fault", "late", "keys_unknown"})
+OURS = frozenset({"fault", "late", "keys_unknown", "no_url"})
 
 # What an authorization is taken for when the bank has not decided it.
 _TAKEN_FOR = {"again": None, "unsent": "unavailable", "unknown": "unknown"}
