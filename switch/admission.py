@@ -229,6 +229,8 @@ class Admission:
             return key
         if not self._is_genuine(candidate, key.public_key):
             self._budget.charge(peer, candidate.key_id)
+            if candidate.bound.method != "POST":
+                self._attempts.give_back((peer, candidate.key_id))
             return Problem(name="signature-invalid", detail="the signature is not by this key")
         self._note_key_use(key, self._clock.now_us())
         return key

@@ -91,6 +91,13 @@ class RateBudget:
             retry_after_s=limits.RETRY_AFTER_S,
         )
 
+    def give_back(self, sender: Hashable) -> None:
+        """What was taken for this sender was not its own."""
+        known = self._buckets.get(sender)
+        if known is not None:
+            tokens, at_s = known
+            self._buckets[sender] = (min(self._burst, tokens + 1.0), at_s)
+
 
 class InFlight:
     """Work accepted and not answered: of all participants together, and of each."""

@@ -39,6 +39,17 @@ async def test_look_ups_over_the_budget_are_refused_before_they_are_verified(
     assert (await town.send(merchant, "GET", f"/v1/accounts/{payee}")).status == 200
 
 
+async def test_forged_look_ups_spend_nothing_of_the_owners(
+    town: Town, wallet: Member, payer: str
+) -> None:
+    """Whoever names its key and cannot sign is counted as a forger, from its address too."""
+    forged = Member(id=wallet.id, key=signing_key(wallet.key.key_id, keyfile.generate_seed()))
+    target = f"/v1/accounts/{payer}"
+    for _ in range(5 * BURST):
+        assert (await town.send(forged, "GET", target)).problem == "signature-invalid"
+    assert (await town.send(wallet, "GET", target)).status == 200
+
+
 async def test_a_participant_with_many_keys_has_one_budget(town: Town, merchant: Member) -> None:
     """Beyond what one key may, all keys together have twice that; the refusal is signed by then."""
     keys = [merchant]

@@ -134,6 +134,17 @@ def test_a_rate_is_kept_in_bursts() -> None:
     assert [budget.enter("a") is None for _ in range(11)] == [True] * 10 + [False]
 
 
+def test_what_a_forger_took_is_given_back() -> None:
+    """Never more than the burst, and nothing for whom nobody asked."""
+    budget = RateBudget(StandingClock(), per_s=1.0)
+    for _ in range(5):
+        assert budget.enter("a") is None
+        budget.give_back("a")
+    budget.give_back("a")
+    budget.give_back("b")
+    assert [budget.enter("a") is None for _ in range(3)] == [True, True, False]
+
+
 def test_a_rate_is_of_one_sender() -> None:
     """Whoever asks too often takes nothing from anybody else, and is told when to come again."""
     budget = RateBudget(StandingClock(), per_s=1.0)
