@@ -101,7 +101,7 @@ DeliverySeconds = Annotated[
 BankWait = Annotated[
     float,
     option(
-        "--bank-wait-s",
+        "--bank-wait",
         help="How long a caller waits for a bank before it is told `pending`, seconds.",
         min=0.0,
         max=limits.BANK_WAIT_S_MAX,
@@ -110,7 +110,7 @@ BankWait = Annotated[
 BankDeadline = Annotated[
     float,
     option(
-        "--bank-deadline-s",
+        "--bank-deadline",
         help="How long a bank may take to answer an authorization, seconds.",
         min=limits.BANK_DEADLINE_S_MIN,
         max=limits.BANK_DEADLINE_S_MAX,

@@ -106,9 +106,9 @@ async def test_a_process_that_is_killed_asks_again_under_the_same_key(
 
 async def test_a_deadline_for_banks_beyond_its_bounds_is_refused(tmp_path: Path) -> None:
     """One line says which option."""
-    said = await switch("serve", "--data-dir", tmp_path, "--bank-deadline-s", 0.5)
+    said = await switch("serve", "--data-dir", tmp_path, "--bank-deadline", 0.5)
     assert said.code == 2
-    assert "--bank-deadline-s" in said.complaint
+    assert "--bank-deadline" in said.complaint
 
 
 async def _is_completed(place: Seaside, payment: str) -> bool:

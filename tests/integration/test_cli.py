@@ -32,7 +32,6 @@ class Desk:
 
     def __init__(self, database: Database) -> None:
         self.url = database.url(ADMIN)
-        self.serial = 0
 
     async def __call__(self, *arguments: object) -> Any:
         """A command that must work; its JSON document."""
@@ -54,8 +53,7 @@ class Desk:
 
     async def participant(self, kind: str) -> str:
         """A new participant."""
-        self.serial += 1
-        name = f"{kind}-{self.serial}-{id(self) % 10_000}"
+        name = f"{kind}-{uuid4().hex[:12]}"
         await self("participant", "add", name, "--kind", kind)
         return name
 

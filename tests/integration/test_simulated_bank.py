@@ -84,9 +84,7 @@ async def test_the_book_of_a_bad_bank_agrees_with_the_ledger(
     """It hangs, hangs up, lies, declines and refuses: nothing is paid twice, nothing lost."""
     options = (*external(database, tmp_path), "--workers", 1, "--callback-allow", "127.0.0.0/8")
     async with (
-        serving(
-            tmp_path, *options, "--bank-deadline-s", ANSWER_S_MAX, "--bank-wait-s", 0.5
-        ) as city,
+        serving(tmp_path, *options, "--bank-deadline", ANSWER_S_MAX, "--bank-wait", 0.5) as city,
         connected(database.url(ADMIN)) as operator,
     ):
         members = [

@@ -39,6 +39,6 @@ def test_limits_of_banks_are_told_as_they_are() -> None:
     assert f"at most {limits.BANK_CALLS_MAX} calls under way" in PAGE
     assert f"together have at most {limits.BANK_CALLS_IN_FLIGHT_MAX:,}" in PAGE
     bounds = f"from {limits.BANK_DEADLINE_S_MIN:g} to {limits.BANK_DEADLINE_S_MAX:g}"
-    assert f"| `--bank-deadline-s` | {limits.BANK_DEADLINE_S:g} s |" in PAGE
+    assert f"| `--bank-deadline` | {limits.BANK_DEADLINE_S:g} s |" in PAGE
     assert bounds in PAGE
     assert limits.BANK_FAILURES_MAX == 5, "the page says: five times in a row"
