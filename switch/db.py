@@ -38,8 +38,13 @@ def pool(
         timeout=limits.CONNECT_TIMEOUT_S,
         command_timeout=limits.READ_TIMEOUT_S,
         max_cached_statement_lifetime=0,
+        reset=_nothing_to_reset,
         server_settings=_settings(application_name, limits.STATEMENT_TIMEOUT_S),
     )
+
+
+async def _nothing_to_reset(_: object) -> None:
+    """A short question leaves nothing behind in its session; asking for a reset would double it."""
 
 
 def unreachable(error: Exception) -> SwitchError:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID
 
+import asyncpg
 import pytest_asyncio
 
 from switch import db
@@ -43,6 +44,19 @@ async def test_who_may_read_a_payment(city: City, lane: Statements, reads: Reads
     assert await reads.payment(stranger.no, order.payment_id) is None
     assert await reads.payment_by_key(other.no, "k") is None
     assert await reads.payment(sender.no, city.new_id()) is None
+
+
+async def test_a_look_up_is_one_statement(
+    city: City, admin: asyncpg.Connection, database: Database
+) -> None:
+    """Giving the connection back asks the database nothing."""
+    holder = await city.participant("wallet")
+    async with db.pool(database.url(WORKER), application_name="one statement") as pool:
+        await Reads(pool).account(holder.no, city.new_id())
+        last = await admin.fetchval(
+            "SELECT query FROM pg_stat_activity WHERE application_name = 'one statement'"
+        )
+    assert "ledger.read_accounts" in last
 
 
 async def test_the_key_of_an_account_is_no_payment(city: City, reads: Reads) -> None:
