@@ -29,7 +29,7 @@ from tests.bank_server import Asked, BankServer, serving_bank
 from tests.faults.city import CURRENCY, RICH, City, Switch, kill
 from tests.integration.running import is_running, until
 
-RUNS = 3
+RUNS = 1
 RUNS_LONG = 20
 PAYMENTS = 4  # of a run; one more failure in a row than that, and the bank would count as down
 WITHDRAWALS = 2
