@@ -2,8 +2,9 @@
 
 Founds the city, shows a live table of decisions, latency and balances while the traffic runs, then
 either ends with a summary and the audit, or keeps serving and says how to make a payment by hand.
-The books are checked after the last message was answered and every credit folded; the exit code is
-0 only when they are right and every answer was one that was expected.
+The books are checked after the last message was answered and every credit folded, and one bank's
+own book is compared with the switch; the exit code is 0 only when both are right and every answer
+was one that was expected.
 """
 
 import asyncio
@@ -16,19 +17,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from rich.console import Console
 from rich.live import Live
 from rich.progress import TaskID
 
-from switch import admin, demo_table, limits, terminal
+from switch import admin, demo_bank, demo_table, limits, terminal
 from switch.admin import Operator
 from switch.client import ClientError
 from switch.config import HOST_DEFAULT
-from switch.demo_city import CURRENCY, KEY_NAME, City, founded
+from switch.demo_city import CURRENCY, ISSUER, KEY_NAME, City, founded
 from switch.demo_traffic import Figures, Traffic
 from switch.errors import SwitchError, using
 from switch.keeper import Home
 from switch.serving import ServeOptions, Serving, serving
+from switch.simulate.reconcile import Comparison
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +54,12 @@ class Audit:
     """What the books said after the last message."""
 
     deviations: list[dict[str, Any]]
+    bank: Comparison  # of the book of the bank that holds its customers' money itself
 
     @property
     def right(self) -> bool:
-        """Whether nothing deviates."""
-        return not self.deviations
+        """Whether nothing deviates, and nothing is left undecided at the bank."""
+        return not (self.deviations or self.bank.differences or self.bank.waiting)
 
 
 async def run_demo(options: DemoOptions) -> bool:
@@ -70,6 +74,11 @@ async def run_demo(options: DemoOptions) -> bool:
         operator = await stack.enter_async_context(admin.connected(switch.databases.operator))
         try:
             city = await _found(stack, operator, switch, data_dir, options)
+            book = data_dir / f"{city.issuer.id}.log"
+            bank_url = await stack.enter_async_context(
+                demo_bank.open_bank(city.issuer, url=switch.url, book=book, seed=seed)
+            )
+            await operator.set_participant(city.issuer.id, bank_url=bank_url)
         except ClientError as error:
             raise SwitchError(f"the city could not be founded: {error}") from error
         figures = await _let_it_live(city, options, seed)
@@ -78,8 +87,9 @@ async def run_demo(options: DemoOptions) -> bool:
             pay = pay_command(switch.url, city)
             _invite(summary | {"pay": pay}, as_json=options.as_json)
             await _until_asked_to_end()
+        bank = await demo_bank.compared(city.issuer, book)
         await switch.supervisor.drain()
-        audit = await _audit(operator)
+        audit = await _audit(operator, bank)
     _conclude(summary, audit, figures, options)
     return audit.right and not figures.surprises
 
@@ -113,6 +123,7 @@ def _serve_options(options: DemoOptions, data_dir: Path) -> ServeOptions:
         admin_database_url=None,
         tls_cert=None,
         tls_key=None,
+        callback_allow=(HOST_DEFAULT,),  # where the city's own bank is
     )
 
 
@@ -199,7 +210,7 @@ async def _watch(city: City, figures: Figures, *, quiet: bool) -> None:
 
 async def _balances(city: City) -> dict[str, int]:
     """What banks and shops have now, asked for as they would."""
-    members = (*city.banks, *city.shops)
+    members = (*city.banks, city.issuer, *city.shops)
     accounts = await asyncio.gather(
         *(member.client.account(member.accounts[0]) for member in members),
         return_exceptions=True,
@@ -211,11 +222,11 @@ async def _balances(city: City) -> dict[str, int]:
     }
 
 
-async def _audit(operator: Operator) -> Audit:
+async def _audit(operator: Operator, bank: Comparison) -> Audit:
     """Fold what the jobs have left, then check the books."""
     while (await operator.fold_credits()) > 0:
         pass
-    return Audit(deviations=await operator.check_books())
+    return Audit(deviations=await operator.check_books(), bank=bank)
 
 
 def _summary(figures: Figures, switch: Serving, city: City, seed: int) -> dict[str, Any]:
@@ -269,15 +280,28 @@ def _conclude(
     summary: dict[str, Any], audit: Audit, figures: Figures, options: DemoOptions
 ) -> None:
     """The closing lines; with `--seconds` they are the command's result."""
-    books = "the books are right" if audit.right else f"wrong: {audit.deviations}"
+    books = _books_line(audit)
     if options.seconds is not None:
-        document = summary | {"books": {"right": audit.right, "deviations": audit.deviations}}
+        document = summary | {
+            "books": {"right": audit.right, "deviations": audit.deviations},
+            "bank_book": msgspec.to_builtins(audit.bank),
+        }
         text = f"{_figures_line(summary)}\n{books}"
         terminal.show(document, as_json=options.as_json, text=text)
     else:
         terminal.say(books)
     for surprise in figures.surprises:
         terminal.say(f"not expected: {surprise}")
+
+
+def _books_line(audit: Audit) -> str:
+    bank = audit.bank
+    if audit.right:
+        return (
+            f"the books are right, and {ISSUER} has the same {bank.compared:,} payments in its own"
+        )
+    differences = msgspec.to_builtins(bank.differences)
+    return f"wrong: {audit.deviations}; at {ISSUER}: {differences}, {bank.waiting:,} undecided"
 
 
 def _figures_line(summary: dict[str, Any]) -> str:

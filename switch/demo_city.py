@@ -2,7 +2,8 @@
 
 The operator lets the participants in, issues money to the banks and sets the tiers, as any operator
 would; everything else the participants do themselves, by signed messages: merchants and wallet
-providers open their accounts, banks top the wallets up.
+providers open their accounts, banks top the wallets up. One bank holds its customers' money itself;
+its server is `demo_bank`'s business.
 """
 
 import asyncio
@@ -23,7 +24,9 @@ BANKS = ("bank-of-laoshan", "bank-of-shinan")
 PROVIDERS = ("harbour-pay", "swallow-pay")
 MERCHANTS = ("tea-house", "night-market", "ferry-line", "book-shop")
 OFFICES = ("tax-office",)
+ISSUER = "bank-of-jimo"  # holds its customers' money itself
 KINDS = {
+    ISSUER: "bank",  # first: its key is known to the process `banks` long before it answers
     **dict.fromkeys(BANKS, "bank"),
     **dict.fromkeys(PROVIDERS, "wallet"),
     **dict.fromkeys(MERCHANTS, "merchant"),
@@ -38,6 +41,8 @@ FIRST_TOP_UP = 2_000_00  # of each wallet
 PAYMENT_LIMIT = 1_000_00
 DAILY_LIMIT = 20_000_00
 BALANCE_LIMIT = 10_000_00
+
+CUSTOMERS = 20  # of the issuer: accounts of kind `external`
 
 Step = Callable[[str, int, int], None]  # what is done, how much of it, of how much
 
@@ -60,6 +65,8 @@ class City:
     providers: tuple[Member, ...]
     shops: tuple[Member, ...]  # merchants and offices: whoever is paid
     penniless: Member  # a provider with one wallet that never gets money
+    issuer: Member  # a bank that holds its customers' money itself
+    customers: tuple[str, ...]  # their accounts, of kind `external`
 
     @property
     def members(self) -> tuple[Member, ...]:
@@ -90,11 +97,14 @@ async def founded(
         ]
         await _top_up(banks, providers, step)
         penniless = await _open_wallets(members[PROVIDERS[0]], 1, lambda *_: None)
+        issuer = await _fund(operator, members[ISSUER])
         yield City(
             banks=tuple(banks),
             providers=tuple(providers),
             shops=tuple(shops),
             penniless=penniless,
+            issuer=issuer,
+            customers=await _open_customers(issuer),
         )
 
 
@@ -149,6 +159,16 @@ async def _open_wallets(provider: Member, count: int, step: Step) -> Member:
         open_one, list(range(count)), lambda done: step(f"wallets of {provider.id}", done, count)
     )
     return _holding(provider, accounts)
+
+
+async def _open_customers(issuer: Member) -> tuple[str, ...]:
+    async def open_one(number: int) -> str:
+        account = await issuer.client.open_account(
+            kind="external", currency=CURRENCY, reference=f"customer-{number}"
+        )
+        return account.id
+
+    return tuple(await _side_by_side(open_one, list(range(CUSTOMERS)), lambda _: None))
 
 
 async def _top_up(banks: list[Member], providers: list[Member], step: Step) -> None:

@@ -21,6 +21,9 @@ ORDINARY = frozenset(
     {"approved", "insufficient_funds", "daily_limit_exceeded", "payee_balance_limit_exceeded"}
 )
 
+# A bank may say no as well, or take longer than a caller waits for it.
+BY_BANK = ORDINARY | {"issuer_declined", "pending"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -33,6 +36,7 @@ class Plan:
     amount: int
     expected: frozenset[str] = ORDINARY
     repeated: bool = False
+    by_bank: bool = False  # a bank decides as well: how long it takes is no latency of the switch
 
 
 @dataclass(slots=True, kw_only=True)
@@ -89,6 +93,7 @@ class Traffic:
             self._foreign: 2,
         }
         self._kinds, self._weights = list(kinds), list(kinds.values())
+        self._bank_kinds = (self._customer_purchase, self._customer_withdrawal)
 
     def stop(self) -> None:
         """Send nothing new."""
@@ -98,19 +103,23 @@ class Traffic:
         """Send until told to stop; returns when every message sent has been answered."""
         async with asyncio.TaskGroup() as senders:
             for _ in range(sender_count):
-                senders.create_task(self._send_on())
+                senders.create_task(self._send_on(self._any))
+            # Beside the others, who would else spend most of their time waiting for the bank.
+            for _ in range(limits.DEMO_BANK_SENDERS):
+                senders.create_task(self._send_on(self._any_by_bank))
         self._figures.ended_at_s = SYSTEM_CLOCK.monotonic_s()
 
-    async def _send_on(self) -> None:
+    async def _send_on(self, draw: Callable[[], Plan]) -> None:
         while not self._stopping.is_set():
-            await self._send(self._random.choices(self._kinds, self._weights)[0]())
+            await self._send(draw())
 
     async def _send(self, plan: Plan) -> None:
         began_at_s = SYSTEM_CLOCK.monotonic_s()
         key = f"demo-{self._random.getrandbits(96):024x}"
         try:
             payment = await self._pay(plan, key)
-            self._figures.latencies_s.append(SYSTEM_CLOCK.monotonic_s() - began_at_s)
+            if not plan.by_bank:
+                self._figures.latencies_s.append(SYSTEM_CLOCK.monotonic_s() - began_at_s)
             again = await self._pay(plan, key) if plan.repeated else payment
         except ClientError as error:
             self._figures.unanswered += 1
@@ -129,7 +138,8 @@ class Traffic:
         )
 
     def _count(self, plan: Plan, payment: Payment, again: Payment) -> None:
-        outcome = payment.reason or "approved"
+        is_pending = payment.status == "pending"
+        outcome = payment.reason or ("pending" if is_pending else "approved")
         self._figures.outcomes[outcome] += 1
         self._figures.repeats += plan.repeated
         if outcome not in plan.expected:
@@ -142,6 +152,13 @@ class Traffic:
             self._figures.surprises.append(what)
 
     # What may be sent.
+
+    def _any(self) -> Plan:
+        return self._random.choices(self._kinds, self._weights)[0]()
+
+    def _any_by_bank(self) -> Plan:
+        plan = self._random.choice(self._bank_kinds)()
+        return replace(plan, expected=BY_BANK, by_bank=True)
 
     def _purchase(self) -> Plan:
         sender, payer = self._wallet()
@@ -172,6 +189,13 @@ class Traffic:
         return Plan(
             sender=sender, type="withdrawal", payer=payer, payee=bank.accounts[0], amount=amount
         )
+
+    def _customer_purchase(self) -> Plan:
+        customer = self._random.choice(self._city.customers)
+        return replace(self._purchase(), sender=self._city.issuer, payer=customer)
+
+    def _customer_withdrawal(self) -> Plan:
+        return replace(self._withdrawal(), payee=self._random.choice(self._city.customers))
 
     def _repeated(self) -> Plan:
         return replace(self._purchase(), repeated=True)

@@ -143,11 +143,13 @@ PIPE_COLUMNS = 1_000  # of a table that is not printed to a terminal
 # The demo city.
 DEMO_WALLETS = 1_000
 DEMO_SENDERS = 32  # messages under way at a time; two processors are busy with them
+DEMO_BANK_SENDERS = 4  # beside them, of payments that a bank decides: a few in a hundred
 DEMO_TRAFFIC_S = 10.0  # before it settles down to serving
 DEMO_LATENCIES_MAX = 100_000  # the latest, for the table and the summary
 DEMO_SURPRISES_MAX = 20  # told one by one
 DEMO_LOOK_S = 0.25  # between two pictures of the table
 DEMO_LOOKS_PER_BALANCE = 4  # balances are asked for once a second
+DEMO_SETTLE_S_MAX = 40.0  # until nothing waits for the bank any more
 
 # Jobs.
 FOLD_INTERVAL_S = 1.0  # a payee's statement is at most this late; its balance never is
@@ -279,6 +281,8 @@ assert METADATA_PAIRS_MAX * (METADATA_KEY_CHARS_MAX + METADATA_VALUE_CHARS_MAX) 
 assert DELIVERIES_AT_ONCE_MAX + RETRIES_AT_ONCE_MAX < DELIVERIES_IN_FLIGHT_MAX
 assert BANK_DEADLINE_S_MIN <= BANK_DEADLINE_S <= BANK_DEADLINE_S_MAX
 assert 2 * BANK_ATTEMPT_S_MAX <= BANK_DEADLINE_S, "an authorization can be tried twice"
+assert DEMO_SETTLE_S_MAX > BANK_DEADLINE_S, "what the demo's bank leaves open is decided by then"
+assert DEMO_BANK_SENDERS < BANK_CALLS_MAX, "the demo's bank is never asked too much"
 assert BANK_CALLS_MAX < BANK_CALLS_IN_FLIGHT_MAX, "a bank that hangs leaves room for others"
 assert REPORT_INTERVAL_S + REPORT_LOOK_S < SILENCE_S_MAX < HUNG_S_MAX, "a live child is not silent"
 

@@ -3,12 +3,15 @@
 import asyncio
 import json
 import os
+import re
 import shlex
 import signal
 import sys
 from asyncio.subprocess import PIPE
+from collections import Counter
 from pathlib import Path
 
+from switch.simulate.journal import read_lines
 from tests.integration import running
 from tests.integration.running import switch
 
@@ -22,6 +25,9 @@ async def test_a_timed_demo_ends_with_right_books(tmp_path: Path) -> None:
     assert said.err == ""
     summary = said.document
     assert summary["books"] == {"right": True, "deviations": []}
+    assert summary["bank_book"]["differences"] == []
+    assert summary["bank_book"]["waiting"] == 0
+    assert summary["bank_book"]["compared"] > 0
     assert summary["surprises"] == []
     assert summary["unanswered"] == 0
     assert summary["workers"] == 2
@@ -34,13 +40,27 @@ async def test_a_timed_demo_ends_with_right_books(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == [], "its temporary folder is gone"
 
 
+async def test_the_bank_of_a_demo_decides_itself(tmp_path: Path) -> None:
+    """What its book says of its customers' payments is what the city's senders were answered."""
+    said = await switch("demo", "--seconds", 3, "--json", *SMALL, "--data-dir", tmp_path / "city")
+    assert said.code == 0, said
+    outcomes = said.document["outcomes"]
+    decisions = Counter(
+        (line.what, line.decision) for line in read_lines(tmp_path / "city" / "bank-of-jimo.log")
+    )
+    assert decisions["authorization", "approved"] > 0
+    assert decisions["credit", "accepted"] > 0
+    declined, late = outcomes.get("issuer_declined", 0), outcomes.get("pending", 0)
+    assert declined <= decisions["authorization", "declined"] <= declined + late
+
+
 async def test_a_demo_for_people() -> None:
     """Without --json the summary is two lines."""
     said = await switch("demo", "--seconds", 1, *SMALL)
     assert said.code == 0, said
     figures, books = said.out.splitlines()
     assert "payments decided" in figures
-    assert books == "the books are right"
+    assert books.startswith("the books are right, and bank-of-jimo has the same ")
 
 
 async def test_a_demo_keeps_serving(tmp_path: Path) -> None:
@@ -63,7 +83,7 @@ async def test_a_demo_keeps_serving(tmp_path: Path) -> None:
         assert said.code == 0, said
         assert said.document["status"] == "completed"
         members = await switch("participant", "list", "--json", "--data-dir", data_dir)
-        assert len(members.document["participants"]) == 9
+        assert len(members.document["participants"]) == 10
         process.send_signal(signal.SIGINT)
         out, err = await asyncio.wait_for(process.communicate(), running.START_S_MAX)
     finally:
@@ -71,7 +91,7 @@ async def test_a_demo_keeps_serving(tmp_path: Path) -> None:
             process.kill()
     assert process.returncode == 0, err
     assert out == b""
-    assert err == b"switch: the books are right\n"
+    assert re.fullmatch(rb"switch: the books are right, and .* payments in its own\n", err), err
     refused = await switch("demo", "--seconds", 1, "--data-dir", data_dir)
     assert refused.code == 1
     assert "new folder" in refused.complaint

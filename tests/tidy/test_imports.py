@@ -29,7 +29,7 @@ LINES = (
     "app",
     "loops worker jobs receiver delivery bank_keys bank_settling bank banks",
     "supervisor admin_port serving",
-    "terminal demo_city demo_traffic demo_table demo simulate conformance",
+    "terminal demo_city demo_traffic simulate demo_bank demo_table demo conformance",
     "cli_operator cli_participants cli_accounts cli_events cli_receipts cli_serve cli_demo",
     "cli_status cli_trace cli_simulate cli_conformance cli",
     "__main__",
