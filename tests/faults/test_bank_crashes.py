@@ -40,7 +40,7 @@ OPEN = """
     SELECT (SELECT count(*) FROM ledger.pending_payment)
          + (SELECT count(*) FROM ledger.bank_call WHERE finished_at IS NULL)
 """
-ACCEPTED = "SELECT count(*) FROM ledger.pending_payment WHERE stage = 0"
+ACCEPTED = "SELECT count(*) FROM ledger.pending_payment"
 BLOCKED = """
     SELECT count(*) FROM pg_stat_activity
      WHERE application_name = 'switch banks' AND wait_event_type = 'Lock'
