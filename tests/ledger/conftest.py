@@ -1,12 +1,12 @@
 """What the tests of the ledger stand on: connections of every role and a city with its model."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import asyncpg
 import pytest
 import pytest_asyncio
 
-from switch import db
+from switch import db, limits
 from switch.ledger import Statements, prepare
 from tests.databases import JOBS, WORKER, Database
 from tests.ledger.banking import Bank, Banking, Side
@@ -14,6 +14,7 @@ from tests.ledger.books import assert_books_are_right
 from tests.ledger.city import NOON, City
 
 OpenLane = Callable[[], Awaitable[Statements]]
+PATIENCE_S = 60.0
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -32,13 +33,25 @@ async def jobs(database: Database) -> AsyncIterator[asyncpg.Connection]:
     await connection.close()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def patience() -> Iterator[None]:
+    """A machine that stands still for some seconds decides no test here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(limits, "STATEMENT_WAIT_S", 2 * PATIENCE_S)
+        yield
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def open_lane(database: Database) -> AsyncIterator[OpenLane]:
     """Opens another connection that decides payments, with the rights of a worker."""
     opened: list[asyncpg.Connection] = []
 
     async def open_one() -> Statements:
-        opened.append(await db.connect(database.url(WORKER), application_name="lane"))
+        opened.append(
+            await db.connect(
+                database.url(WORKER), application_name="lane", statement_timeout_s=PATIENCE_S
+            )
+        )
         return await prepare(opened[-1])
 
     yield open_one

@@ -28,7 +28,7 @@ from tests.ledger.city import City
 from tests.ledger.test_bank_life import BankBooks
 
 LANES = 3
-BATCHES = 60  # of each lane, of steps too
+BATCHES = 30  # of each lane, of steps too
 LONG_FACTOR = 10
 BATCHES_BETWEEN_JUMPS = 5
 FOLDS = 0.05  # how often the jobs fold, so that most payers live on what waits
