@@ -40,7 +40,7 @@ async def bank_with(bank: Simulated, who: Participant, **knobs: object) -> Said:
 
 
 async def test_the_simulated_bank_passes_wholly(who: Participant, tmp_path: Path) -> None:
-    """As a bank and as a callback; also when it declines everything, or hears things twice."""
+    """As a bank and as a callback; also when it declines everything, or is now and then away."""
     async with simulating("bank", tmp_path / "log", *who.options) as bank:
         said = await tried(who, bank.url)
         assert said.code == 0, said
@@ -55,7 +55,7 @@ async def test_the_simulated_bank_passes_wholly(who: Participant, tmp_path: Path
         assert [one["check"] for one in said.document["checks"] if one["result"] == "skipped"] == [
             "declines-what-was-reversed"
         ]
-        said = await bank_with(bank, who, decline=0, twice=0.5)
+        said = await bank_with(bank, who, decline=0, refuse=0.02, twice=0.5)
         assert said.code == 0, said
 
 
