@@ -5,6 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 SECONDS_ARG := $(if $(SECONDS),--seconds $(SECONDS))
 STAMP  := $(VENV)/.installed
+export PYTHONDONTWRITEBYTECODE :=  # else each of our processes would compile all modules anew
 
 .PHONY: help setup run test lint check bench load faults lock clean
 

@@ -22,10 +22,9 @@ from switch.clock import SYSTEM_CLOCK, Clock
 from switch.errors import SwitchError, using
 from switch.keeper import Home
 from switch.keyfile import PublicKey
-from switch.message import Account, is_text
+from switch.message import Account, as_id, is_text
 from switch.queries import QUERIES
 from switch.reads import CLAIMS_OF_PAYMENTS, read_timeline, stored_account
-from switch.requests import as_id
 from switch.timeline import Timeline
 
 REFUSED = "SW001"  # SQLSTATE of a refusal that is meant for a person

@@ -317,6 +317,7 @@ _bar_decoder = msgspec.json.Decoder(BarRequest)
 _empty_decoder = msgspec.json.Decoder(EmptyRequest)
 
 # Control characters (C0, DEL, C1) and halves of surrogate pairs.
+_UUID = re.compile("[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NOT_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _WHERE = re.compile(r" - at (?:`key` in )?`\$\.?([^`]*)`$")
 _NAMED_FIELD = re.compile(r"(?:required|unknown) field `([^`]*)`")
@@ -379,6 +380,11 @@ def decode_empty(body: bytes) -> EmptyRequest | Problem:
 def is_text(text: str) -> bool:
     """Whether it holds neither control characters nor halves of surrogate pairs."""
     return _NOT_TEXT.search(text) is None
+
+
+def as_id(text: str) -> UUID | None:
+    """A UUID in its usual form, None when the text is something else."""
+    return UUID(text) if _UUID.fullmatch(text) else None
 
 
 def malformed(detail: str, field: str | None = None) -> Problem:

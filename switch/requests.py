@@ -15,7 +15,7 @@ from switch import limits
 from switch.admission import Caller, Request, media_type_refusal
 from switch.errors import Problem
 from switch.key_message import KEY_NAME_PATTERN
-from switch.message import Payment, Step, is_text, malformed
+from switch.message import Payment, Step, as_id, is_text, malformed
 from switch.metrics import WorkerMetrics
 from switch.participants import Participant
 from switch.reads import Reads
@@ -37,7 +37,6 @@ PENDING_ANSWER = (
     "event, look it up or send the same request again"
 )
 
-_UUID = re.compile("[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _KEY_NAME = re.compile(KEY_NAME_PATTERN)
 _POSITION = re.compile(r"([1-9][0-9]{0,17})\.(0|[1-9][0-9]{0,8})")
 _KEY = re.compile("[!-~]+")
@@ -75,11 +74,6 @@ def asked_id(request: Request) -> UUID | Problem:
     if isinstance(parameters, Problem):
         return parameters
     return path_id(request.path) or NOT_FOUND
-
-
-def as_id(text: str) -> UUID | None:
-    """A UUID in its usual form, None when the text is something else."""
-    return UUID(text) if _UUID.fullmatch(text) else None
 
 
 def path_name(path: str) -> str | None:

@@ -121,9 +121,11 @@ async def test_a_drain_waits_for_a_batch_whose_body_is_on_its_way(
         draining = asyncio.create_task(other.app.drain())
         await asyncio.wait({draining}, timeout=4 * limits.SHUTDOWN_S_MAX)
         assert not draining.done()
+        keys = other.app.participants
+        await until(lambda: keys.age_s < 0.5, "the keys were just confirmed")
         writer.write(body[1000:])
         answer = await reader.read()
+        writer.close()
         assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
         assert answer.count(b"urn:switch:problem:overloaded") == 100
         await asyncio.wait_for(draining, 10)
-        writer.close()
