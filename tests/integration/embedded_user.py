@@ -97,9 +97,19 @@ def keepers(data_dir: Path) -> list[int]:
 
 
 def servers(data_dir: Path) -> list[int]:
-    """The Postgres servers of a data directory."""
+    """The Postgres servers of a data directory, without what they have just forked."""
     cluster = str(data_dir / "postgres")
-    return [pid for pid, arguments in command_lines() if arguments[1:3] == ["-D", cluster]]
+    found = [pid for pid, arguments in command_lines() if arguments[1:3] == ["-D", cluster]]
+    return [pid for pid in found if _parent(pid) not in {None, *found}]
+
+
+def _parent(pid: int) -> int | None:
+    """The parent of a process, None when it has ended."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    return int(status.rpartition(")")[2].split()[1])
 
 
 async def until(condition: Callable[[], bool]) -> None:
