@@ -24,8 +24,9 @@ from switch.keeper import Home
 from switch.keyfile import PublicKey
 from switch.message import Account, as_id, is_text
 from switch.queries import QUERIES
-from switch.reads import CLAIMS_OF_PAYMENTS, read_timeline, stored_account
+from switch.reads import CLAIMS_OF_PAYMENTS, stored_account
 from switch.timeline import Timeline
+from switch.trail import read_timeline
 
 REFUSED = "SW001"  # SQLSTATE of a refusal that is meant for a person
 

@@ -12,7 +12,7 @@ from switch.admission import Admission, Caller, Request
 from switch.budget import InFlight, ledger_unavailable
 from switch.errors import LedgerUnavailable, Problem
 from switch.message import EventPage, malformed
-from switch.reads import Feed, Reads
+from switch.reads import Reads
 from switch.reply import Answer, document, refused
 from switch.requests import LIMIT, Rule, integer_schema, read_limit, read_query
 from switch.service import Endpoint, Parameter
@@ -69,7 +69,7 @@ class Events:
         participant_no = caller.participant.number
         after = parameters.get("after", 0)
         count = parameters.get("limit", limits.PAGE_SIZE_DEFAULT)
-        feed = await self._feed(participant_no)
+        feed, found = await self._reads.events(participant_no, after, count + 1)
         if after < feed.pruned_no:
             return Problem(
                 name="archived",
@@ -80,16 +80,12 @@ class Events:
             return malformed(f"The feed goes up to {feed.last_no}.", "after")
         if after == feed.last_no and parameters.get("wait", 0) > 0:
             await self._wait(participant_no, feed.last_no, parameters["wait"])
-        found = await self._reads.events(participant_no, after, count + 1)
+            _, found = await self._reads.events(participant_no, after, count + 1)
         shown = found[:count]
         next_after = shown[-1].number if shown else after
         return document(
             EventPage(data=shown, has_more=len(found) > count, next_after=str(next_after))
         )
-
-    async def _feed(self, participant_no: int) -> Feed:
-        feeds = await self._reads.feeds([participant_no])
-        return feeds.get(participant_no, Feed(last_no=0, pruned_no=0))
 
     async def _wait(self, participant_no: int, last_no: int, wait_s: int) -> None:
         """Until the feed goes further than `last_no`, or the time is over."""

@@ -4,7 +4,7 @@ Typed calls of the functions in sql/ on a pool of connections that decides no pa
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from switch import limits
 from switch.clock import rfc3339
 from switch.doubt import BROKEN, surely
 from switch.errors import LedgerUnavailable, OutcomeUnknown
+from switch.gather import Gatherer
 from switch.key_ledger import (
     KeyIntroduction,
     KeyRevocation,
@@ -44,8 +45,9 @@ from switch.message import (
     Step,
 )
 from switch.queries import QUERIES
-from switch.timeline import Timeline, entries, event_type
+from switch.timeline import Timeline, event_type
 from switch.traceparent import Trace
+from switch.trail import read_timeline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +92,9 @@ class Feed:
     pruned_no: int
 
 
+EMPTY_FEED = Feed(last_no=0, pruned_no=0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BarOrder:
     """A verified message that bars a key."""
@@ -112,6 +117,9 @@ class Reads:
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self._pool = pool
+        self._by_id = Gatherer(self._fetch, "look_up_payments")
+        self._by_key = Gatherer(self._fetch, "look_up_keys", sorted(CLAIMS_OF_NO_PAYMENT))
+        self._feeds = Gatherer(self._fetch, "look_up_feeds")
 
     async def account(self, participant_no: int, account_id: UUID) -> Account | None:
         """One account of the participant, None when it has no such account."""
@@ -137,12 +145,12 @@ class Reads:
 
     async def payment(self, participant_no: int, payment_id: UUID) -> Payment | Step | None:
         """A payment that the participant may see."""
-        rows = await self._fetch("read_payments", participant_no, [payment_id])
+        (rows,) = await self._by_id.ask((participant_no, payment_id))
         return present_payment(rows[0]) if rows else None
 
     async def decision(self, participant_no: int, payment_id: UUID) -> Payment | Step | None:
         """What was decided, whatever became of it since, of a payment the participant may see."""
-        rows = await self._fetch("read_payments", participant_no, [payment_id])
+        (rows,) = await self._by_id.ask((participant_no, payment_id))
         return stored_payment(rows[0]) if rows else None
 
     async def decided(self, payment_ids: Collection[UUID]) -> dict[UUID, Verdict]:
@@ -161,12 +169,12 @@ class Reads:
         self, participant_no: int, key: str
     ) -> Payment | Step | Literal[Disposition.KEY_REUSED] | None:
         """What the participant's key was decided to, None for not decided so far."""
-        claim = (await self._fetch("find_claim", participant_no, key) or [None])[0]
-        if claim is None or claim["operation"] is None:
+        (rows,) = await self._by_key.ask((participant_no, key))
+        if not rows or rows[0]["claimed"] is None:
             return None
-        if claim["operation"] in (CLAIM_OF_ACCOUNTS, CLAIM_OF_KEYS):
+        if rows[0]["claimed"] in CLAIMS_OF_NO_PAYMENT:
             return Disposition.KEY_REUSED
-        return await self.payment(participant_no, claim["subject"])
+        return present_payment(rows[0])
 
     async def payments(
         self,
@@ -310,10 +318,13 @@ class Reads:
         answer = key_answer(order.participant, order.key, row) if made else None
         return KeyVerdict(disposition=disposition, answer=answer)
 
-    async def events(self, participant_no: int, after: int, limit: int) -> list[Event]:
-        """Events of the participant's feed after a number."""
-        rows = await self._fetch("read_events", participant_no, after, limit)
-        return await self.told(participant_no, rows)
+    async def events(self, participant_no: int, after: int, limit: int) -> tuple[Feed, list[Event]]:
+        """The participant's feed, and its events after a number."""
+        (rows,) = await self._feeds.ask((participant_no, after, limit))
+        if not rows:
+            return EMPTY_FEED, []
+        feed = Feed(last_no=rows[0]["last_no"], pruned_no=rows[0]["pruned_no"])
+        return feed, await self.told(participant_no, [row for row in rows if row["no"] is not None])
 
     async def told(self, participant_no: int, rows: Sequence[asyncpg.Record]) -> list[Event]:
         """What a participant is told of each row of its feed; nothing of what is not its own."""
@@ -322,8 +333,8 @@ class Reads:
         told: dict[UUID, Payment | Step | asyncpg.Record] = {}
         of_payments = {row["subject"] for row in rows if row["kind"] != KIND_OF_KEYS}
         if of_payments:
-            found = await self._fetch("read_payments", participant_no, list(of_payments))
-            told |= {row["id"]: stored_payment(row) for row in found}
+            found = await self._by_id.ask(*((participant_no, subject) for subject in of_payments))
+            told |= {row["id"]: stored_payment(row) for rows in found for row in rows}
         of_keys = {row["subject"] for row in rows} - of_payments
         if of_keys:
             changes = await self._fetch("read_key_changes", participant_no, list(of_keys))
@@ -362,33 +373,8 @@ class Reads:
 
 KIND_OF_KEYS = 4  # ledger.outbox.kind; all others tell of a payment or a step
 CLAIM_OF_ACCOUNTS, CLAIM_OF_KEYS = 2, 5  # key_claim.operation
+CLAIMS_OF_NO_PAYMENT = frozenset({CLAIM_OF_ACCOUNTS, CLAIM_OF_KEYS})
 CLAIMS_OF_PAYMENTS = frozenset({1, 4, 11, 12, 13})  # of payments and steps, and barred
-
-
-async def read_timeline(
-    fetch: Callable[..., Awaitable[Sequence[Mapping[str, Any]]]],
-    participant_no: int | None,
-    payment_id: UUID,
-) -> Timeline | None:
-    """The timeline of a payment, by the way that `fetch` asks; all of it for no participant."""
-    count = limits.TIMELINE_MESSAGES_MAX
-    trail = await fetch("read_trail", participant_no, payment_id, count + 1)
-    if not trail:
-        return None
-    shown = trail[:count]
-    ids = [row["id"] for row in shown]
-    told = await fetch("read_told", participant_no, ids, limits.TIMELINE_RUNS_MAX)
-    whole = shown[0]["parent"] or shown[0]["id"]
-    return Timeline(
-        payment=str(whole),
-        is_complete=len(trail) <= count,
-        entries=entries(
-            shown,
-            told=told,
-            asked=await fetch("read_asked", participant_no, ids),
-            pushed=await fetch("read_pushed", participant_no, whole),
-        ),
-    )
 
 
 def stored_account(row: Mapping[str, Any]) -> Account:

@@ -16,6 +16,7 @@ GRANT EXECUTE ON FUNCTION
     ledger.authorize_batch, ledger.decide_steps, ledger.bar_key, ledger.fold_backlog,
     ledger.open_account, ledger.change_account, ledger.find_claim, ledger.read_account_operation,
     ledger.read_accounts, ledger.read_entries, ledger.read_payments, ledger.read_events,
+    ledger.look_up_payments,
     ledger.read_trail, ledger.read_told, ledger.read_asked, ledger.read_pushed,
     ledger.read_feeds, ledger.find_decided,
     ledger.list_payments, ledger.participants_version, ledger.read_participants,
@@ -36,7 +37,7 @@ GRANT EXECUTE ON FUNCTION
     ledger.check_books, ledger.record_books_check, ledger.read_books_check,
     ledger.read_delivery_work, ledger.read_new_deliveries, ledger.read_due_deliveries,
     ledger.pass_deliveries, ledger.settle_deliveries, ledger.read_delivery_backlog,
-    ledger.prune_deliveries, ledger.read_payments, ledger.read_key_changes,
+    ledger.prune_deliveries, ledger.look_up_payments, ledger.read_key_changes,
     ledger.read_switch_keys
 TO switch_jobs;
 

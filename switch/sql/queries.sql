@@ -93,8 +93,23 @@ SELECT * FROM ledger.read_asked($1::integer, $2::uuid[]);
 -- name: read_pushed
 SELECT * FROM ledger.read_pushed($1::integer, $2::uuid);
 
--- name: read_events
-SELECT no, kind, subject, happened_at FROM ledger.read_events($1::integer, $2::bigint, $3::integer);
+-- name: look_up_payments
+SELECT ask, (payment).* FROM ledger.look_up_payments($1::integer[], $2::uuid[]);
+
+-- name: look_up_keys
+SELECT asked.ask, claim.operation AS claimed, p.*
+  FROM unnest($1::integer[], $2::text[]) WITH ORDINALITY AS asked (participant_no, name, ask)
+ CROSS JOIN LATERAL ledger.find_claim(asked.participant_no, asked.name) AS claim
+  LEFT JOIN LATERAL ledger.read_payments(asked.participant_no, ARRAY[claim.subject]) AS p
+    ON claim.operation <> ALL ($3::smallint[]);
+
+-- name: look_up_feeds
+SELECT asked.ask, f.last_no, f.pruned_no, e.no, e.kind, e.subject, e.happened_at
+  FROM unnest($1::integer[], $2::bigint[], $3::integer[])
+       WITH ORDINALITY AS asked (participant_no, after, count, ask)
+ CROSS JOIN LATERAL ledger.read_feeds(ARRAY[asked.participant_no]) AS f
+  LEFT JOIN LATERAL ledger.read_events(asked.participant_no, asked.after, asked.count) AS e ON true
+ ORDER BY asked.ask, e.no;
 
 -- name: read_feeds
 SELECT participant_no, last_no, pruned_no FROM ledger.read_feeds($1::integer[]);

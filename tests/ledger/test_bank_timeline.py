@@ -9,8 +9,8 @@ import asyncpg
 from switch.ledger import Statements
 from switch.message import Payment, Step
 from switch.queries import QUERIES
-from switch.reads import read_timeline
 from switch.timeline import TimelineEntry
+from switch.trail import read_timeline
 from tests.ledger.banking import AUTHORIZATION, CREDIT, REVERSAL, Bank, Banking, Side
 from tests.ledger.city import NOON, Participant
 

@@ -18,6 +18,7 @@ from tests.databases import Database
 from tests.ledger.city import NOON, City
 from tests.ledger.test_steps import Stage
 
+READ_EVENTS = "SELECT * FROM ledger.read_events($1, $2, $3)"
 DECIDED, EXPIRED = 1, 2
 IN_TIME_S = 30
 
@@ -53,7 +54,7 @@ async def feed(
     found: list[tuple[int, int, UUID]] = []
     after = 0
     while True:
-        rows = await reader.fetch(QUERIES["read_events"], participant_no, after, 3)
+        rows = await reader.fetch(READ_EVENTS, participant_no, after, 3)
         if not rows:
             return found
         found += [(row["no"], row["kind"], row["subject"]) for row in rows]

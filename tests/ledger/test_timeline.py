@@ -12,9 +12,9 @@ import pytest_asyncio
 
 from switch.ledger import Order, Statements, authorize_batch, decide_steps
 from switch.queries import QUERIES
-from switch.reads import read_timeline
 from switch.timeline import Timeline, TimelineEntry
 from switch.traceparent import read_trace
+from switch.trail import read_timeline
 from switch.upkeep import fold_credits, sequence_events
 from tests.ledger.city import NOON, City
 from tests.ledger.test_steps import AMOUNT, HOUR, Stage, set_up
@@ -156,7 +156,9 @@ async def test_the_event_of_a_payment_is_found_among_many(
         orders += batch
         await sequence_events(jobs, 1_000)
     for reader in (stage.provider, stage.merchant):
-        feed = await stage.lane.connection.fetch(QUERIES["read_events"], reader.no, 0, 200)
+        feed = await stage.lane.connection.fetch(
+            "SELECT * FROM ledger.read_events($1, $2, $3)", reader.no, 0, 200
+        )
         numbers = {row["subject"]: row["no"] for row in feed}
         for order in orders:
             told = only(await timeline(stage, order.payment_id, reader.no), "told")

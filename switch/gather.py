@@ -1,0 +1,86 @@
+"""Questions of one kind that come at the same time are asked of the ledger at once.
+
+While one statement is under way, whatever is asked meanwhile waits for the next. So an idle switch
+answers in one round trip; in a storm the round trips are shared, and all questions of a kind of one
+worker keep one connection busy and no more.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import asyncpg
+
+from switch import limits
+from switch.errors import LedgerUnavailable
+
+Question = tuple[Any, ...]
+Found = list[list[asyncpg.Record]]  # for each question its rows
+Fetch = Callable[..., Awaitable[Sequence[asyncpg.Record]]]
+
+
+class Gatherer:
+    """Asks one query, whose parameters are columns and whose rows name their question in `ask`."""
+
+    def __init__(self, fetch: Fetch, query: str, *constants: object) -> None:
+        self._fetch = fetch
+        self._query = query
+        self._constants = constants  # parameters after the columns
+        self._waiting: deque[tuple[Sequence[Question], asyncio.Future[Found]]] = deque()
+        self._flight: asyncio.Task[None] | None = None
+
+    async def ask(self, *questions: Question) -> Found:
+        """The rows of each question, in the order of the query; LedgerUnavailable as of `fetch`."""
+        answered: asyncio.Future[Found] = asyncio.get_running_loop().create_future()
+        self._waiting.append((questions, answered))
+        if self._flight is None:
+            self._flight = asyncio.create_task(self._fly(), name=self._query)
+        return await answered
+
+    async def _fly(self) -> None:
+        """Ask until nobody waits."""
+        try:
+            while self._waiting:
+                await self._ask_at_once(self._next())
+        finally:
+            self._flight = None
+
+    def _next(self) -> list[tuple[Sequence[Question], asyncio.Future[Found]]]:
+        """Who is asked for next, in the order they came; at least one."""
+        taken, count = [], 0
+        while self._waiting and count < limits.QUESTIONS_GATHERED_MAX:
+            questions, answered = self._waiting.popleft()
+            if not answered.done():  # else who asked has gone
+                taken.append((questions, answered))
+                count += len(questions)
+        return taken
+
+    async def _ask_at_once(
+        self, taken: list[tuple[Sequence[Question], asyncio.Future[Found]]]
+    ) -> None:
+        every = [question for questions, _ in taken for question in questions]
+        if not every:
+            return
+        columns = [list(column) for column in zip(*every, strict=True)]
+        found: Found = [[] for _ in every]
+        failure: BaseException | None = None
+        try:
+            for row in await self._fetch(self._query, *columns, *self._constants):
+                found[row["ask"] - 1].append(row)
+        except LedgerUnavailable as error:
+            failure = error
+        except BaseException as error:
+            failure = LedgerUnavailable("the question failed")
+            failure.__cause__ = error
+            raise
+        finally:
+            at = 0
+            for questions, answered in taken:
+                if answered.done():
+                    pass
+                elif failure is not None:
+                    answered.set_exception(failure)
+                else:
+                    answered.set_result(found[at : at + len(questions)])
+                at += len(questions)
