@@ -31,6 +31,7 @@ from switch.reply import Answer, refused, signed
 from switch.signature import Candidate, check_age, find_candidate, verify
 from switch.structured import FieldLines
 from switch.traceparent import Trace
+from switch.turns import Turns
 
 
 class Request:
@@ -108,6 +109,7 @@ class Admission:
         budget: FailureBudget,
         note_key_use: Callable[[Key, int], None],
         in_flight: InFlight,
+        turns: Turns,
         reads_per_s: float,
         authorities: frozenset[str],
         scheme: str,
@@ -122,6 +124,7 @@ class Admission:
         self._in_flight = in_flight
         self._attempts = RateBudget(clock, per_s=reads_per_s)
         self._reads = RateBudget(clock, per_s=reads_per_s * limits.PARTICIPANT_READS_FACTOR)
+        self._turns = turns
         self._is_draining = False
         self._authorities = authorities
         self._scheme = scheme
@@ -138,6 +141,10 @@ class Admission:
         candidate = self._candidate(request, by_two)
         if isinstance(candidate, Problem):
             return self._counted(candidate)
+        if request.method != "POST":
+            refusal = await self._turns.take()
+            if refusal is not None:
+                return refusal
         body = await request.read_body(limits.BODY_BYTES_MAX)
         if isinstance(body, Problem):
             return self._counted(body)

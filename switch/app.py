@@ -34,6 +34,7 @@ from switch.router import Router
 from switch.service import Endpoint
 from switch.services import SERVICES
 from switch.steps import Steps
+from switch.turns import Turns
 
 _log = log.logger("app")
 
@@ -82,6 +83,7 @@ class App:
             budget=FailureBudget(clock),
             note_key_use=self._key_uses.note,
             in_flight=self._others,
+            turns=Turns(lambda: self._router.is_gathering),
             reads_per_s=config.reads_per_s,
             authorities=frozenset(config.authorities),
             scheme=config.scheme,

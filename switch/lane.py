@@ -127,6 +127,7 @@ class Lane:
         metrics: WorkerMetrics,
     ) -> None:
         self._open_link = open_link
+        self.is_gathering = False  # a batch leaves within the next turns of the event loop
         self._queue_max = queue_max
         self._clock = clock
         self._metrics = metrics
@@ -223,7 +224,9 @@ class Lane:
                 await self._idle
                 self._idle = None
                 continue  # the link may have gone while nothing was to do
+            self.is_gathering = True
             await self._gather()
+            self.is_gathering = False
             if not self._queue:
                 continue  # what was there has waited too long and was refused meanwhile
             count = min(len(self._queue), limits.BATCH_SIZE_MAX)

@@ -93,6 +93,7 @@ READS_PER_S_MAX = 1e6
 PARTICIPANT_READS_FACTOR = 2.0  # and so many times that of one participant's keys together
 RATE_ENTRIES_MAX = 10_000  # senders remembered; the least recent is forgotten
 READ_TIMEOUT_S = 3.0  # one statement of look-ups, waiting for a connection included
+LOOK_UPS_WAITING_MAX = 256  # while payments go first, per worker: some tenths of a second
 QUESTIONS_GATHERED_MAX = 256  # look-ups of a kind in one statement, the last page of events whole
 EVENT_WAIT_S_MAX = 30  # a caller may wait this long for the next event
 EVENT_LOOK_S = 0.2  # how often a worker asks, once for all who wait

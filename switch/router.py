@@ -41,6 +41,11 @@ class Router:
         return sum(lane.waiting_count for lane in (*self._lanes, self._steps))
 
     @property
+    def is_gathering(self) -> bool:
+        """Whether a lane lets come along what is on its way."""
+        return any(lane.is_gathering for lane in self._lanes)
+
+    @property
     def is_connected(self) -> bool:
         """Whether every lane has its link."""
         return all(lane.is_connected for lane in (*self._lanes, self._steps))

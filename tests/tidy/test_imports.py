@@ -18,6 +18,7 @@ LINES = (
     "doubt migrate switch_keys participants ledger upkeep key_ledger",
     "gather trail reads deliveries key_uses",
     "bank_calls",
+    "turns",
     "admission service requests",
     "lane pending",
     "router",
