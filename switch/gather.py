@@ -12,8 +12,10 @@ from typing import Any
 
 import asyncpg
 
-from switch import limits
+from switch import limits, log
 from switch.errors import LedgerUnavailable
+
+_log = log.logger("gather")
 
 Question = tuple[Any, ...]
 Found = list[list[asyncpg.Record]]  # for each question its rows
@@ -64,23 +66,20 @@ class Gatherer:
             return
         columns = [list(column) for column in zip(*every, strict=True)]
         found: Found = [[] for _ in every]
-        failure: BaseException | None = None
+        failure: LedgerUnavailable | None = None
         try:
             for row in await self._fetch(self._query, *columns, *self._constants):
                 found[row["ask"] - 1].append(row)
         except LedgerUnavailable as error:
             failure = error
-        except BaseException as error:
-            failure = LedgerUnavailable("the question failed")
-            failure.__cause__ = error
-            raise
-        finally:
-            at = 0
-            for questions, answered in taken:
-                if answered.done():
-                    pass
-                elif failure is not None:
-                    answered.set_exception(failure)
-                else:
+        except Exception:
+            _log.exception("fault in a question", question=self._query)
+            failure = LedgerUnavailable("the ledger cannot answer this")
+        at = 0
+        for questions, answered in taken:
+            if not answered.done():
+                if failure is None:
                     answered.set_result(found[at : at + len(questions)])
-                at += len(questions)
+                else:
+                    answered.set_exception(failure)
+            at += len(questions)

@@ -29,7 +29,8 @@ class Turns:
         if not self._is_taken:
             self._is_taken = True
             loop.call_soon(self._give)
-            return None
+            if not self._is_held():
+                return None
         if len(self._waiting) >= limits.LOOK_UPS_WAITING_MAX:
             return overloaded("more look-ups wait than the switch takes on")
         turn = loop.create_future()
