@@ -33,12 +33,19 @@ class Gatherer:
         self._flight: asyncio.Task[None] | None = None
 
     async def ask(self, *questions: Question) -> Found:
-        """The rows of each question, in the order of the query; LedgerUnavailable as of `fetch`."""
+        """The rows of each question, in the order of the query.
+
+        Raises LedgerUnavailable when there is no answer in time, waiting for others included.
+        """
         answered: asyncio.Future[Found] = asyncio.get_running_loop().create_future()
         self._waiting.append((questions, answered))
         if self._flight is None:
             self._flight = asyncio.create_task(self._fly(), name=self._query)
-        return await answered
+        try:
+            async with asyncio.timeout(limits.READ_TIMEOUT_S):
+                return await answered
+        except TimeoutError as error:
+            raise LedgerUnavailable("the ledger does not answer") from error
 
     async def _fly(self) -> None:
         """Ask until nobody waits."""

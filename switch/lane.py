@@ -127,7 +127,6 @@ class Lane:
         metrics: WorkerMetrics,
     ) -> None:
         self._open_link = open_link
-        self.is_gathering = False  # a batch leaves within the next turns of the event loop
         self._queue_max = queue_max
         self._clock = clock
         self._metrics = metrics
@@ -135,6 +134,7 @@ class Lane:
         self._in_flight: list[Waiting] = []
         self._link: Link | None = None
         self._idle: asyncio.Future[None] | None = None  # while there is nothing to do
+        self.is_gathering = False  # a batch leaves within the next turns of the event loop
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -224,9 +224,7 @@ class Lane:
                 await self._idle
                 self._idle = None
                 continue  # the link may have gone while nothing was to do
-            self.is_gathering = True
             await self._gather()
-            self.is_gathering = False
             if not self._queue:
                 continue  # what was there has waited too long and was refused meanwhile
             count = min(len(self._queue), limits.BATCH_SIZE_MAX)
@@ -239,12 +237,16 @@ class Lane:
     async def _gather(self) -> None:
         """Let what has reached this process already come along: until the loop brings no more."""
         quiet_turns = 0
-        for _ in range(limits.GATHER_TURNS_MAX):
-            count = len(self._queue)
-            if count >= limits.BATCH_SIZE_MAX or quiet_turns == limits.GATHER_QUIET_TURNS:
-                return
-            await asyncio.sleep(0)
-            quiet_turns = 0 if len(self._queue) > count else quiet_turns + 1
+        self.is_gathering = True
+        try:
+            for _ in range(limits.GATHER_TURNS_MAX):
+                count = len(self._queue)
+                if count >= limits.BATCH_SIZE_MAX or quiet_turns == limits.GATHER_QUIET_TURNS:
+                    return
+                await asyncio.sleep(0)
+                quiet_turns = 0 if len(self._queue) > count else quiet_turns + 1
+        finally:
+            self.is_gathering = False
 
     async def _decide(self, link: Link, batch: Sequence[Waiting]) -> bool:
         """Decide a batch and answer all of it; false when the link is not to be used again."""

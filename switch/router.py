@@ -43,7 +43,7 @@ class Router:
     @property
     def is_gathering(self) -> bool:
         """Whether a lane lets come along what is on its way."""
-        return any(lane.is_gathering for lane in self._lanes)
+        return any(lane.is_gathering for lane in (*self._lanes, self._steps))
 
     @property
     def is_connected(self) -> bool:

@@ -87,9 +87,7 @@ async def test_who_has_gone_is_not_asked_for() -> None:
 
 
 @pytest.mark.parametrize("fault", [LedgerUnavailable("gone"), ValueError("a fault")])
-async def test_a_failure_is_told_to_all_and_ends_with_them(
-    fault: Exception, recwarn: pytest.WarningsRecorder
-) -> None:
+async def test_a_failure_is_told_to_all_and_ends_with_them(fault: Exception) -> None:
     """Nobody hangs, whatever went wrong, and who asks next is asked for anew."""
     ledger = Ledger()
     ledger.fault = fault
@@ -101,3 +99,20 @@ async def test_a_failure_is_told_to_all_and_ends_with_them(
     ledger.fault = None
     (rows,) = await gatherer.ask((1, "c"))
     assert rows[0]["answer"] == (1, "c")
+
+
+async def test_waiting_for_others_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who stands behind a statement that takes for ever is refused in time, as if alone."""
+    monkeypatch.setattr(limits, "READ_TIMEOUT_S", 0.05)
+    ledger = Ledger()
+    gatherer = Gatherer(ledger.fetch, "look_up")
+    asked = [asyncio.create_task(gatherer.ask((1, "a")))]
+    await until_asked(ledger, 1)
+    asked.append(asyncio.create_task(gatherer.ask((1, "b"))))
+    async with asyncio.timeout(10):
+        failed = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(error) for error in failed] == [LedgerUnavailable] * 2
+    ledger.may_answer.set()
+    (rows,) = await gatherer.ask((1, "c"))
+    assert rows[0]["answer"] == (1, "c")
+    assert len(ledger.asked) == 2, "nobody waited any more for b"

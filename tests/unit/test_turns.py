@@ -3,9 +3,13 @@
 import asyncio
 from itertools import pairwise
 
+import pytest
+
 from switch import limits
 from switch.errors import Problem
+from switch.router import Router
 from switch.turns import Turns
+from tests.unit.test_router import order, stage
 
 
 async def test_one_is_let_in_a_turn_in_the_order_they_came() -> None:
@@ -49,8 +53,37 @@ async def test_one_too_many_is_refused_at_once() -> None:
     turns = Turns(lambda: held)
     waiting = [asyncio.create_task(turns.take()) for _ in range(limits.LOOK_UPS_WAITING_MAX)]
     await asyncio.sleep(0)
-    refusal = await turns.take()
+    async with asyncio.timeout(10):
+        refusal = await turns.take()
     assert isinstance(refusal, Problem)
     assert (refusal.name, refusal.retry_after_s) == ("overloaded", limits.RETRY_AFTER_S)
     held = False
     assert await asyncio.gather(*waiting) == [None] * len(waiting)
+
+
+@pytest.mark.parametrize("is_of_steps", [False, True])
+async def test_it_is_known_while_a_batch_is_gathered(is_of_steps: bool) -> None:
+    """Only until the batch leaves, or nobody is there to send it: look-ups wait for that long."""
+    async with stage() as made, stage() as idle:
+        lanes = (idle.lane, made.lane) if is_of_steps else (made.lane, idle.lane)
+        router = Router(lanes[:1], steps=lanes[1], in_flight=made.in_flight)
+        assert not router.is_gathering
+        tasks = [made.send(order("first"))]
+        seen = []
+        for _ in range(20):
+            await asyncio.sleep(0)
+            seen.append(router.is_gathering)
+        assert True in seen
+        assert len(made.link.batches) == 1
+        assert not router.is_gathering, "it has left, and is not decided yet"
+        tasks.append(made.send(order("second")))
+        made.link.gate.set()
+        await tasks[0]
+        for _ in range(20):
+            if router.is_gathering:
+                break
+            await asyncio.sleep(0)
+        assert router.is_gathering
+        await made.lane.stop()
+        assert not router.is_gathering
+        tasks[1].cancel()

@@ -8,10 +8,13 @@
 -- Tables      as look_up_payments
 CREATE OR REPLACE FUNCTION ledger.read_payments(p_participant_no integer, p_ids uuid[])
 RETURNS SETOF ledger.payment_answer
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ledger, pg_temp
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = ledger, pg_temp
+    SET plan_cache_mode = force_generic_plan
 AS $$
+BEGIN
+    RETURN QUERY
     SELECT (found.payment).*
       FROM ledger.look_up_payments(
                array_fill(p_participant_no, ARRAY[coalesce(cardinality(p_ids), 0)]),
-               p_ids) AS found
-$$;
+               p_ids) AS found;
+END $$;
