@@ -62,8 +62,7 @@ async def switch(
     **variables: str,
 ) -> Said:
     """Run one command to its end; `before` is a program that runs it, `flags` are for Python."""
-    is_plain = not before and not flags and "PYTHONOPTIMIZE" not in variables
-    if is_plain:
+    if not before and not flags and "PYTHONOPTIMIZE" not in variables:
         ran = warm.run(list(map(str, arguments)), environment(**variables))
         code, told, complained = await asyncio.wait_for(ran, COMMAND_S_MAX)
         return Said(code=code, out=told, err=complained)

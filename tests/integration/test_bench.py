@@ -16,7 +16,7 @@ from bench.stage import BenchError
 from tests.conftest import missing
 from tests.tidy.tree import ROOT
 
-RUN_S_MAX = 300
+RUN_S_MAX = 600
 
 Line = dict[str, Any]
 

@@ -17,6 +17,7 @@ from switch.traceparent import read_trace
 from switch.trail import read_timeline
 from switch.upkeep import fold_credits, sequence_events
 from tests.ledger.city import NOON, City
+from tests.ledger.test_events import READ_EVENTS
 from tests.ledger.test_steps import AMOUNT, HOUR, Stage, set_up
 
 TRACE = read_trace(["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"])
@@ -156,9 +157,7 @@ async def test_the_event_of_a_payment_is_found_among_many(
         orders += batch
         await sequence_events(jobs, 1_000)
     for reader in (stage.provider, stage.merchant):
-        feed = await stage.lane.connection.fetch(
-            "SELECT * FROM ledger.read_events($1, $2, $3)", reader.no, 0, 200
-        )
+        feed = await stage.lane.connection.fetch(READ_EVENTS, reader.no, 0, 200)
         numbers = {row["subject"]: row["no"] for row in feed}
         for order in orders:
             told = only(await timeline(stage, order.payment_id, reader.no), "told")
