@@ -19,7 +19,7 @@ Banks that hold the money themselves: `banks` (the process that calls them), `ba
 `bank_message`, `bank_answer`, `bank_keys`, `bank_settling`; `pending` (callers that wait for one).
 
 Pushing events: `delivery`, `receiver`, `deliveries`, `callback` (calls participants' servers),
-`breaker`.
+`resolver`, `breaker`.
 
 Processes: `app` (one worker, wired), `worker`, `loops`, `jobs`, `supervisor`, `lifeline`,
 `serving`, `admin_port`; the operator: `admin`, `cli` and its parts, `demo` and its parts,

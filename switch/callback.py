@@ -15,13 +15,11 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Literal, Self
 
 import aiohttp
 import msgspec
-from aiohttp.abc import AbstractResolver, ResolveResult
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
@@ -29,6 +27,7 @@ from switch import config, limits
 from switch.clock import SYSTEM_CLOCK, Clock
 from switch.components import BoundRequest
 from switch.errors import SwitchError
+from switch.resolver import Resolver
 from switch.signature import SigningKey
 from switch.signing import sign_request
 from switch.traceparent import FIELD as TRACE_FIELD
@@ -77,7 +76,7 @@ class Callbacks:
     def __init__(self, *, allowed: Iterable[str] = (), clock: Clock = SYSTEM_CLOCK) -> None:
         self._allowed = tuple(ipaddress.ip_network(text) for text in allowed)
         self._clock = clock
-        self._resolver = _Resolver()
+        self._resolver = Resolver()
         self._sessions: dict[str, aiohttp.ClientSession] = {}
 
     async def __aenter__(self) -> Self:
@@ -218,38 +217,3 @@ async def _bounded(response: aiohttp.ClientResponse) -> bytes:
                 f"the answer is longer than {limits.CALLBACK_ANSWER_BYTES_MAX} bytes"
             )
     return bytes(body)
-
-
-class _Resolver(AbstractResolver):
-    """The system's name service, on threads of its own: a slow one holds up nobody else."""
-
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(
-            max_workers=limits.CALLBACK_RESOLVERS_MAX, thread_name_prefix="resolver"
-        )
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(
-            self._threads,
-            lambda: socket.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM),
-        )
-        return [
-            ResolveResult(
-                hostname=host,
-                host=str(where[0]),
-                port=port,
-                family=family,
-                proto=protocol,
-                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-            )
-            for family, _, protocol, _, where in found
-        ]
-
-    async def close(self) -> None:
-        """Nothing: two sessions share it, and `end` ends it."""
-
-    def end(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)

@@ -218,7 +218,7 @@ BANK_BACKLOG_INTERVAL_S = 1.0  # how often what waits for banks is counted
 CALLBACK_TIMEOUT_S = 10.0  # from looking up the name to the last byte of the answer
 CALLBACK_ANSWER_BYTES_MAX = 64 * 1024  # what the switch takes in is bounded as what it sends
 CALLBACK_KEEPALIVE_S = 4.0  # shorter than the 5 s of the most impatient servers
-CALLBACK_RESOLVERS_MAX = 64  # names looked up at a time; a slow name server holds a thread
+CALLBACK_RESOLVERS_MAX = 64  # names looked up at a time, each once; one that hangs holds a thread
 CALLBACK_URL_CHARS_MAX = 2_048
 
 # The ledger.
