@@ -4,14 +4,15 @@ The URL is the participant's, the network the operator's. So: every address is c
 for it is made, which is after its name was looked up and just before it is connected to; no other
 look-up comes between, whatever a name server says next. Only public addresses pass, and those the
 operator allows; plain http reaches this machine alone. No redirect is followed, no proxy of the
-environment used, no cookie kept; an answer has a bounded size and time, and TLS certificates are
-verified against those that the system trusts.
+environment used, no cookie kept; an answer has a bounded size, all that comes with it included, and
+a bounded time; TLS certificates are verified against those that the system trusts.
 
 Events are pushed and banks asked with it; what an answer means, and whether its signature counts,
 is the caller's business, who gets all that `signing.check_reply` needs.
 """
 
 import asyncio
+import functools
 import ipaddress
 import socket
 from collections.abc import Iterable
@@ -20,6 +21,7 @@ from typing import Any, Literal, Self
 
 import aiohttp
 import msgspec
+from aiohttp.client_proto import ResponseHandler
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
@@ -162,7 +164,7 @@ class Callbacks:
             return socket.socket(family, kind, protocol)
 
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
+            connector=_BoundedConnector(
                 limit=0,  # whoever calls bounds what is under way
                 use_dns_cache=False,
                 keepalive_timeout=limits.CALLBACK_KEEPALIVE_S,
@@ -205,6 +207,46 @@ def is_public(address: Address) -> bool:
 
 class _TooLargeError(ValueError):
     """More bytes came than an answer may have."""
+
+
+class _BoundedHandler(ResponseHandler):
+    """aiohttp's side of a connection, broken off when more comes for a request than may.
+
+    It counts what came off the wire before anybody parses it: heads, interim answers, framing of
+    chunks, trailers, and what was never asked for.
+    """
+
+    _came_bytes = 0  # since the last request
+
+    def set_response_params(self, **parameters: Any) -> None:
+        """As aiohttp does when it sends a request."""
+        self._came_bytes = 0
+        super().set_response_params(**parameters)
+
+    def data_received(self, data: bytes) -> None:
+        """As the transport does."""
+        self._came_bytes += len(data)
+        if self._came_bytes <= limits.CALLBACK_WIRE_BYTES_MAX:
+            super().data_received(data)
+            return
+        if self.transport is not None:
+            self.transport.abort()
+        error = _TooLargeError(
+            f"with all that came with it, the answer is longer than "
+            f"{limits.CALLBACK_WIRE_BYTES_MAX} bytes"
+        )
+        self.set_exception(error)  # for whoever waits for the head
+        if self._payload is not None:  # for whoever reads the body
+            self._payload.set_exception(error)
+
+
+class _BoundedConnector(aiohttp.TCPConnector):
+    """Connections of that kind; aiohttp has no option for it."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        handler: type[ResponseHandler] = _BoundedHandler
+        self._factory = functools.partial(handler, loop=self._loop)
 
 
 async def _bounded(response: aiohttp.ClientResponse) -> bytes:

@@ -217,6 +217,7 @@ BANK_TIME_OUTS_MAX = 256  # in one transaction
 BANK_BACKLOG_INTERVAL_S = 1.0  # how often what waits for banks is counted
 CALLBACK_TIMEOUT_S = 10.0  # from looking up the name to the last byte of the answer
 CALLBACK_ANSWER_BYTES_MAX = 64 * 1024  # what the switch takes in is bounded as what it sends
+CALLBACK_WIRE_BYTES_MAX = 128 * 1024  # the same with heads, interim answers, framing of chunks
 CALLBACK_KEEPALIVE_S = 4.0  # shorter than the 5 s of the most impatient servers
 CALLBACK_RESOLVERS_MAX = 64  # names looked up at a time, each once; one that hangs holds a thread
 CALLBACK_URL_CHARS_MAX = 2_048
@@ -281,6 +282,7 @@ assert PARTICIPANT_READS_IN_FLIGHT_MAX < READS_IN_FLIGHT_MAX, "one reader leaves
 assert DRAIN_ANSWERS_S_MAX < DRAIN_KILL_S < DRAIN_S, "there is time left to close connections"
 assert METADATA_PAIRS_MAX * (METADATA_KEY_CHARS_MAX + METADATA_VALUE_CHARS_MAX) * 6 < BODY_BYTES_MAX
 assert DELIVERIES_AT_ONCE_MAX + RETRIES_AT_ONCE_MAX < DELIVERIES_IN_FLIGHT_MAX
+assert CALLBACK_WIRE_BYTES_MAX >= CALLBACK_ANSWER_BYTES_MAX + HEADERS_MAX * 1024, "a head has room"
 assert BANK_DEADLINE_S_MIN <= BANK_DEADLINE_S <= BANK_DEADLINE_S_MAX
 assert 2 * BANK_ATTEMPT_S_MAX <= BANK_DEADLINE_S, "an authorization can be tried twice"
 assert DEMO_SETTLE_S_MAX > BANK_DEADLINE_S, "what the demo's bank leaves open is decided by then"

@@ -34,7 +34,9 @@ What a participant's own server answers when the switch calls it. A bank whose a
   currency, and a decision of that endpoint. After `429`, `5xx` or a broken connection the switch
   asks again.
 * Members may be added to what the switch sends: ignore those that you do not know. Bodies have at
-  most {limits.BODY_BYTES_MAX} bytes, answers at most {limits.CALLBACK_ANSWER_BYTES_MAX}.
+  most {limits.BODY_BYTES_MAX} bytes, those of answers at most {limits.CALLBACK_ANSWER_BYTES_MAX},
+  and all that is sent for an answer, heads, interim answers (`1xx`) and the framing of chunks
+  included, at most {limits.CALLBACK_WIRE_BYTES_MAX}.
 """
 
 _REQUESTS: dict[BankPath, tuple[type[Struct], str, str]] = {

@@ -1,6 +1,7 @@
 """Calls of strangers' URLs: what they may reach, and how little an answer can do."""
 
 import asyncio
+import contextlib
 import ipaddress
 import socket
 import ssl
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from switch import keyfile
+from switch import keyfile, limits
 from switch.callback import Callbacks, NoReply, Reply, is_public
 from switch.signature import Candidate, find_candidate, signing_key, verify
 from tests.certificates import self_signed
@@ -20,6 +21,7 @@ from tests.receivers import running
 SEED = bytes(range(32))
 KEY = signing_key("switch/test", SEED)
 LOOPBACK = ("127.0.0.0/8",)
+LOOPBACK_ADDRESS = "127.0.0.1"
 BODY = b'{"id":"1"}'
 
 
@@ -248,24 +250,83 @@ async def test_an_answer_that_drips_is_given_up() -> None:
     assert (reply.why, reply.was_sent) == ("timeout", True)
 
 
-async def test_a_head_without_end_is_given_up() -> None:
-    """Header fields are bounded as the body is."""
+ENDLESS = {
+    "a head": (b"HTTP/1.1 200 OK\r\nX: ", b"x" * 8192),
+    "interim answers": (b"", b"HTTP/1.1 103 Early Hints\r\nLink: " + b"x" * 8000 + b"\r\n\r\n"),
+    "small interim answers": (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
+    "a chunk's extension": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;a=",
+        b"x" * 8192,
+    ),
+    "extensions": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"1;" + b"x" * 8192 + b"\r\nx\r\n",
+    ),
+    "trailers": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX: ",
+        b"x" * 8192,
+    ),
+}
 
-    async def endless(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 200 OK\r\nX: ")
+
+@pytest.mark.parametrize("what", ENDLESS)
+async def test_an_answer_without_end_is_given_up(what: str) -> None:
+    """Whatever it consists of: heads and framing are bounded as bodies are, long before time."""
+    begin, more = ENDLESS[what]
+    sent = 0
+
+    async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(begin)
         try:
-            while True:
-                writer.write(b"x" * 65536)
+            while sent < 100 * 1024 * 1024:
+                writer.write(more)
+                sent += len(more)
                 await writer.drain()
         except OSError:
+            pass
+        finally:
             writer.close()
 
-    server = await asyncio.start_server(endless, "127.0.0.1", 0)
+    server = await asyncio.start_server(endless, LOOPBACK_ADDRESS, 0)
     port = server.sockets[0].getsockname()[1]
-    reply = await post(f"http://127.0.0.1:{port}/", timeout_s=20)
+    reply = await post(f"http://{LOOPBACK_ADDRESS}:{port}/", timeout_s=20)
     server.close()
     assert isinstance(reply, NoReply)
-    assert reply.why == "broken"
+    assert reply.why in {"broken", "answer_too_large"}, "the parser has bounds of its own"
+    assert reply.was_sent
+    assert sent < 50 * 1024 * 1024, "what the kernel holds, and no more"
+
+
+async def test_an_answer_may_be_as_large_as_it_is_said() -> None:
+    """In chunks, with a large head and an interim answer; and the next one over again."""
+    body = b"x" * limits.CALLBACK_ANSWER_BYTES_MAX
+
+    async def answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while await reader.readuntil(BODY):
+                writer.write(b"HTTP/1.1 103 Early Hints\r\nLink: " + b"x" * 4000 + b"\r\n\r\n")
+                writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n")
+                for number in range(8):
+                    writer.write(b"X-%d: " % number + b"x" * 4000 + b"\r\n")
+                writer.write(b"\r\n")
+                for start in range(0, len(body), 1000):
+                    piece = body[start : start + 1000]
+                    writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+                writer.write(b"0\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(answers, LOOPBACK_ADDRESS, 0)
+    port = server.sockets[0].getsockname()[1]
+    async with Callbacks(allowed=LOOPBACK) as callbacks:
+        for _ in range(3):
+            reply = await callbacks.post(
+                f"http://{LOOPBACK_ADDRESS}:{port}/", key=KEY, body=BODY, idempotency_key="1"
+            )
+            assert isinstance(reply, Reply), reply
+            assert (reply.status, reply.body) == (200, body)
+    server.close()
 
 
 async def test_a_certificate_that_the_system_does_not_trust_is_refused(tmp_path: Path) -> None:
