@@ -1,7 +1,8 @@
 """Events on their way to callback URLs: typed calls of the functions in sql/.
 
-The ledger keeps how far each feed was passed, and a row for every event that was not taken. What is
-under way at this moment it does not know: after a crash that is simply sent again.
+The ledger keeps how far each feed was passed, a row for every turn, and one for every event that
+was not taken then. What is under way at this moment it does not know: after a crash that is simply
+sent again.
 """
 
 from collections.abc import Sequence

@@ -29,6 +29,7 @@ WHATS = (
     "credited",
     "expired",
     "told",
+    "push_taken",
     "push_waits",
     "push_dead",
 )
@@ -41,8 +42,9 @@ class TimelineEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `received`, `accepted` (for a bank to decide) and `decided` are of a message, `asked` and
     `answered` of a call to a bank, `debited`, `credit_waits` and `credited` of an account,
-    `expired` of what a hold still kept, `told` of the event in a participant's feed, `push_waits`
-    and `push_dead` of one that the callback URL has not taken. Amounts are in minor units.
+    `expired` of what a hold still kept, `told` of the event in a participant's feed, `push_taken`
+    of one that the callback URL took, `push_waits` and `push_dead` of one that it has not taken.
+    Amounts are in minor units.
     """
 
     at: Time
@@ -119,7 +121,8 @@ def entries(
     for row in trail:
         found.extend(_of_message(row))
         found.extend(_of_postings(row))
-    found.extend((row["sequenced_at"], _told(row, by_id[row["subject"]])) for row in told)
+    for row in told:
+        found.extend(_of_event(row, by_id[row["subject"]]))
     for row in asked:
         found.extend(_of_call(row))
     found.extend(_pushed(row, by_id[row["subject"]]) for row in pushed if row["subject"] in by_id)
@@ -263,8 +266,11 @@ def _posting(row: Mapping[str, Any], what: str, side: str, at: datetime) -> Time
     )
 
 
-def _told(row: Mapping[str, Any], decision: Mapping[str, Any]) -> TimelineEntry:
-    return TimelineEntry(
+def _of_event(
+    row: Mapping[str, Any], decision: Mapping[str, Any]
+) -> Iterator[tuple[datetime, TimelineEntry]]:
+    """That a feed tells of it, and that it was pushed."""
+    told = TimelineEntry(
         at=rfc3339(row["sequenced_at"]),
         what="told",
         id=str(row["subject"]),
@@ -272,6 +278,11 @@ def _told(row: Mapping[str, Any], decision: Mapping[str, Any]) -> TimelineEntry:
         event=event_type(row["kind"], decision["type"], _status(decision)),
         number=row["no"],
     )
+    yield row["sequenced_at"], told
+    taken_at = row["taken_at"]
+    if taken_at is not None:
+        taken = replace(told, at=rfc3339(taken_at), what="push_taken", attempts=row["attempts"])
+        yield taken_at, taken
 
 
 def _pushed(row: Mapping[str, Any], decision: Mapping[str, Any]) -> tuple[datetime, TimelineEntry]:

@@ -65,7 +65,10 @@ async def prune_events(connection: asyncpg.Connection, days: int, limit: int) ->
 
 
 async def prune_deliveries(connection: asyncpg.Connection, days: int, limit: int) -> int:
-    """Forget events that are dead for so many days, at most so many; how many it were."""
+    """Forget events that are dead for so many days, and what was taken before the feeds begin.
+
+    At most so many of each; how many of one kind it were at most.
+    """
     pruned: int = await connection.fetchval(QUERIES["prune_deliveries"], days, limit)
     return pruned
 

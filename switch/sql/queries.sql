@@ -84,7 +84,7 @@ SELECT p.*
 SELECT * FROM ledger.read_trail($1::integer, $2::uuid, $3::integer);
 
 -- name: read_told
-SELECT participant, no, kind, subject, sequenced_at
+SELECT participant, no, kind, subject, sequenced_at, taken_at, attempts
   FROM ledger.read_told($1::integer, $2::uuid[], $3::integer);
 
 -- name: read_asked

@@ -24,6 +24,8 @@ from tests.integration.town import Member, Town, free_port, until
 from tests.receivers import Inbox, payment_of, running
 
 IN_TIME_S = 30.0  # nothing depends on it
+RECORDED = """SELECT count(*) FROM ledger.delivery_taken JOIN ledger.participant p
+                                                  USING (participant_no) WHERE p.id = $1"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +134,35 @@ async def street(
     yield Street(town=town, wallet=wallet, merchant=merchant, payer=payer, payee=payee)
     for member in (wallet, merchant):
         await town.operator.set_participant(member.id, callback_url="")
+
+
+async def test_a_timeline_says_that_an_event_was_pushed(street: Street, quick: None) -> None:
+    """To whom it was pushed: that it was taken, and how many attempts that took."""
+    refused: list[str] = []
+
+    def takes_the_third(event: dict[str, Any]) -> int:
+        refused.append(event["id"])
+        return 200 if len(refused) > 2 else 500
+
+    inbox = Inbox(status=takes_the_third)
+    async with running(inbox.receive) as server:
+        await street.call_merchant(server.url)
+        [payment] = await street.pay()
+        async with pushing(street.town):
+            async with asyncio.timeout(IN_TIME_S):
+                while not await street.town.operator.connection.fetchval(
+                    RECORDED, street.merchant.id
+                ):
+                    pass
+    [entry] = await taken(street, street.merchant, payment)
+    assert (entry["event"], entry["number"], entry["attempts"]) == ("payment.completed", 1, 3)
+    assert not await taken(street, street.wallet, payment)
+
+
+async def taken(street: Street, reader: Member, payment: str) -> list[dict[str, Any]]:
+    """Entries of a timeline that tell of pushes."""
+    reply = await street.town.send(reader, "GET", f"/v1/payments/{payment}/timeline")
+    return [entry for entry in reply.json["entries"] if entry["what"] == "push_taken"]
 
 
 async def test_every_event_is_pushed_as_it_stands_in_the_feed(street: Street) -> None:

@@ -9,11 +9,13 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from switch.clock import rfc3339
 from switch.ledger import Statements
 from switch.queries import QUERIES
 from switch.upkeep import prune_deliveries, prune_events, sequence_events
 from tests.ledger.city import NOON, City
 from tests.ledger.test_steps import Stage
+from tests.ledger.test_timeline import timeline
 
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
@@ -72,6 +74,23 @@ class Post:
         )
         return [row["number"] for row in rows]
 
+    async def kept(self) -> dict[str, int]:
+        """How many rows the merchant's deliveries have, by table."""
+        return {
+            table: await self.stage.city.admin.fetchval(
+                f"SELECT count(*) FROM ledger.{table} WHERE participant_no = $1", self.no
+            )
+            for table in ("delivery", "delivery_run", "delivery_taken")
+        }
+
+    async def pushed(self, payment: str, reader: int) -> list[tuple[int | None, str, int | None]]:
+        """Number, what became of it and attempts of each event, in a payment's timeline."""
+        return [
+            (entry.number, entry.what, entry.attempts)
+            for entry in (await timeline(self.stage, payment, reader)).entries
+            if entry.what.startswith("push_")
+        ]
+
     async def replay(self, numbers: Sequence[int] | None = None) -> int:
         """Let dead events be sent again."""
         count: int = await self.stage.city.admin.fetchval(
@@ -107,16 +126,17 @@ async def post(city: City, lane: Statements, jobs: asyncpg.Connection) -> Post:
     return Post(stage=stage, jobs=jobs)
 
 
-async def two_payments(post: Post) -> None:
+async def two_payments(post: Post) -> tuple[str, str]:
     """Events 1 and 3 are of one payment, 2 and 4 of another."""
     first, second = await post.stage.pay(), await post.stage.pay()
     await post.stage.taken(first.id, "capture", amount=60)
     await post.stage.taken(second.id, "capture", amount=60)
     await post.sequence()
+    return first.id, second.id
 
 
-async def test_what_was_taken_leaves_nothing_behind(post: Post) -> None:
-    """One number a participant, and no row an event."""
+async def test_what_was_taken_leaves_one_row_a_turn_behind(post: Post) -> None:
+    """And one number a participant; no row an event."""
     await two_payments(post)
     assert await post.work() == (True, False)
     assert await post.new(3) == [(1, False), (2, False), (3, False)]
@@ -124,6 +144,7 @@ async def test_what_was_taken_leaves_nothing_behind(post: Post) -> None:
     assert await post.new() == [(4, False)]
     await post.passed(4)
     assert (await post.work(), await post.new(), await post.due()) == (None, [], [])
+    assert await post.kept() == {"delivery": 0, "delivery_run": 2, "delivery_taken": 0}
 
 
 async def test_what_comes_behind_an_event_that_was_not_taken_waits_for_it(post: Post) -> None:
@@ -210,7 +231,8 @@ async def test_an_event_that_waits_outlives_its_place_in_the_feed(post: Post) ->
     assert await post.due() == [1]
     await post.settled(n1=SECOND)
     assert await post.dead() == [1]
-    assert await prune_deliveries(post.jobs, 90, 100) == 0
+    await prune_deliveries(post.jobs, 90, 100)
+    assert await post.dead() == [1]
     await post.stage.city.set_time(NOON + 182 * DAY)
     assert await prune_deliveries(post.jobs, 90, 100) >= 1
     assert await post.dead() == []
@@ -241,3 +263,76 @@ async def test_a_participant_without_a_callback_url_has_nothing_replayed(post: P
     )
     with pytest.raises(asyncpg.PostgresError, match="has no callback URL"):
         await post.replay()
+
+
+async def test_a_timeline_says_what_was_taken(post: Post) -> None:
+    """When, and after how many attempts; to whom it was pushed, and to nobody else."""
+    first, second = await two_payments(post)
+    await post.stage.city.set_time(NOON + SECOND)
+    await post.passed(3, n1=SECOND, n3=None)
+    assert await post.pushed(first, post.no) == [(3, "push_waits", 0), (1, "push_waits", 1)]
+    assert await post.pushed(second, post.no) == [(2, "push_taken", 1)]
+    await post.passed(4)
+    await post.settled(n1=SECOND)
+    await post.stage.city.set_time(NOON + 3 * SECOND)
+    await post.settled(n1=None)
+    await post.settled(n3=None)
+    assert await post.pushed(first, post.no) == [(1, "push_taken", 3), (3, "push_taken", 1)]
+    assert await post.pushed(second, post.no) == [(2, "push_taken", 1), (4, "push_taken", 1)]
+    assert await post.pushed(second, post.stage.provider.no) == []
+    entries = [
+        entry
+        for entry in (await timeline(post.stage, second)).entries
+        if entry.what == "push_taken"
+    ]
+    assert [(entry.participant, entry.event) for entry in entries] == [
+        (post.stage.merchant.id, "payment.held"),
+        (post.stage.merchant.id, "payment.captured"),
+    ]
+    assert [entry.at for entry in entries] == [rfc3339(NOON + SECOND)] * 2
+
+
+async def test_what_was_dead_and_is_taken_after_a_replay_is_taken(post: Post) -> None:
+    """Its attempts are those since then."""
+    first, _ = await two_payments(post)
+    await post.passed(4, n1=SECOND)
+    await post.stage.city.set_time(NOON + DAY)
+    await post.settled(n1=SECOND)
+    assert await post.pushed(first, post.no) == [(3, "push_taken", 1), (1, "push_dead", 2)]
+    await post.replay([1])
+    await post.settled(n1=None)
+    assert await post.pushed(first, post.no) == [(3, "push_taken", 1), (1, "push_taken", 1)]
+
+
+async def test_what_was_never_pushed_is_not_shown_as_taken(post: Post) -> None:
+    """What happened before there was a callback URL, and what was dropped with an earlier one."""
+    admin, shop = post.stage.city.admin, post.stage.merchant.id
+    first, second = await two_payments(post)
+    await post.passed(3, n1=SECOND, n3=None)
+    for url in ("", "https://other.example/"):
+        await admin.fetchval(QUERIES["set_participant"], shop, url, None)
+    late = await post.stage.pay()
+    await post.sequence()
+    await post.passed(5)
+    assert await post.pushed(first, post.no) == []
+    assert await post.pushed(second, post.no) == [(2, "push_taken", 1)]
+    assert await post.pushed(late.id, post.no) == [(5, "push_taken", 1)]
+
+
+async def test_what_was_taken_is_forgotten_with_the_feed(post: Post) -> None:
+    """Not before, so that a timeline that still names an event says what became of it."""
+    first, _ = await two_payments(post)
+    await post.passed(2, n1=SECOND)
+    await post.passed(4, n3=None)
+    await post.settled(n1=None)
+    await post.stage.city.set_time(NOON + 91 * DAY)
+    await post.stage.pay()
+    await post.sequence()
+    await post.passed(5)
+    await prune_deliveries(post.jobs, 90, 100)
+    assert await post.kept() == {"delivery": 1, "delivery_run": 3, "delivery_taken": 1}
+    assert await post.pushed(first, post.no) == [(1, "push_taken", 2), (3, "push_waits", 0)]
+    await prune_events(post.jobs, 90, 1000)
+    while await prune_deliveries(post.jobs, 90, 1):
+        pass
+    assert await post.kept() == {"delivery": 1, "delivery_run": 1, "delivery_taken": 0}

@@ -8,7 +8,7 @@
 --             attempt, for a person, or null
 -- Returns     nothing
 -- Locks       the participant's cursor
--- Tables      reads event_run, payment; updates delivery_cursor; inserts delivery
+-- Tables      reads event_run, payment; updates delivery_cursor; inserts delivery, delivery_run
 CREATE OR REPLACE FUNCTION ledger.pass_deliveries(
     p_participant_no integer, p_up_to bigint, p_nos bigint[], p_waits interval[], p_results text[])
 RETURNS void
@@ -30,6 +30,10 @@ BEGIN
      CROSS JOIN LATERAL ledger.read_events(p_participant_no, t.no - 1, 1) e
       LEFT JOIN ledger.payment y ON y.shard = 0 AND y.id = e.subject
      WHERE t.no > v_passed_no AND e.no = t.no;
+    INSERT INTO ledger.delivery_run (participant_no, first_no, last_no, taken_at, left_nos)
+    SELECT p_participant_no, v_passed_no + 1, p_up_to, v_now,
+           ARRAY(SELECT no FROM unnest(p_nos) AS t (no) WHERE no > v_passed_no)
+     WHERE v_passed_no < p_up_to;
     UPDATE ledger.delivery_cursor SET passed_no = p_up_to
      WHERE participant_no = p_participant_no AND passed_no < p_up_to;
     IF cardinality(p_nos) > 0 THEN

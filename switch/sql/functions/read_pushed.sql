@@ -1,7 +1,7 @@
 -- read_pushed(participant_no, payment) → one row an event
 --
 -- Purpose     Events of a payment and its steps that a callback URL has not taken, for its
---             timeline. Of those that were taken nothing is kept.
+--             timeline. Of those that were taken read_told says when.
 -- Parameters  p_participant_no  whose events, null for everybody's; p_payment  of a step its
 --             payment
 -- Returns     participant, no and kind as read_told; subject; waits_since  the first attempt, or

@@ -7,15 +7,17 @@
 -- Parameters  p_participant_no  whose feed, null for all feeds; p_ids  payments and steps; p_runs
 --             how many runs of a feed to look through for each
 -- Returns     participant, number in its feed, kind (ledger.outbox.kind), subject, and when it was
---             numbered
+--             numbered; taken_at and attempts of its push, null where no callback URL took it
 -- Locks       none
--- Tables      reads payment, account, participant, event_run
+-- Tables      reads payment, account, participant, event_run, delivery_run, delivery_taken
 CREATE OR REPLACE FUNCTION ledger.read_told(
     p_participant_no integer, p_ids uuid[], p_runs integer)
-RETURNS TABLE (participant text, no bigint, kind smallint, subject uuid, sequenced_at timestamptz)
+RETURNS TABLE (
+    participant text, no bigint, kind smallint, subject uuid, sequenced_at timestamptz,
+    taken_at timestamptz, attempts integer)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ledger, pg_temp
 AS $$
-    SELECT p.id, found.no, w.kind, y.id, found.sequenced_at
+    SELECT p.id, found.no, w.kind, y.id, found.sequenced_at, pushed.taken_at, pushed.attempts
       FROM ledger.payment y
      CROSS JOIN LATERAL (
            VALUES (1::smallint, CASE WHEN y.outcome = 0
@@ -38,6 +40,15 @@ AS $$
                        AS e (kind, subject, item)
             WHERE y.id = ANY (r.subjects) AND e.subject = y.id AND e.kind = w.kind
             ORDER BY r.sequenced_at LIMIT 1) found
+      LEFT JOIN LATERAL (
+           SELECT t.taken_at, t.attempts FROM ledger.delivery_taken t
+            WHERE t.participant_no = a.participant_no AND t.no = found.no
+            UNION ALL
+           SELECT r.taken_at, 1
+             FROM (SELECT * FROM ledger.delivery_run r
+                    WHERE r.participant_no = a.participant_no AND r.first_no <= found.no
+                    ORDER BY r.first_no DESC LIMIT 1) r
+            WHERE r.last_no >= found.no AND found.no <> ALL (r.left_nos)) pushed ON true
      WHERE y.shard = 0 AND y.id = ANY (p_ids)
      ORDER BY found.sequenced_at, found.no
 $$;

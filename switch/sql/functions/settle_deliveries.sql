@@ -7,7 +7,7 @@
 --             long after its first attempt an event is dead
 -- Returns     how many are dead by this
 -- Locks       the participant's cursor, the events
--- Tables      deletes and updates delivery
+-- Tables      deletes and updates delivery; inserts delivery_taken
 CREATE OR REPLACE FUNCTION ledger.settle_deliveries(
     p_participant_no integer, p_nos bigint[], p_waits interval[], p_results text[],
     p_give_up interval)
@@ -20,8 +20,13 @@ DECLARE
 BEGIN
     PERFORM FROM ledger.delivery_cursor WHERE participant_no = p_participant_no FOR UPDATE;
     v_now := ledger.decision_time();
-    DELETE FROM ledger.delivery d USING unnest(p_nos, p_waits) AS t (no, wait)
-     WHERE d.participant_no = p_participant_no AND d.no = t.no AND t.wait IS NULL;
+    WITH taken AS (
+        DELETE FROM ledger.delivery d USING unnest(p_nos, p_waits) AS t (no, wait)
+         WHERE d.participant_no = p_participant_no AND d.no = t.no AND t.wait IS NULL
+        RETURNING d.no, d.attempts
+    )
+    INSERT INTO ledger.delivery_taken (participant_no, no, attempts, taken_at)
+    SELECT p_participant_no, no, attempts + 1, v_now FROM taken;
     WITH tried AS (
         UPDATE ledger.delivery d
            SET attempts = d.attempts + 1, result = t.result,
