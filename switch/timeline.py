@@ -25,6 +25,7 @@ WHATS = (
     "answered",
     "decided",
     "debited",
+    "released",
     "credit_waits",
     "credited",
     "expired",
@@ -42,9 +43,9 @@ class TimelineEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `received`, `accepted` (for a bank to decide) and `decided` are of a message, `asked` and
     `answered` of a call to a bank, `debited`, `credit_waits` and `credited` of an account,
-    `expired` of what a hold still kept, `told` of the event in a participant's feed, `push_taken`
-    of one that the callback URL took, `push_waits` and `push_dead` of one that it has not taken.
-    Amounts are in minor units.
+    `released` and `expired` of what a hold still kept, `told` of the event in a participant's feed,
+    `push_taken` of one that the callback URL took, `push_waits` and `push_dead` of one that it has
+    not taken. Amounts are in minor units.
     """
 
     at: Time
@@ -121,6 +122,7 @@ def entries(
     for row in trail:
         found.extend(_of_message(row))
         found.extend(_of_postings(row))
+        found.extend(_of_hold(row))
     for row in told:
         found.extend(_of_event(row, by_id[row["subject"]]))
     for row in asked:
@@ -176,17 +178,22 @@ def _of_message(row: Mapping[str, Any]) -> Iterator[tuple[datetime, TimelineEntr
             hold_expires_at=None if hold_expires_at is None else rfc3339(hold_expires_at),
         ),
     )
-    if row["expired"]:
-        yield (
-            row["hold_expires_at"],
-            TimelineEntry(
-                at=rfc3339(row["hold_expires_at"]),
-                what="expired",
-                id=str(row["id"]),
-                amount=row["expired"],
-                currency=row["currency"],
-            ),
-        )
+
+
+def _of_hold(row: Mapping[str, Any]) -> Iterator[tuple[datetime, TimelineEntry]]:
+    """What is held no longer, with a step or by itself."""
+    for what, at in (("released", row["decided_at"]), ("expired", row["hold_expires_at"])):
+        if row[what]:
+            yield (
+                at,
+                TimelineEntry(
+                    at=rfc3339(at),
+                    what=what,
+                    id=str(row["id"]),
+                    amount=row[what],
+                    currency=row["currency"],
+                ),
+            )
 
 
 def _of_verdict(row: Mapping[str, Any], what: str, at: datetime) -> TimelineEntry:

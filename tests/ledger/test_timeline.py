@@ -184,6 +184,27 @@ async def test_a_hold_that_ends_shows_what_it_still_kept(
     assert [entry.event for entry in found.entries if entry.what == "told"][-1] == "payment.expired"
 
 
+async def test_what_a_last_step_releases_is_shown(stage: Stage) -> None:
+    """With a final capture or a void: what the hold kept until then; to both sides."""
+    captured, voided, used_up = [await stage.pay() for _ in range(3)]
+    for held in (captured, voided):
+        await stage.taken(held.id, "capture", amount=AMOUNT // 4)
+    final = await stage.taken(captured.id, "capture", amount=AMOUNT // 2, final=True)
+    void = await stage.taken(voided.id, "void")
+    await stage.taken(used_up.id, "capture", final=True)
+    rest = {final.id: AMOUNT // 4, void.id: AMOUNT - AMOUNT // 4}
+    for held, step in ((captured, final), (voided, void)):
+        found = await timeline(stage, held.id)
+        released = only(found, "released")
+        assert (released.id, released.amount) == (step.id, rest[step.id])
+        for reader in (stage.provider.no, stage.merchant.no):
+            assert only(await timeline(stage, held.id, reader), "released") == released
+        of_step = [entry.what for entry in found.entries if entry.id == step.id]
+        assert of_step.index("decided") < of_step.index("released")
+    whole = await timeline(stage, used_up.id)
+    assert "released" not in [entry.what for entry in whole.entries]
+
+
 async def test_a_declined_payment_has_a_decision_and_nothing_more(stage: Stage) -> None:
     """It moved nothing, held nothing, and nobody is told."""
     payment = await stage.pay(amount=10**9)

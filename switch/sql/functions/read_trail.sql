@@ -10,7 +10,8 @@
 --             span_id, queue_us, work_us) only what he sent himself, of postings only those of his
 --             own accounts; payer and payee are the accounts of the posting, so the position of a
 --             bank where one stood in; is_credited says that he may know of the credit, which waits
---             while it has no posting. expired  what the hold kept when it ended, in minor units
+--             while it has no posting. expired  what the hold kept when it ended, released  what it
+--             kept until this void or final capture, in minor units
 -- Locks       none
 -- Tables      reads payment_answer, payment, pending_payment, leg, payment_state, account,
 --             participant_key, fold, unfolded_credit
@@ -19,8 +20,8 @@ CREATE OR REPLACE FUNCTION ledger.read_trail(
 RETURNS TABLE (
     id uuid, parent uuid, type text, participant text, key text, key_id text, traceparent text,
     span_id text, queue_us integer, work_us integer, outcome smallint, amount bigint,
-    currency text, hold_expires_at timestamptz, expired bigint, created_at timestamptz,
-    decided_at timestamptz, is_late boolean,
+    currency text, hold_expires_at timestamptz, expired bigint, released bigint,
+    created_at timestamptz, decided_at timestamptz, is_late boolean,
     payer uuid, payer_posting_no bigint, payer_balance_after bigint, payee uuid,
     is_credited boolean, payee_posting_no bigint, payee_item integer, payee_balance_after bigint,
     folded_at timestamptz)
@@ -53,7 +54,7 @@ AS $$
            CASE WHEN m.is_own THEN coalesce(y.work_us, w.work_us) END,
            m.outcome, m.amount, m.currency, m.hold_expires_at,
            CASE WHEN s.hold_expires_at <= ledger.decision_time()
-                THEN s.amount - s.captured - s.voided ELSE s.expired END,
+                THEN s.amount - s.captured - s.voided ELSE s.expired END, h.voided,
            m.created_at, coalesce(y.decided_at, y.created_at),
            w.id IS NOT NULL OR y.decided_at IS NOT NULL, x.payer,
            CASE WHEN payer.is_seen THEN x.payer_posting_no END,
@@ -66,6 +67,9 @@ AS $$
       LEFT JOIN ledger.participant_key k ON k.key_no = coalesce(y.key_no, w.key_no)
       LEFT JOIN ledger.transfer x ON x.shard = m.shard AND x.payment_id = m.id
       LEFT JOIN ledger.payment_state s ON s.shard = m.shard AND s.payment = m.id
+      LEFT JOIN ledger.payment_state h  -- all that was voided was so by one step
+             ON h.shard = m.shard AND h.payment = y.parent AND y.outcome = 0
+            AND (y.type = 12 OR y.type = 11 AND y.final)
       LEFT JOIN LATERAL (
            SELECT p_participant_no IS NULL OR a.participant_no = p_participant_no AS is_seen
              FROM ledger.account a WHERE a.shard = m.shard AND a.id = x.payer) payer ON true
