@@ -250,12 +250,12 @@ _ACCOUNT = Parameter(
 )
 _FROM = Parameter(
     name="from",
-    what="Only those decided at this time or later",
+    what="Only those accepted at this time or later (`created_at`), whenever they were decided",
     schema={"type": "string", "format": "date-time"},
 )
 _TO = Parameter(
     name="to",
-    what="Only those decided before this time",
+    what="Only those accepted before this time (`created_at`), whenever they were decided",
     schema={"type": "string", "format": "date-time"},
 )
 _BY_KEY = Parameter(

@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 
 from switch import keyfile, limits
+from switch.clock import SYSTEM_CLOCK, rfc3339
 from switch.digest import check_digest
 from switch.signature import Candidate, find_candidate, verify
 from switch.upkeep import sequence_events
@@ -339,6 +340,25 @@ async def test_the_same_call_is_made_again_by_who_comes_next(
     assert (first.key, first.body) == (second.key, second.body)
     assert branch.server.balances[branch.customer] == -300
     assert await branch.balances() == (-300, 0)
+
+
+async def test_payments_are_listed_by_the_time_they_were_accepted(
+    town: Town, branch: Branch, payee: str
+) -> None:
+    """Pending or decided later: a decision moves a payment into no other period."""
+    branch.server.may_decide["authorizations"].clear()
+    async with calling(town):
+        key = await branch.pay(payee, 300)
+        between = rfc3339(SYSTEM_CLOCK.now())
+
+        async def listed(bound: str) -> list[tuple[str, str]]:
+            reply = await town.send(branch.holder, "GET", f"/v1/payments?{bound}={between}")
+            return [(one["idempotency_key"], one["status"]) for one in reply.json["data"]]
+
+        assert (await listed("to"), await listed("from")) == ([(key, "pending")], [])
+        branch.server.may_decide["authorizations"].set()
+        await decided(town, branch.holder, key)
+        assert (await listed("to"), await listed("from")) == ([(key, "completed")], [])
 
 
 async def test_a_trace_is_carried_on_to_bank_and_receiver(

@@ -3,8 +3,8 @@
 -- Purpose     Finds payments for a participant: of one of its accounts, or those it sent.
 -- Parameters  p_reference  only with this reference, null for all; p_account  paid by or to this
 --             account of the participant, null for what the participant sent; p_from_at, p_to_at
---             decided from (inclusive) to (exclusive), null for open; p_after  only ids after this
---             one; p_limit  how many
+--             accepted from (inclusive) to (exclusive), whenever they were decided, null for open;
+--             p_after  only ids after this one; p_limit  how many
 -- Returns     ids in their order, which is that of arrival: a payment that waited to be decided
 --             can appear behind one that a caller has read already
 -- Locks       none
@@ -15,7 +15,7 @@ CREATE OR REPLACE FUNCTION ledger.list_payments(
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = ledger, pg_temp
 AS $$
 DECLARE
-    -- An id holds the time when its message arrived, a little before it was decided.
+    -- An id holds the time when its message arrived, a little before it was accepted.
     v_after   constant uuid := greatest(p_after, ledger.id_at(p_from_at - interval '1 minute'),
                                         '00000000-0000-0000-0000-000000000000');
     v_before  constant uuid := coalesce(ledger.id_at(p_to_at + interval '1 minute'),
