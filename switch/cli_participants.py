@@ -1,5 +1,6 @@
 """The commands about who takes part: `switch participant …` and `switch key …`."""
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -27,11 +28,20 @@ SignsFrom = Annotated[
 NotAfter = Annotated[str | None, option("--not-after", help="Valid until, RFC 3339.")]
 
 
-def server_url(given: str | None) -> str | None:
-    """A participant's own server as it was given, when the switch may call it."""
+def callback_url(given: str | None) -> str | None:
+    """Where events go, as it was given, when the switch may call it."""
+    return _checked(given, config.check_server_url)
+
+
+def bank_url(given: str | None) -> str | None:
+    """Where a bank is asked, as it was given, when the switch may call what lies below it."""
+    return _checked(given, config.check_bank_url)
+
+
+def _checked(given: str | None, check: Callable[[str], None]) -> str | None:
     if given:
         try:
-            config.check_server_url(given)
+            check(given)
         except SwitchError as error:
             raise typer.BadParameter(str(error)) from None
     return given
@@ -42,15 +52,15 @@ CallbackUrl = Annotated[
     option(
         "--callback-url",
         help="Where its events are pushed to, https; '' removes it.",
-        callback=server_url,
+        callback=callback_url,
     ),
 ]
 BankUrl = Annotated[
     str | None,
     option(
         "--bank-url",
-        help="Where it is asked about money it holds itself, https; '' removes it.",
-        callback=server_url,
+        help="Where it is asked about money it holds itself, https, no query; '' removes it.",
+        callback=bank_url,
     ),
 ]
 

@@ -120,6 +120,15 @@ def check_server_url(url: str) -> None:
         raise SwitchError(f"{url!r} is called over a network: give an https URL")
 
 
+def check_bank_url(url: str) -> None:
+    """Raise SwitchError unless the switch may call what lies below this URL: paths are appended."""
+    if "?" in url or "#" in url:
+        raise SwitchError(
+            f"{url!r} must have no query and no fragment: /authorizations is appended to it"
+        )
+    check_server_url(url)
+
+
 def allowed_networks(given: Iterable[str]) -> tuple[str, ...]:
     """Networks in CIDR form, as `--callback-allow` names them."""
     try:

@@ -101,6 +101,15 @@ async def test_a_participant_is_called_over_https(desk: Desk, option: str) -> No
         await desk("participant", "set", name, option, url)
 
 
+@pytest.mark.parametrize("tail", ["?y=1", "?", "#here", "#"])
+async def test_a_bank_url_has_no_query_and_no_fragment(desk: Desk, tail: str) -> None:
+    """Paths are appended to it, and would end up in them; a callback URL is called as it is."""
+    name, url = await desk.participant("bank"), f"https://bank.example/switch{tail}"
+    said = await desk.refused("participant", "set", name, "--bank-url", url, code=2)
+    assert "no query and no fragment" in said
+    await desk("participant", "set", name, "--callback-url", "https://bank.example/switch?y=1")
+
+
 async def test_nothing_to_change_about_a_participant(desk: Desk) -> None:
     """Without an option there is nothing to do; the line names those there are."""
     said = await desk.refused("participant", "set", await desk.participant("bank"), code=2)
