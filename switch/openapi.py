@@ -310,12 +310,16 @@ _TRACEPARENT = {
     "schema": {"type": "string"},
     "example": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
 }
+SENT_TRACEPARENT = _TRACEPARENT | {
+    "description": "W3C Trace Context, where the message that this follows from came with one: the"
+    " same trace, a span of the switch. The signature does not cover it",
+}
 _PUSH = {
     "operationId": "push_event",
     "summary": "An event, sent to the participant's callback URL until it is taken",
     "description": "Signed by the switch as participants sign their requests. The key is the "
     "event's `id`, the same over all attempts. Events of one payment come in order.",
-    "parameters": [{"$ref": "#/components/parameters/IdempotencyKey"}],
+    "parameters": [{"$ref": "#/components/parameters/IdempotencyKey"}, SENT_TRACEPARENT],
     "requestBody": {
         "required": True,
         "content": {"application/json": {"schema": {"$ref": _REF.format(name="Event")}}},

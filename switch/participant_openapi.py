@@ -13,7 +13,7 @@ from msgspec import Struct
 from switch import examples, limits
 from switch.bank_message import DECISIONS, Authorization, BankAnswer, BankPath, Credit, Reversal
 from switch.message import Event
-from switch.openapi import HEADERS, IDEMPOTENCY_KEY, SIGNATURE_SCHEME
+from switch.openapi import HEADERS, IDEMPOTENCY_KEY, SENT_TRACEPARENT, SIGNATURE_SCHEME
 
 _REF = "#/components/schemas/{name}"
 
@@ -94,7 +94,7 @@ def participant_openapi_document(*, version: str) -> dict[str, Any]:
         | {"/events": {"post": _CALLBACK}},
         "components": {
             "schemas": schemas,
-            "parameters": {"IdempotencyKey": IDEMPOTENCY_KEY},
+            "parameters": {"IdempotencyKey": IDEMPOTENCY_KEY, "Traceparent": SENT_TRACEPARENT},
             "headers": {name: HEADERS[name] for name in _SIGNATURE_HEADERS.values()},
             "securitySchemes": {"message_signature": SIGNATURE_SCHEME},
         },
@@ -131,7 +131,7 @@ def _bank_operation(path: BankPath) -> dict[str, Any]:
         "summary": summary,
         "description": description,
         "tags": ["bank"],
-        "parameters": [{"$ref": "#/components/parameters/IdempotencyKey"}],
+        "parameters": _PARAMETERS,
         "requestBody": {
             "required": True,
             "content": {
@@ -151,6 +151,10 @@ def _bank_operation(path: BankPath) -> dict[str, Any]:
     }
 
 
+_PARAMETERS = [
+    {"$ref": "#/components/parameters/IdempotencyKey"},
+    {"$ref": "#/components/parameters/Traceparent"},
+]
 _SIGNATURE_HEADERS = {
     "Content-Digest": "ContentDigest",
     "Signature-Input": "SignatureInput",
@@ -170,7 +174,7 @@ _CALLBACK = {
     "each once. Events of one payment come in order; those of different payments in any, whatever "
     "their `number`. New types and members may be added: take what you do not know, and ignore it.",
     "tags": ["callback"],
-    "parameters": [{"$ref": "#/components/parameters/IdempotencyKey"}],
+    "parameters": _PARAMETERS,
     "requestBody": {
         "required": True,
         "content": {

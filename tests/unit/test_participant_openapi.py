@@ -8,6 +8,7 @@ import openapi_spec_validator
 import pytest
 from jsonschema import Draft202012Validator
 
+from switch import traceparent
 from switch.bank_message import DECISIONS, Authorization, BankPath, Credit, Reversal, decode_answer
 from switch.message import Event
 from switch.participant_openapi import participant_openapi_document
@@ -32,6 +33,18 @@ def test_the_document_is_valid_and_complete() -> None:
     """OpenAPI 3.1, and each path that the switch calls."""
     openapi_spec_validator.validate(DOCUMENT)
     assert set(DOCUMENT["paths"]) == set(REQUESTS)
+
+
+@pytest.mark.parametrize("path", sorted(REQUESTS))
+def test_what_a_request_carries_is_described(path: str) -> None:
+    """The key always, a trace where there is one."""
+    named = DOCUMENT["components"]["parameters"]
+    refs = [one["$ref"] for one in DOCUMENT["paths"][path]["post"]["parameters"]]
+    carried = [named[ref.rpartition("/")[2]] for ref in refs]
+    assert [(one["name"], one["in"], one["required"]) for one in carried] == [
+        ("Idempotency-Key", "header", True),
+        (traceparent.FIELD, "header", False),
+    ]
 
 
 @pytest.mark.parametrize("path", sorted(REQUESTS))
