@@ -33,10 +33,11 @@ What a participant's own server answers when the switch calls it. A bank whose a
 * **No answer** is everything but a verified `200` or `201` that names the same payment, amount and
   currency, and a decision of that endpoint. After `429`, `5xx` or a broken connection the switch
   asks again.
-* Members may be added to what the switch sends: ignore those that you do not know. Bodies have at
-  most {limits.BODY_BYTES_MAX} bytes, those of answers at most {limits.CALLBACK_ANSWER_BYTES_MAX},
-  and all that is sent for an answer, heads, interim answers (`1xx`) and the framing of chunks
-  included, at most {limits.CALLBACK_WIRE_BYTES_MAX}.
+* Members may be added to what the switch sends, and values to its types, statuses and reasons:
+  ignore members that you do not know, and refuse nothing for a value that you do not know. Bodies
+  have at most {limits.BODY_BYTES_MAX} bytes, those of answers at most
+  {limits.CALLBACK_ANSWER_BYTES_MAX}, and all that is sent for an answer, heads, interim answers
+  (`1xx`) and the framing of chunks included, at most {limits.CALLBACK_WIRE_BYTES_MAX}.
 """
 
 _REQUESTS: dict[BankPath, tuple[type[Struct], str, str]] = {
@@ -67,8 +68,6 @@ _REQUEST_EXAMPLES: dict[BankPath, dict[str, Any]] = {
 
 def participant_openapi_document(*, version: str) -> dict[str, Any]:
     """The whole document, as a value."""
-    kinds = [kind for kind, _, _ in _REQUESTS.values()]
-    _, schemas = msgspec.json.schema_components([*kinds, BankAnswer, Event], ref_template=_REF)
     return {
         "openapi": "3.1.0",
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
@@ -93,12 +92,37 @@ def participant_openapi_document(*, version: str) -> dict[str, Any]:
         "paths": {f"/{path}": {"post": _bank_operation(path)} for path in DECISIONS}
         | {"/events": {"post": _CALLBACK}},
         "components": {
-            "schemas": schemas,
+            "schemas": _schemas(),
             "parameters": {"IdempotencyKey": IDEMPOTENCY_KEY, "Traceparent": SENT_TRACEPARENT},
             "headers": {name: HEADERS[name] for name in _SIGNATURE_HEADERS.values()},
             "securitySchemes": {"message_signature": SIGNATURE_SCHEME},
         },
     }
+
+
+def _schemas() -> dict[str, Any]:
+    """What the switch sends, open to new values; what a bank answers has a closed list."""
+    sent = [*(kind for kind, _, _ in _REQUESTS.values()), Event]
+    _, schemas = msgspec.json.schema_components(sent, ref_template=_REF)
+    _, answers = msgspec.json.schema_components([BankAnswer], ref_template=_REF)
+    return {name: _open(schema) for name, schema in schemas.items()} | answers
+
+
+def _open(schema: Any) -> Any:
+    """The same with the values that are known today as examples.
+
+    A server that is generated from an `enum` would refuse a value that a later version adds.
+    """
+    if isinstance(schema, list):
+        return [_open(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    opened = {name: _open(value) for name, value in schema.items() if name != "enum"}
+    if "enum" in schema:
+        known = ", ".join(f"`{value}`" for value in schema["enum"])
+        opened["description"] = f"Today one of {known}; a later version may add to them"
+        opened["examples"] = schema["enum"]
+    return opened
 
 
 def _bank_operation(path: BankPath) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What a participant serves, as described: every example is what it is an example of."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -10,8 +11,9 @@ from jsonschema import Draft202012Validator
 
 from switch import traceparent
 from switch.bank_message import DECISIONS, Authorization, BankPath, Credit, Reversal, decode_answer
-from switch.message import Event
+from switch.message import EVENT_TYPES, Event
 from switch.participant_openapi import participant_openapi_document
+from switch.state import TRANSITIONS
 
 DOCUMENT = participant_openapi_document(version="1")
 REQUESTS: dict[str, Any] = {
@@ -21,6 +23,15 @@ REQUESTS: dict[str, Any] = {
     "/events": Event,
 }
 EVERY_DECISION = {decision for some in DECISIONS.values() for decision in some}
+
+
+def members(schema: Any) -> Iterator[tuple[str, Any]]:
+    """Everything that has a name in a schema, at every depth."""
+    for name, value in schema.items() if isinstance(schema, dict) else ():
+        yield name, value
+        yield from members(value)
+    for one in schema if isinstance(schema, list) else ():
+        yield from members(one)
 
 
 def broken_rules(schema: dict[str, Any], value: Any) -> list[str]:
@@ -75,3 +86,37 @@ def test_an_answer_is_described_by_every_decision(path: BankPath) -> None:
             for other in EVERY_DECISION - set(DECISIONS[path]):
                 wrong = example["value"] | {"decision": other}
                 assert broken_rules(content["schema"], wrong)
+
+
+def test_what_the_switch_sends_is_open_to_new_values() -> None:
+    """No list of values is closed: a server that is made from this takes what is added later."""
+    schemas = DOCUMENT["components"]["schemas"]
+    sent = {name: schema for name, schema in schemas.items() if name != "BankAnswer"}
+    assert set(sent) == {"Authorization", "Credit", "Reversal", "Event", "Payment", "Step",
+                         "KeyChange"}  # fmt: skip
+    named = list(members(sent))
+    assert not {name for name, _ in named} & {"enum", "const"}
+    assert ("additionalProperties", False) not in named
+    known = [value for name, value in named if name == "examples"]
+    assert list(EVENT_TYPES) in known
+    assert list(TRANSITIONS) in known
+
+
+@pytest.mark.parametrize(
+    ("path", "changes"),
+    [
+        ("/events", {"type": "weather.changed"}),
+        ("/events", {"payment": {"type": "gift", "status": "resting", "reason": "too_rainy"}}),
+        ("/authorizations", {"type": "gift"}),
+        ("/credits", {"type": "gift"}),
+        ("/reversals", {"reason": "too_rainy"}),
+    ],
+)
+def test_a_value_that_is_not_known_today_fits(path: str, changes: dict[str, Any]) -> None:
+    """As INTEGRATING promises: types may be added."""
+    content = DOCUMENT["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+    changed = {
+        name: content["example"][name] | value if isinstance(value, dict) else value
+        for name, value in changes.items()
+    }
+    assert not broken_rules(content["schema"], content["example"] | changed)
