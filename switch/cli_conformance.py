@@ -40,7 +40,7 @@ def conformance(
     ] = 100,
     jwks_port: Annotated[
         int | None,
-        option("--jwks-port", help="Publish the key on this port of 127.0.0.1.", min=1, max=65535),
+        option("--jwks-port", help="Publish its keys on this port of 127.0.0.1.", min=1, max=65535),
     ] = None,
     print_jwks: Annotated[
         bool, option("--print-jwks", help="Print the keys to register at the server, and end.")
@@ -48,8 +48,9 @@ def conformance(
     as_json: AsJson = False,
 ) -> None:
     """Play the switch against a participant's server: what it keeps to, and what to mend."""
-    from switch.conformance.bank import TrialAccount
-    from switch.conformance.running import Trial, published, run_trial
+    from switch.conformance.interview import TrialAccount
+    from switch.conformance.publication import Publication
+    from switch.conformance.running import Trial, run_trial
 
     if not key_id.startswith("switch/"):
         raise typer.BadParameter("--keyid: the switch's keys are called switch/NAME")
@@ -59,7 +60,7 @@ def conformance(
     except SwitchError as error:
         terminal.fail(str(error))
     if print_jwks:
-        print(published(played).decode())  # noqa: T201  the command's result
+        print(Publication(played).document.decode())  # noqa: T201  the command's result
         return
     if url is None:
         raise typer.BadParameter("give the URL of the server, or --print-jwks")

@@ -261,6 +261,8 @@ SIMULATED_LOOK_S = 1.0  # between two lines that tell how it goes
 CONFORMANCE_ATTEMPTS_MAX = 3  # of one request, where the switch would ask again
 CONFORMANCE_PAUSE_S = 0.2  # between two of them
 CONFORMANCE_TWINS = 8  # of one request, side by side
+CONFORMANCE_NEW_KEY_S_MAX = 75.0  # until a new key of the switch is believed, caches and all
+CONFORMANCE_NEW_KEY_PAUSE_S = 1.0  # between two looks whether it is
 CONFORMANCE_QUOTED_BYTES = 200  # of an answer, in a report
 
 assert STATEMENT_WAIT_S > STATEMENT_TIMEOUT_S, "the server must give up before the client does"
@@ -288,6 +290,8 @@ assert 2 * BANK_ATTEMPT_S_MAX <= BANK_DEADLINE_S, "an authorization can be tried
 assert DEMO_SETTLE_S_MAX > BANK_DEADLINE_S, "what the demo's bank leaves open is decided by then"
 assert DEMO_BANK_SENDERS < BANK_CALLS_MAX, "the demo's bank is never asked too much"
 assert BANK_CALLS_MAX < BANK_CALLS_IN_FLIGHT_MAX, "a bank that hangs leaves room for others"
+assert CONFORMANCE_NEW_KEY_S_MAX > JWKS_AGE_S_MAX + CLIENT_KEYS_REFETCH_S, "no cache is too slow"
+assert CONFORMANCE_NEW_KEY_S_MAX < SWITCH_KEY_LEAD_S, "the switch waits longer"
 assert REPORT_INTERVAL_S + REPORT_LOOK_S < SILENCE_S_MAX < HUNG_S_MAX, "a live child is not silent"
 
 # The embedded database.

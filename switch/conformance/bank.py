@@ -4,53 +4,37 @@ Whatever the bank decides is right, as long as it stays with it. Only a few chec
 that may pay; where the bank declines everything they are skipped and say so.
 """
 
-import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
 from uuid import uuid4
 
-import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
 from switch import limits
-from switch.bank_message import (
-    DECISIONS,
-    Authorization,
-    BankAnswer,
-    BankPath,
-    Credit,
-    Reversal,
-    decode_answer,
-    idempotency_key,
-)
+from switch.bank_message import decode_answer
 from switch.clock import SYSTEM_CLOCK, rfc3339
-from switch.conformance.forgeries import Forged, forgery_checks
-from switch.conformance.player import Asked, Heard, Player
+from switch.conformance.bank_paths import PathChecks
+from switch.conformance.interview import Interview, TrialAccount, reversal_of
+from switch.conformance.player import Heard, Player
+from switch.conformance.publication import Publication
 from switch.conformance.report import PASSED, Check, Seen, failed, skipped
 from switch.keyfile import PublicKey
 from switch.signing import check_reply
-
-
-class TrialAccount(Struct, frozen=True, kw_only=True):
-    """An account at the bank, and how much is asked of it at a time."""
-
-    id: str
-    reference: str | None
-    currency: str
-    amount: int
 
 
 class BankChecks:
     """The checks of one run against one bank."""
 
     def __init__(
-        self, player: Player, keys: Mapping[str, PublicKey], account: TrialAccount
+        self,
+        player: Player,
+        keys: Mapping[str, PublicKey],
+        account: TrialAccount,
+        publication: Publication | None,
     ) -> None:
-        self._player = player
+        self._interview = Interview(player, account)
+        self._at_each_path = PathChecks(self._interview, publication)
         self._keys = keys
-        self._account = account
         self._may_pay = False  # whether an authorization was approved
 
     def first(self) -> Check:
@@ -64,17 +48,19 @@ class BankChecks:
         )
 
     def rest(self) -> tuple[Check, ...]:
-        """Everything else, in order; the last ones judge all that was answered."""
+        """Everything else, in order.
+
+        First of all what each path decides: only where it does is there anything to forge. The last
+        ones judge all that was answered.
+        """
         return (
-            *forgery_checks(self._forged, self._follow),
-            *self._of_idempotency(),
             *self._of_decisions(),
             *self._of_reversals(),
-            *self._of_bodies(),
+            *self._at_each_path.checks(),
             *self._of_all_answers(),
         )
 
-    def _of_idempotency(self) -> tuple[Check, ...]:
+    def _of_decisions(self) -> tuple[Check, ...]:
         return (
             Check(
                 name="repeats-its-answer",
@@ -83,22 +69,6 @@ class BankChecks:
                 " repeat from what is stored",
                 run=self._repeats,
             ),
-            Check(
-                name="refuses-reused-key",
-                promise="the same key with other bytes is refused, and changes nothing",
-                advice="store the digest of the body beside the decision; answer 422",
-                run=self._refuses_reused,
-            ),
-            Check(
-                name="twins-get-one-decision",
-                promise=f"{limits.CONFORMANCE_TWINS} copies side by side get one decision",
-                advice="claim the key before you decide, for example by a unique index",
-                run=self._decides_twins_once,
-            ),
-        )
-
-    def _of_decisions(self) -> tuple[Check, ...]:
-        return (
             Check(
                 name="decides-holds",
                 promise="an authorization with capture=false gets a decision too",
@@ -116,12 +86,6 @@ class BankChecks:
                 promise="a credit with a parent, a refund, is accepted or refused, and stays so",
                 advice="do not insist on knowing the parent: it may have been long ago",
                 run=self._decides_refunds,
-            ),
-            Check(
-                name="ignores-unknown-members",
-                promise="a member that is not known today does no harm",
-                advice="ignore members that you do not know",
-                run=self._ignores_unknown,
             ),
         )
 
@@ -145,22 +109,6 @@ class BankChecks:
                 promise="an authorization that arrives after its reversal is declined",
                 advice="remember reversed payments, and look before you approve",
                 run=self._declines_reversed,
-            ),
-        )
-
-    def _of_bodies(self) -> tuple[Check, ...]:
-        return (
-            Check(
-                name="refuses-large-bodies",
-                promise=f"a body over {limits.BODY_BYTES_MAX} bytes is refused",
-                advice="bound what you read; answer 413",
-                run=self._refuses_large,
-            ),
-            Check(
-                name="refuses-what-is-not-json",
-                promise="a signed body that is not JSON is refused, not a fault of the server",
-                advice="answer 400",
-                run=self._refuses_garbage,
             ),
         )
 
@@ -191,104 +139,53 @@ class BankChecks:
     # The checks.
 
     async def _answers(self) -> Seen:
-        heard, answer = await self._decided("authorizations", self._authorization())
+        heard, answer = await self._interview.decided(
+            "authorizations", self._interview.authorization()
+        )
         if answer is None:
             return failed(heard.short)
         self._may_pay = answer.decision == "approved"
         return PASSED
 
     async def _repeats(self) -> Seen:
-        return await self._stays("authorizations", self._authorization())
-
-    async def _refuses_reused(self) -> Seen:
-        asked = self._authorization()
-        first, answer = await self._decided("authorizations", asked)
-        if answer is None:
-            return failed(first.short)
-        other = await self._player.ask(
-            self._player.target("/authorizations"),
-            msgspec.json.encode(replace(asked, amount=asked.amount + 1)),
-            idempotency_key("authorizations", asked.payment),
-        )
-        if not other.is_refusal:
-            return failed(f"with another amount it {other.short}")
-        again, _ = await self._decided("authorizations", asked)
-        if again.body != first.body:
-            return failed(f"afterwards the first request was {again.short}")
-        return PASSED
-
-    async def _decides_twins_once(self) -> Seen:
-        asked = self._authorization()
-        await asyncio.gather(
-            *(self._ask("authorizations", asked) for _ in range(limits.CONFORMANCE_TWINS))
-        )
-        settled, answer = await self._decided("authorizations", asked)
-        if answer is None:
-            return failed(settled.short)
-        said = {
-            heard.body
-            for heard in self._player.kept
-            if heard.asked == asked and heard.status in (200, 201)
-        }
-        return PASSED if len(said) == 1 else failed(f"there were {len(said)} different answers")
+        return await self._interview.stays("authorizations", self._interview.authorization())
 
     async def _decides_holds(self) -> Seen:
         until = rfc3339(SYSTEM_CLOCK.now() + timedelta(days=1))
-        asked = replace(self._authorization(), capture=False, hold_expires_at=until)
-        return await self._stays("authorizations", asked)
+        asked = replace(self._interview.authorization(), capture=False, hold_expires_at=until)
+        return await self._interview.stays("authorizations", asked)
 
     async def _decides_credits(self) -> Seen:
-        return await self._stays("credits", self._credit())
+        return await self._interview.stays("credits", self._interview.credit())
 
     async def _decides_refunds(self) -> Seen:
-        return await self._stays("credits", replace(self._credit(), parent=str(uuid4())))
-
-    async def _ignores_unknown(self) -> Seen:
-        asked = self._authorization()
-        members = msgspec.to_builtins(asked) | {"not_known_today": {"to": ["anybody"]}}
-        heard = await self._ask("authorizations", asked, msgspec.json.encode(members))
-        return PASSED if _answer("authorizations", heard) else failed(heard.short)
+        return await self._interview.stays(
+            "credits", replace(self._interview.credit(), parent=str(uuid4()))
+        )
 
     async def _acknowledges(self) -> Seen:
-        asked = self._authorization()
-        heard, answer = await self._decided("authorizations", asked)
+        asked = self._interview.authorization()
+        heard, answer = await self._interview.decided("authorizations", asked)
         if answer is None:
             return failed(heard.short)
-        return await self._stays("reversals", _reversal(asked))
+        return await self._interview.stays("reversals", reversal_of(asked))
 
     async def _acknowledges_unknown(self) -> Seen:
-        return await self._stays("reversals", _reversal(self._authorization()))
+        return await self._interview.stays(
+            "reversals", reversal_of(self._interview.authorization())
+        )
 
     async def _declines_reversed(self) -> Seen:
         if not self._may_pay:
             return skipped("the account may not pay: give --account and --amount of one that may")
-        asked = self._authorization()
-        heard, answer = await self._decided("reversals", _reversal(asked))
+        asked = self._interview.authorization()
+        heard, answer = await self._interview.decided("reversals", reversal_of(asked))
         if answer is None:
             return failed(heard.short)
-        heard, answer = await self._decided("authorizations", asked)
+        heard, answer = await self._interview.decided("authorizations", asked)
         if answer is None or answer.decision != "declined":
             return failed(heard.short)
         return PASSED
-
-    async def _refuses_large(self) -> Seen:
-        asked = self._authorization()
-        large = replace(asked, description="x" * limits.BODY_BYTES_MAX)
-        heard = await self._player.ask(
-            self._player.target("/authorizations"),
-            msgspec.json.encode(large),
-            idempotency_key("authorizations", asked.payment),
-        )
-        if heard.status is not None and not heard.is_refusal:
-            return failed(heard.short)
-        fault = await self._still_answers()
-        return PASSED if fault is None else failed(fault)
-
-    async def _refuses_garbage(self) -> Seen:
-        heard = await self._player.ask(
-            self._player.target("/authorizations"), b'{"payment":', f"authorizations-{uuid4()}"
-        )
-        return PASSED if heard.is_refusal else failed(heard.short)
 
     async def _signed_all(self) -> Seen:
         for heard in self._decisions():
@@ -298,7 +195,7 @@ class BankChecks:
                 body=heard.body,
                 bound=heard.bound,
                 keys=self._keys,
-                now_us=SYSTEM_CLOCK.now_us(),
+                now_us=heard.at_us,
             )
             if fault is not None:
                 return failed(fault.detail)
@@ -328,99 +225,8 @@ class BankChecks:
         """All answers of this run that are decisions about what was asked."""
         return [
             heard
-            for heard in self._player.kept
+            for heard in self._interview.player.kept
             if heard.asked is not None
             and heard.status in (200, 201)
             and decode_answer(heard.body) is not None
         ]
-
-    async def _stays(self, path: BankPath, asked: Asked) -> Seen:
-        """Whether something is decided, and again in the same bytes."""
-        first, answer = await self._decided(path, asked)
-        if answer is None:
-            return failed(first.short)
-        again, answer = await self._decided(path, asked)
-        if answer is None or again.body != first.body:
-            return failed(f"first it {first.short}, then it {again.short}")
-        return PASSED
-
-    async def _still_answers(self) -> str | None:
-        heard, answer = await self._decided("authorizations", self._authorization())
-        return None if answer else f"afterwards: {heard.short}"
-
-    async def _decided(self, path: BankPath, asked: Asked) -> tuple[Heard, BankAnswer | None]:
-        heard = await self._ask(path, asked)
-        return heard, _answer(path, heard)
-
-    async def _ask(self, path: BankPath, asked: Asked, body: bytes | None = None) -> Heard:
-        return await self._player.ask(
-            self._player.target(f"/{path}"),
-            msgspec.json.encode(asked) if body is None else body,
-            idempotency_key(path, asked.payment),
-            asked,
-        )
-
-    def _forged(self) -> Forged:
-        asked = self._authorization()
-        return Forged(
-            player=self._player,
-            target=self._player.target("/authorizations"),
-            body=msgspec.json.encode(asked),
-            key=idempotency_key("authorizations", asked.payment),
-            other_body=msgspec.json.encode(replace(asked, amount=asked.amount + 1)),
-        )
-
-    async def _follow(self, forged: Forged) -> str | None:
-        asked = msgspec.json.decode(forged.body, type=Authorization)
-        heard, answer = await self._decided(
-            "authorizations", replace(asked, reference="after a forgery")
-        )
-        return None if answer else heard.short
-
-    def _authorization(self) -> Authorization:
-        now = SYSTEM_CLOCK.now()
-        return Authorization(
-            **self._common(),
-            payee=str(uuid4()),
-            capture=True,
-            hold_expires_at=None,
-            deadline=rfc3339(now + timedelta(seconds=limits.BANK_DEADLINE_S)),
-        )
-
-    def _credit(self) -> Credit:
-        return Credit(**self._common(), parent=None, payer=str(uuid4()))
-
-    def _common(self) -> dict[str, Any]:
-        account = self._account
-        return {
-            "payment": str(uuid4()),
-            "type": "purchase",
-            "account": account.id,
-            "account_reference": account.reference,
-            "amount": account.amount,
-            "currency": account.currency,
-            "reference": "conformance",
-            "payee_reference": None,
-            "description": None,
-            "created_at": rfc3339(SYSTEM_CLOCK.now()),
-        }
-
-
-def _reversal(asked: Authorization) -> Reversal:
-    return Reversal(
-        payment=asked.payment,
-        account=asked.account,
-        account_reference=asked.account_reference,
-        amount=asked.amount,
-        currency=asked.currency,
-        reason="issuer_timeout",
-        created_at=rfc3339(SYSTEM_CLOCK.now()),
-    )
-
-
-def _answer(path: BankPath, heard: Heard) -> BankAnswer | None:
-    """The decision in an answer, when it is one of this path; who signed it is not looked at."""
-    if heard.status not in (200, 201):
-        return None
-    answer = decode_answer(heard.body)
-    return answer if answer is not None and answer.decision in DECISIONS[path] else None

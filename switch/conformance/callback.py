@@ -9,9 +9,12 @@ import msgspec
 
 from switch import examples, limits
 from switch.clock import SYSTEM_CLOCK, rfc3339
-from switch.conformance.forgeries import Forged, forgery_checks
+from switch.conformance.forgeries import Forged, Forgery, forge, forgery_checks
+from switch.conformance.new_key import new_key_check
 from switch.conformance.player import Heard, Player
+from switch.conformance.publication import Publication
 from switch.conformance.report import PASSED, Check, Seen, failed
+from switch.signature import SigningKey
 
 Content = dict[str, Any]
 
@@ -19,8 +22,9 @@ Content = dict[str, Any]
 class CallbackChecks:
     """The checks of one run against one callback URL."""
 
-    def __init__(self, player: Player) -> None:
+    def __init__(self, player: Player, publication: Publication | None) -> None:
         self._player = player
+        self._publication = publication
         self._number = 0
 
     def first(self) -> Check:
@@ -36,7 +40,7 @@ class CallbackChecks:
     def rest(self) -> tuple[Check, ...]:
         """Everything else, in order."""
         return (
-            *forgery_checks(self._forged, self._follow),
+            *forgery_checks(self._refuses),
             Check(
                 name="takes-repeats",
                 promise="the same event is taken again, later and side by side",
@@ -79,6 +83,7 @@ class CallbackChecks:
                 advice="answer 400",
                 run=self._refuses_garbage,
             ),
+            new_key_check(self._player.key, self._publication, self._takes_by),
         )
 
     async def _takes(self) -> Seen:
@@ -131,24 +136,30 @@ class CallbackChecks:
         event["payment"] |= {"id": payment, "created_at": now}
         return event
 
-    async def _tell(self, event: Content) -> Heard:
+    async def _tell(self, event: Content, key: SigningKey | None = None) -> Heard:
         return await self._player.ask(
-            self._player.target(""), msgspec.json.encode(event), event["id"]
+            self._player.target(""), msgspec.json.encode(event), event["id"], key=key
         )
 
-    def _forged(self) -> Forged:
+    async def _refuses(self, forgery: Forgery) -> Seen:
         event = self._event()
-        other = event | {"type": "payment.held"}
-        return Forged(
+        forged = Forged(
             player=self._player,
             target=self._player.target(""),
             body=msgspec.json.encode(event),
             key=event["id"],
-            other_body=msgspec.json.encode(other),
+            other_body=msgspec.json.encode(event | {"type": "payment.held"}),
         )
 
-    async def _follow(self, forged: Forged) -> str | None:
-        heard = await self._tell(msgspec.json.decode(forged.body))
+        async def follow() -> str | None:
+            heard = await self._tell(event)
+            return None if _is_taken(heard) else heard.short
+
+        fault = await forge(forgery, forged, follow)
+        return PASSED if fault is None else failed(fault)
+
+    async def _takes_by(self, key: SigningKey) -> str | None:
+        heard = await self._tell(self._event(), key)
         return None if _is_taken(heard) else heard.short
 
 

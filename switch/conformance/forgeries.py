@@ -6,13 +6,14 @@ left nothing behind.
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from switch import limits
 from switch.conformance.player import USUAL, Player, Sent, Target, sign_over
-from switch.conformance.report import PASSED, Check, Seen, failed
+from switch.conformance.report import Check, Seen
 from switch.digest import digest_field
 from switch.keyfile import generate_seed
 from switch.signature import SigningKey, signing_key
@@ -195,38 +196,30 @@ FORGERIES = (
     ),
 )
 
-# The true request after a forgery, with another content under the same key; None: it was taken.
-Follow = Callable[[Forged], Awaitable[str | None]]
+# The true request after a forgery, in other bytes under the same key; None: it was taken.
+Follow = Callable[[], Awaitable[str | None]]
 
 
-def forgery_checks(make: Callable[[], Forged], follow: Follow) -> tuple[Check, ...]:
-    """A check for each forgery, about a new request each."""
+def forgery_checks(refuses: Callable[[Forgery], Awaitable[Seen]]) -> tuple[Check, ...]:
+    """A check for each forgery."""
     return tuple(
         Check(
             name=forgery.name,
             promise=forgery.promise,
             advice=forgery.advice,
-            run=_Trial(forgery, make, follow).run,
+            run=partial(refuses, forgery),
         )
         for forgery in FORGERIES
     )
 
 
-class _Trial:
-    """One forgery, sent."""
-
-    def __init__(self, forgery: Forgery, make: Callable[[], Forged], follow: Follow) -> None:
-        self._forgery = forgery
-        self._make = make
-        self._follow = follow
-
-    async def run(self) -> Seen:
-        forged = self._make()
-        target, _ = self._forgery.make(forged)
-        heard = await forged.player.settle(target, lambda: self._forgery.make(forged)[1])
-        if not heard.is_refusal:
-            return failed(heard.short)
-        fault = await self._follow(forged)
-        if fault is not None:
-            return failed(f"the true request under the same key was not taken afterwards: {fault}")
-        return PASSED
+async def forge(forgery: Forgery, forged: Forged, follow: Follow) -> str | None:
+    """Send a forgery, then the true request; what went wrong, None when nothing did."""
+    target, _ = forgery.make(forged)
+    heard = await forged.player.settle(target, lambda: forgery.make(forged)[1])
+    if not heard.is_refusal:
+        return heard.short
+    fault = await follow()
+    if fault is not None:
+        return f"the true request under the same key was not taken afterwards: {fault}"
+    return None

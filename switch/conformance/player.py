@@ -52,6 +52,7 @@ class Heard(Struct, frozen=True, kw_only=True):
     headers: CIMultiDictProxy[str]
     body: bytes
     bound: BoundRequest
+    at_us: int  # when: a signature is judged by that time, however long the run lasts
     took_s: float
     detail: str
     asked: Asked | None = None  # what it was about, of a request to a bank
@@ -122,16 +123,22 @@ class Player:
         return self._clock.now_us() // 1_000_000
 
     async def ask(
-        self, target: Target, body: bytes, idempotency_key: str, asked: Asked | None = None
+        self,
+        target: Target,
+        body: bytes,
+        idempotency_key: str,
+        asked: Asked | None = None,
+        key: SigningKey | None = None,
     ) -> Heard:
         """Send one as the switch does, signed anew for each attempt, and keep what came back."""
-        heard = await self.settle(
-            target,
-            lambda: sign_over(
-                self.key, target, body, idempotency_key, created=self.now_s(), components=USUAL
-            ),
-            asked,
-        )
+        signer = self.key if key is None else key
+
+        def made() -> Sent:
+            return sign_over(
+                signer, target, body, idempotency_key, created=self.now_s(), components=USUAL
+            )
+
+        heard = await self.settle(target, made, asked)
         self.kept.append(heard)
         return heard
 
@@ -170,8 +177,8 @@ class Player:
             detail = f"gave no answer: {error or type(error).__name__}"
         took_s = self._clock.monotonic_s() - begun_s
         return Heard(
-            status=status, headers=headers, body=body, bound=sent.bound, took_s=took_s,
-            detail=detail, asked=asked,
+            status=status, headers=headers, body=body, bound=sent.bound,
+            at_us=self._clock.now_us(), took_s=took_s, detail=detail, asked=asked,
         )  # fmt: skip
 
 

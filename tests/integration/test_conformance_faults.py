@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,30 +14,23 @@ from aiohttp import web
 from msgspec.structs import replace
 
 from switch import limits, signature
-from switch.clock import SYSTEM_CLOCK
 from switch.components import RequestParts
-from switch.conformance.bank import TrialAccount
 from switch.conformance.forgeries import FORGERIES
-from switch.conformance.report import Result
-from switch.conformance.running import Trial, run_trial
 from switch.errors import Problem
 from switch.message import malformed
 from switch.reply import Answer
 from switch.simulate import bank as bank_module
 from switch.simulate import door, inbox
 from switch.simulate import server as server_module
-from switch.simulate.bank import Bank
-from switch.simulate.door import Asked, Door
+from switch.simulate.door import Asked, Door, SwitchKeys
 from switch.simulate.inbox import Inbox
-from switch.simulate.journal import Journal
-from switch.simulate.knobs import BankKnobs, Dice, Knobs
-from switch.simulate.server import Place, Room, Server
+from switch.simulate.server import Room, Server
 from tests.integration.simulated import Participant, participant
+from tests.integration.town import free_port
+from tests.integration.trial import ABank, an_inbox, failing, nothing, tried
 
-ACCOUNT = TrialAccount(
-    id="0192f0c1-5a3e-7cc0-8a11-5d0c3a9f1e01", reference=None, currency="CNY", amount=100
-)
 ALL_FORGERIES = {forgery.name for forgery in FORGERIES}
+BANK_PATHS = ("/authorizations", "/credits", "/reversals")
 Patch = pytest.MonkeyPatch
 
 
@@ -44,33 +38,6 @@ Patch = pytest.MonkeyPatch
 def who(tmp_path: Path) -> Participant:
     """A participant and the switch that is played."""
     return participant(tmp_path)
-
-
-async def failing(who: Participant, kind: str, room: Room) -> set[str]:
-    """The checks that a room fails, served in this process."""
-    place = Place(host="127.0.0.1", port=0, authorities=(), jwks=str(who.jwks), key=who.key)
-    server = Server(room, place, Dice(1), SYSTEM_CLOCK)
-    results: list[Result] = []
-    async with server.running() as url:
-        trial = Trial(
-            url=url if kind == "bank" else f"{url}/events",
-            kind="bank" if kind == "bank" else "callback",
-            key=who.switch_key,
-            public_keys={one.key_id: one.public_key for one in who.public_keys.values()},
-            account=ACCOUNT,
-            jwks_port=None,
-        )
-        await run_trial(trial, results.append)
-    return {one.check for one in results if one.result == "failed"}
-
-
-class ABank(Bank):
-    """A bank without a log, to be made faulty."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            Journal.open(None), knobs=BankKnobs(), dice=Dice(1), balance=None, clock=SYSTEM_CLOCK
-        )
 
 
 class Forgetful(ABank):
@@ -96,18 +63,33 @@ class TakesAnyBody(ABank):
         return bank_module._answer(kept, is_first=False)
 
 
+class TakesAnyBodyAt(ABank):
+    """Knows a request by its key alone, at one path."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._path = path
+
+    def _again(self, kept: Any, asked: Asked) -> Answer | Problem:
+        if asked.path == self._path:
+            return bank_module._answer(kept, is_first=False)
+        return super()._again(kept, asked)
+
+
 class Racing(ABank):
     """Claims a key too late: of many copies some get an answer of their own."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: str = "") -> None:
         super().__init__()
+        self._path = path  # empty: everywhere
         self._copies: Counter[str] = Counter()
 
     def act(self, asked: Asked) -> Answer | Problem:
         """The fourth to the sixth: no other check sends so many."""
         answer = super().act(asked)
         self._copies[asked.key] += 1
-        if isinstance(answer, Answer) and 4 <= self._copies[asked.key] <= 6:
+        is_late = asked.path.startswith(self._path) and 4 <= self._copies[asked.key] <= 6
+        if isinstance(answer, Answer) and is_late:
             return Answer(201, answer.body.replace(b"null", b'"another"'))
         return answer
 
@@ -190,7 +172,9 @@ class Slow(ABank):
             | {"declines-what-was-reversed"},
         ),
         (TakesAnyBody, {"refuses-reused-key"}),
+        *((partial(TakesAnyBodyAt, path), {"refuses-reused-key"}) for path in BANK_PATHS),
         (Racing, {"twins-get-one-decision"}),
+        *((partial(Racing, path), {"twins-get-one-decision"}) for path in BANK_PATHS),
         (NoReversals, {"declines-what-was-reversed"}),
         (KnownReversalsOnly, {"acknowledges-unknown-reversals", "declines-what-was-reversed"}),
         (NoHolds, {"decides-holds"}),
@@ -205,10 +189,6 @@ async def test_a_bank_with_a_fault_is_found_out(
 ) -> None:
     """Each promise that is broken is named, and no other."""
     assert await failing(who, "bank", room()) == found
-
-
-def nothing(*_: object, **__: object) -> None:
-    """No objection."""
 
 
 def every_digest(content_digest: str | None, body: bytes) -> bytes:
@@ -333,15 +313,67 @@ async def test_a_door_with_a_fault_is_found_out(
     assert await failing(who, kind, room) == found
 
 
-def an_inbox(kind: type[Inbox] = Inbox) -> Inbox:
-    """A callback without a log, to be made faulty."""
-    return kind(
-        Journal.open(None),
-        knobs=Knobs(),
-        clock=SYSTEM_CLOCK,
-        hand_on=nothing,
-        figures=dict,
-    )
+@pytest.mark.parametrize("path", BANK_PATHS)
+async def test_a_path_without_a_door_is_found_out(
+    who: Participant, monkeypatch: Patch, path: str
+) -> None:
+    """A bank that verifies nothing at one of its paths is open to every forgery, and named so."""
+    admit = Door.admit
+
+    async def careless(self: Door, request: web.Request) -> Asked | Problem:
+        return await (read(request) if request.path == path else admit(self, request))
+
+    monkeypatch.setattr(Door, "admit", careless)
+    results = await tried(who, "bank", ABank())
+    faults = {one.check: one.seen for one in results if one.result == "failed"}
+    assert set(faults) == ALL_FORGERIES
+    assert all(seen.startswith(f"{path}: answered 20") for seen in faults.values()), faults
+
+
+async def test_a_path_that_decides_nothing_is_not_called_guarded(who: Participant) -> None:
+    """Where no good request is decided, refused forgeries prove nothing: they are not passed."""
+    results = {one.check: one for one in await tried(who, "bank", NoCredits())}
+    for name in (*ALL_FORGERIES, "refuses-reused-key", "twins-get-one-decision"):
+        assert results[name].result == "skipped", results[name]
+        assert results[name].seen == "nothing was decided so far at /credits"
+
+
+async def reads_once(self: SwitchKeys) -> bool:
+    """Knows the keys that it read at first, for ever."""
+    return False if self._keys else await READ_AGAIN(self)
+
+
+async def keeps_the_newest(self: SwitchKeys) -> bool:
+    """Forgets a key as soon as another is published."""
+    was_read = await READ_AGAIN(self)
+    self._keys = dict(list(self._keys.items())[-1:])
+    return was_read
+
+
+READ_AGAIN = SwitchKeys.read_again
+
+
+@pytest.mark.parametrize("kind", ["bank", "callback"])
+@pytest.mark.parametrize(
+    ("read_again", "found"),
+    [
+        (READ_AGAIN, set()),
+        (reads_once, {"meets-a-new-key"}),
+        (keeps_the_newest, {"meets-a-new-key"}),
+    ],
+)
+async def test_a_server_that_never_meets_a_new_key_is_found_out(
+    who: Participant, monkeypatch: Patch, kind: str, read_again: Any, found: set[str]
+) -> None:
+    """It would refuse all that comes after the switch has changed its key."""
+    monkeypatch.setattr(limits, "CONFORMANCE_NEW_KEY_S_MAX", 2.0)
+    monkeypatch.setattr(limits, "CONFORMANCE_NEW_KEY_PAUSE_S", 0.1)
+    monkeypatch.setattr(limits, "CLIENT_KEYS_REFETCH_S", 0.5)
+    monkeypatch.setattr(SwitchKeys, "read_again", read_again)
+    room = ABank() if kind == "bank" else an_inbox()
+    results = await tried(who, kind, room, jwks_port=free_port())
+    assert {one.check for one in results if one.result == "failed"} == found
+    assert not [one for one in results if one.result == "skipped"]
 
 
 class Once(Inbox):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from switch import limits
+from switch.bank_message import DECISIONS
 from switch.conformance.forgeries import FORGERIES
 from tests.integration.running import START_S_MAX, environment
 from tests.integration.town import free_port
@@ -23,14 +24,14 @@ def commands() -> list[str]:
 
 
 async def test_the_commands_of_the_document_try_a_server(tmp_path: Path) -> None:
-    """As printed, one after the other, each ends well; the port alone is another."""
+    """As printed, one after the other, each ends well; the ports alone are others."""
     beside = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     variables = environment(PATH=beside)
     assert shutil.which("switch", path=beside) is not None
-    port, bank = str(free_port()), None
+    port, jwks_port, bank = str(free_port()), str(free_port()), None
     try:
         for command in commands():
-            text = command.replace("9100", port)
+            text = command.replace("9100", port).replace("9101", jwks_port)
             stays = text.endswith(" &")
             process = await asyncio.create_subprocess_shell(
                 f"exec {text.removesuffix(' &')}",
@@ -58,6 +59,9 @@ async def test_the_commands_of_the_document_try_a_server(tmp_path: Path) -> None
     ("words", "number"),
     [
         ("twelve forgeries", len(FORGERIES) == 12),
+        ("each of a bank's three paths", len(DECISIONS) == 3),
+        ("75 seconds to fetch the new\none; if it fetches at most every ten",
+         (limits.CONFORMANCE_NEW_KEY_S_MAX, limits.CLIENT_KEYS_REFETCH_S) == (75, 10)),
         ("longer than five seconds", limits.BANK_WAIT_S == 5),
         ("An authorization has 30 seconds", limits.BANK_DEADLINE_S == 30),
         ("A body has at most 64 KiB, an answer too",
