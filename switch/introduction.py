@@ -14,8 +14,9 @@ from switch.components import RequestParts, plain_names
 from switch.errors import Problem
 from switch.signature import (
     Candidate,
-    begin,
+    bind_request,
     incomplete,
+    missing,
     named_keys,
     no_known_key,
     read_labelled,
@@ -45,9 +46,12 @@ def find_pair(
     parts = RequestParts(
         method=method, scheme=scheme, authority=authority, path=path, query=query, headers=headers
     )
-    bound = begin(parts, has_body=has_body)
+    bound = bind_request(parts)
     if isinstance(bound, Problem):
         return bound
+    refusal = missing(headers, bound, has_body=has_body)
+    if refusal is not None:
+        return refusal
     fields = signature_fields(headers)
     if isinstance(fields, Problem):
         return fields

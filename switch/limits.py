@@ -43,6 +43,7 @@ SIGNATURE_FIELD_BYTES_MAX = (
 SIGNATURES_MAX = 8  # on one message: the sender's and those of a few proxies
 COVERED_COMPONENTS_MAX = 32  # of one signature; the common form has five
 COMMON_FORMS_MAX = 256  # lists of covered components that are remembered; a client has one or two
+COMMON_INPUTS_MAX = 512  # lines of Signature-Input that are; each busy key has a new one a second
 KEY_FILE_BYTES_MAX = 16 * 1024  # a PEM file has 120 bytes; text around the key is allowed
 JWS_CHARS_MAX = 4 * 1024  # a receipt has about 1,000
 KEY_NAME_CHARS_MAX = 64  # the part of a key id that its participant chooses

@@ -16,15 +16,16 @@ What a participant's client needs, signing requests and checking answers, is in 
 """
 
 import re
-from base64 import b64encode
-from binascii import a2b_base64
-from collections.abc import Callable
+from binascii import a2b_base64, b2a_base64
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from operator import itemgetter
 
 import msgspec
 from nacl import bindings
 from nacl.exceptions import BadSignatureError
 
+from switch import limits
 from switch.components import (
     BoundRequest,
     ReplyParts,
@@ -34,8 +35,11 @@ from switch.components import (
 )
 from switch.digest import DIGEST_MISSING, digest_field
 from switch.errors import Problem
-from switch.limits import COMMON_FORMS_MAX, IDEMPOTENCY_KEY_CHARS_MAX, SIGNATURES_MAX
 from switch.structured import (
+    CONTENT_DIGEST,
+    IDEMPOTENCY_KEY,
+    SIGNATURE,
+    SIGNATURE_INPUT,
     Dictionary,
     Fault,
     FieldLines,
@@ -56,10 +60,11 @@ _COMMON_INPUT = re.compile(
     r'([a-z*][a-z0-9_.*-]{0,63})=(\("([a-z@-]+(?:" "[a-z@-]+)*)"\)'
     r';created=([1-9][0-9]{0,14});keyid="([A-Za-z0-9._/-]{1,128})"(?:;alg="ed25519")?)'
 )
-_PARAMETERS = "PARAMETERS"  # in a skeleton; no component has capitals
+# What the common form may cover, in the order of `read_common`'s values.
+_COMMON_NAMES = ("@method", "@authority", "@path", "@query", "content-digest", "idempotency-key")
 _COMMON_SIGNATURE = re.compile(r"([a-z*][a-z0-9_.*-]{0,63})=:([A-Za-z0-9+/]{86}==):")
 _PLAIN_KEY_ID = re.compile(r"[A-Za-z0-9._/-]{1,128}")
-_QUOTED_KEY = re.compile(r'"((?:[!#-\[\]-~]|\\["\\])+)"')
+_QUOTED_KEY = re.compile(r'"((?:[!#-\[\]-~]++|\\["\\])+)"')
 _BARE_KEY = re.compile(r"[!#-~][!-~]*")
 
 # What a signature must cover, by (has a query, has a body, is a POST with its key).
@@ -134,30 +139,29 @@ def find_candidate(
     parts = RequestParts(
         method=method, scheme=scheme, authority=authority, path=path, query=query, headers=headers
     )
-    bound = begin(parts, has_body=has_body)
+    bound = bind_request(parts)
     if isinstance(bound, Problem):
         return bound
     reading = read_common(parts, bound, is_known_key)
     if reading is None:
-        general = read_general(parts, bound, is_known_key)
+        refusal = missing(headers, bound, has_body=has_body)
+        general = refusal or read_general(parts, bound, is_known_key)
         if isinstance(general, Problem):
             return general
         reading = general[0], plain_names(general[1])
+    elif has_body and bound.content_digest is None:
+        return DIGEST_MISSING
     candidate, covered = reading
     return incomplete(bound, covered, has_body=has_body) or candidate
 
 
-def begin(parts: RequestParts, *, has_body: bool) -> BoundRequest | Problem:
-    """What every way of reading a request's signature needs first, or what is not there."""
-    bound = bind_request(parts)
-    if isinstance(bound, Problem):
-        return bound
-    headers = parts.headers
+def missing(headers: FieldLines, bound: BoundRequest, *, has_body: bool) -> Problem | None:
+    """The problem of a request without all the fields that its signature needs."""
     if not (headers.getall("Signature-Input", []) and headers.getall("Signature", [])):
         return Problem(
             name="signature-missing", detail="send Signature-Input and Signature (RFC 9421)"
         )
-    return DIGEST_MISSING if has_body and bound.content_digest is None else bound
+    return DIGEST_MISSING if has_body and bound.content_digest is None else None
 
 
 def incomplete(bound: BoundRequest, covered: frozenset[str], *, has_body: bool) -> Problem | None:
@@ -202,7 +206,7 @@ def verify_bytes(message: bytes, signature: bytes, public_key: bytes) -> bool:
 
 def sign_bytes(message: bytes, key: SigningKey) -> str:
     """The signature of a message as the member of a Signature field: base64 between colons."""
-    return f":{b64encode(raw_signature(message, key)).decode()}:"
+    return f":{b2a_base64(raw_signature(message, key), newline=False).decode()}:"
 
 
 def raw_signature(message: bytes, key: SigningKey) -> bytes:
@@ -222,12 +226,13 @@ def parse_idempotency_key(idempotency_key: str | None) -> str | Problem:
     key = quoted[1] if quoted else idempotency_key
     if quoted and "\\" in key:
         key = re.sub(r"\\(.)", r"\1", key)
-    if (quoted or _BARE_KEY.fullmatch(key)) and len(key) <= IDEMPOTENCY_KEY_CHARS_MAX:
+    if (quoted or _BARE_KEY.fullmatch(key)) and len(key) <= limits.IDEMPOTENCY_KEY_CHARS_MAX:
         return key
     return Problem(
         name="malformed-message",
         field="Idempotency-Key",
-        detail=f"once, 1 to {IDEMPOTENCY_KEY_CHARS_MAX} visible ASCII characters, quoted or bare",
+        detail=f"once, 1 to {limits.IDEMPOTENCY_KEY_CHARS_MAX} visible ASCII characters,"
+        " quoted or bare",
     )
 
 
@@ -287,60 +292,73 @@ def read_common(
     parts: RequestParts, bound: BoundRequest, is_known_key: Callable[[str], bool]
 ) -> tuple[Candidate, frozenset[str]] | None:
     """The fast way: the candidate and what it covers, None for every form but the common one."""
-    inputs = parts.headers.getall("Signature-Input", [])
-    signatures = parts.headers.getall("Signature", [])
+    inputs = parts.headers.getall(SIGNATURE_INPUT, [])
+    signatures = parts.headers.getall(SIGNATURE, [])
     if len(inputs) != 1 or len(signatures) != 1:
         return None
-    named = _COMMON_INPUT.fullmatch(inputs[0])
+    named = _common_input(inputs[0])
     signed = _COMMON_SIGNATURE.fullmatch(signatures[0])
-    if named is None or signed is None:
+    if not (named and signed and signed[1] == named.label and is_known_key(named.key_id)):
         return None
-    label, parameters, components, created, key_id = named.groups()
-    if signed[1] != label or not is_known_key(key_id):
-        return None
-    form = _common_form(components)
-    if form is None:
-        return None
-    skeleton, covered = form
-    values = {
-        "@method": parts.method,
-        "@authority": parts.authority,
-        "@path": bound.path,
-        "@query": f"?{parts.query or ''}",
-        _PARAMETERS: parameters,
-    }
-    if bound.content_digest is not None:
-        values["content-digest"] = bound.content_digest
-    if bound.idempotency_key is not None:
-        values["idempotency-key"] = bound.idempotency_key
-    try:
-        base = skeleton % values
-    except KeyError:  # something that is not there, or not of the common form
+    query, digest, key = f"?{parts.query or ''}", bound.content_digest, bound.idempotency_key
+    given = (parts.method, parts.authority, bound.path, query, digest, key, named.parameters)
+    values = named.pick(given)
+    if None in values:  # covered and not there
         return None
     candidate = Candidate(
-        key_id=key_id,
-        label=label,
-        base=base.encode("ascii"),
+        key_id=named.key_id,
+        label=named.label,
+        base=(named.skeleton % values).encode("ascii"),
         signature=a2b_base64(signed[2]),
-        created=int(created),
+        created=named.created,
         expires=None,
         bound=bound,
     )
-    return candidate, covered
+    return candidate, named.covered
 
 
-@lru_cache(maxsize=COMMON_FORMS_MAX)
-def _common_form(components: str) -> tuple[str, frozenset[str]] | None:
-    """The skeleton of a signature base, with `%(name)s` for values; None if a name stands twice.
+# Of values in the order of `_COMMON_NAMES`, and the parameters, those that are covered.
+_Pick = Callable[[Sequence[str | None]], tuple[str | None, ...]]
+
+
+class _CommonInput(msgspec.Struct, frozen=True):
+    """What a line of Signature-Input in the common form says."""
+
+    label: str
+    parameters: str
+    created: int
+    key_id: str
+    skeleton: str  # of the signature base
+    pick: _Pick  # what fills it
+    covered: frozenset[str]
+
+
+@lru_cache(maxsize=limits.COMMON_INPUTS_MAX)
+def _common_input(line: str) -> _CommonInput | None:
+    """Read one line of Signature-Input; None if it is not of the common form.
+
+    A busy client sends the same line for a whole second, so it is remembered.
+    """
+    named = _COMMON_INPUT.fullmatch(line)
+    form = None if named is None else _common_form(named[3])
+    if named is None or form is None:
+        return None
+    return _CommonInput(named[1], named[2], int(named[4]), named[5], *form)
+
+
+@lru_cache(maxsize=limits.COMMON_FORMS_MAX)
+def _common_form(components: str) -> tuple[str, _Pick, frozenset[str]] | None:
+    """The skeleton of a signature base, what fills it, and what it covers.
 
     Clients sign in a form of their own, always the same, so there are few.
     """
     names = components.split('" "')
     covered = frozenset(names)
-    if len(covered) < len(names):
+    if len(covered) < len(names) or not covered <= frozenset(_COMMON_NAMES):
         return None
-    lines = "".join(f'"{name}": %({name})s\n' for name in names)
-    return f'{lines}"@signature-params": %({_PARAMETERS})s', covered
+    lines = "".join(f'"{name}": %s\n' for name in names)
+    pick = itemgetter(*map(_COMMON_NAMES.index, names), len(_COMMON_NAMES))
+    return f'{lines}"@signature-params": %s', pick, covered
 
 
 def read_general(
@@ -401,10 +419,10 @@ def bind_request(parts: RequestParts) -> BoundRequest | Problem:
     line = f"{parts.method}{parts.authority}{parts.path}{parts.query}"
     if not (line.isascii() and line.isprintable()):
         return _malformed("the request line and Host hold bytes that are not printable ASCII")
-    digest = field_value(parts.headers, "Content-Digest")
+    digest = field_value(parts.headers, CONTENT_DIGEST)
     if isinstance(digest, Fault):
         return _malformed(digest.detail, field="Content-Digest")
-    key = field_value(parts.headers, "Idempotency-Key")
+    key = field_value(parts.headers, IDEMPOTENCY_KEY)
     if isinstance(key, Fault):
         return _malformed(key.detail, field="Idempotency-Key")
     return BoundRequest(
@@ -423,8 +441,8 @@ def _dictionary(headers: FieldLines, name: str) -> Dictionary | Problem:
     parsed = parse_dictionary(text or "")
     if isinstance(parsed, Fault):
         return _invalid(f"{name} {parsed.detail}")
-    if len(parsed) > SIGNATURES_MAX:
-        return _invalid(f"{name} holds more than {SIGNATURES_MAX} signatures")
+    if len(parsed) > limits.SIGNATURES_MAX:
+        return _invalid(f"{name} holds more than {limits.SIGNATURES_MAX} signatures")
     return parsed
 
 

@@ -10,6 +10,7 @@ from typing import Any, NoReturn, Protocol
 
 import http_sf
 import msgspec
+from multidict import istr
 
 from switch.limits import SIGNATURE_FIELD_BYTES_MAX
 
@@ -18,6 +19,12 @@ Parameters = dict[str, Any]
 Item = tuple[Any, Parameters]
 InnerList = tuple[list[Item], Parameters]
 Dictionary = dict[str, Item | InnerList]
+
+# An `istr` is found among header fields in half the time of a `str`.
+CONTENT_DIGEST = istr("Content-Digest")
+IDEMPOTENCY_KEY = istr("Idempotency-Key")
+SIGNATURE = istr("Signature")
+SIGNATURE_INPUT = istr("Signature-Input")
 
 
 class Fault(msgspec.Struct, frozen=True):
