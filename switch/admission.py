@@ -8,6 +8,7 @@ answered unsigned; once there is a `Caller`, everything is signed.
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+from aiohttp import hdrs
 from msgspec import Struct
 
 from switch import limits
@@ -34,47 +35,20 @@ from switch.traceparent import Trace
 from switch.turns import Turns
 
 
-class Request:
+class Request(Struct, kw_only=True, eq=False):
     """A request as it stands on the wire. The body is read when it is asked for, and bounded."""
 
-    __slots__ = (
-        "after_answer",
-        "authority",
-        "body_bytes",
-        "has_body",
-        "headers",
-        "method",
-        "path",
-        "peer",
-        "query",
-        "read_body",
-        "trace",
-    )
-
-    def __init__(
-        self,
-        *,
-        method: str,
-        authority: str | None,
-        path: str,
-        query: str | None,
-        headers: FieldLines,
-        peer: str,
-        has_body: bool,
-        body_bytes: int | None,
-        read_body: Callable[[int], Awaitable[bytes | Problem]],
-    ) -> None:
-        self.method = method
-        self.authority = authority  # as sent; None when it was not sent once
-        self.path = path  # raw, as sent
-        self.query = query  # raw, without the question mark; None when there is none
-        self.headers = headers
-        self.peer = peer
-        self.has_body = has_body
-        self.body_bytes = body_bytes  # by its own account, before a byte is read; None: not told
-        self.read_body = read_body  # takes the most bytes that it may have
-        self.after_answer: Callable[[], None] | None = None  # called when the answer was taken
-        self.trace: Trace | None = None  # whose part the request is, if it says so
+    method: str
+    authority: str | None  # as sent; None when it was not sent once
+    path: str  # raw, as sent
+    query: str | None  # raw, without the question mark; None when there is none
+    headers: FieldLines
+    peer: str
+    has_body: bool
+    body_bytes: int | None  # by its own account, before a byte is read; None: not told
+    read_body: Callable[[int], Awaitable[bytes | Problem]]  # takes the most bytes it may have
+    after_answer: Callable[[], None] | None = None  # called when the answer was taken
+    trace: Trace | None = None  # whose part the request is, if it says so
 
 
 Handler = Callable[[Request], Awaitable[Answer]]
@@ -406,11 +380,12 @@ def body_too_large(bytes_max: int) -> Problem:
 
 def media_type_refusal(headers: FieldLines) -> Problem | None:
     """Why the body is not read as JSON, if so: its type must say that it is, and nothing else."""
-    if headers.getall("Content-Encoding", []) not in ([], ["identity"]):
+    encodings = headers.getall(hdrs.CONTENT_ENCODING, [])
+    if encodings and encodings != ["identity"]:
         return Problem(
             name="media-type-unsupported", detail="send the body as it is, without an encoding"
         )
-    kinds = headers.getall("Content-Type", [])
+    kinds = headers.getall(hdrs.CONTENT_TYPE, [])
     if kinds == ["application/json"]:
         return None
     if len(kinds) == 1:

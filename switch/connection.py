@@ -13,7 +13,7 @@ from functools import partial
 from http import HTTPStatus
 
 import aiohttp
-from aiohttp import EMPTY_PAYLOAD, HttpVersion10, HttpVersion11, StreamReader, web
+from aiohttp import EMPTY_PAYLOAD, HttpVersion10, HttpVersion11, StreamReader, hdrs, web
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import HttpProcessingError, HttpRequestParser, RawRequestMessage
 
@@ -163,7 +163,7 @@ class Connection(BaseProtocol):
         try:
             while await self._has_request():
                 request = self._requests.popleft()
-                if request is None or request[0].version not in (HttpVersion10, HttpVersion11):
+                if request is None or request[0].version not in (HttpVersion11, HttpVersion10):
                     self._write(refused(NOT_HTTP), has_body=True, keep_alive=False)
                     break
                 self._make_room()
@@ -223,7 +223,7 @@ class Connection(BaseProtocol):
 
     def _request(self, message: RawRequestMessage, body: StreamReader) -> Request:
         authority, path, query = target(message)
-        length = message.headers.get("Content-Length")
+        length = message.headers.get(hdrs.CONTENT_LENGTH)
         return Request(
             method=message.method,
             authority=authority,
@@ -341,7 +341,7 @@ class Server:
 
 def target(message: RawRequestMessage) -> tuple[str | None, str, str | None]:
     """Authority, path and query, raw. An absolute target overrides Host (RFC 9112 §3.2.2)."""
-    hosts = message.headers.getall("Host", [])
+    hosts = message.headers.getall(hdrs.HOST, [])
     authority = hosts[0] if len(hosts) == 1 else None
     text = message.path
     if not text.startswith("/"):

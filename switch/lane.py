@@ -22,6 +22,8 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
+from msgspec import Struct
+
 from switch import limits, log
 from switch.budget import OUTCOME_UNKNOWN, ledger_unavailable
 from switch.clock import Clock
@@ -84,17 +86,12 @@ class LedgerLink:
         self._statements.connection.terminate()
 
 
-class Waiting:
+class Waiting(Struct, frozen=True, eq=False):
     """A message on its way through a lane."""
 
-    __slots__ = ("decision", "order", "since_s")
-
-    def __init__(
-        self, order: Message, since_s: float, decision: "asyncio.Future[Verdict | Problem]"
-    ) -> None:
-        self.order = order
-        self.since_s = since_s
-        self.decision = decision
+    order: Message
+    since_s: float
+    decision: "asyncio.Future[Verdict | Problem]"
 
     def answer(self, result: Verdict | Problem) -> None:
         """Tell whoever waits, if anybody still does."""

@@ -124,7 +124,8 @@ class Participants:
     @property
     def is_trusted(self) -> bool:
         """Whether the snapshot is fresh enough to decide by, and answers can be signed."""
-        return self.age_s <= limits.PARTICIPANTS_TRUST_S and self.signing_key is not None
+        age_s = self._clock.monotonic_s() - self._confirmed_at_s
+        return age_s <= limits.PARTICIPANTS_TRUST_S and self.signing_key is not None
 
     @property
     def published_keys(self) -> tuple[PublicKey, ...]:
