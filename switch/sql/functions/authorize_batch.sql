@@ -21,7 +21,8 @@
 --             payment_ids   the payment that answers the message, null where disposition is 2
 -- Locks       1. key claims in (participant, key) order: a twin elsewhere is waited for before
 --                money is looked at;
---             2. accounts in id order (lock_accounts);
+--             2. accounts in id order: payers that a sender of the batch holds, and payees whose
+--                balance is capped;
 --             3. unfolded credits of accounts locked in 2.
 -- Tables      inserts key_claim, payment, payment_state, pending_payment, bank_call,
 --             unfolded_credit, outbox, fold; updates account, payment_state; deletes
@@ -39,41 +40,16 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp
     SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
-    v_count    constant integer := cardinality(p_key);
+    v_zone     text;
+    v_now      timestamptz;
     v_day      date;
-    v_payees   record;       -- what is known of each message's payee
-    v_locked   record;       -- the locked accounts; what changes of them is copied below
-    v_check    record;       -- what can be said of each message whatever the balances
-    v_ids      uuid[];       -- the locked accounts: `payers_at` says where among them
-    v_routed   record;       -- which of them a bank decides
-    v_routes   smallint[] := '{}';
+    v_alone    record;       -- of each message: what was debited at once, and what is left
+    v_order    record;       -- what the order decided of those
     v_handed   record;
-    v_balance  bigint[];
-    v_bound    bigint[];
-    v_postings bigint[];
-    v_spent    bigint[];
-    v_spent_on date[];
-    -- Of each message: number and balance of the debit, and of the credit if the payee is locked.
-    v_nothing  constant bigint[] := array_fill(null::bigint, ARRAY[v_count]);
-    v_debit    bigint[];
+    v_debit    bigint[];     -- of each message: number and balance of the debit
     v_after    bigint[];
-    v_credit   bigint[];
+    v_credit   bigint[];     -- and of the credit, where it is a posting at once
     v_before   bigint[];
-    v_direct   boolean;
-    v_holds    boolean;
-    v_hold     boolean;
-    -- Accounts whose waiting credits matter, those whose credits are all added up, and how many
-    -- are added at a time; accounts whose holds may have expired, and those where none has.
-    v_short    uuid[];
-    v_complete uuid[] := '{}';
-    v_late     uuid[];
-    v_released uuid[] := '{}';
-    v_fold_max bigint := ledger.fold_items_max();
-    v_folded   bigint;
-    v_freed    bigint;
-    v_a        integer;
-    v_b        integer;
-    v_amount   bigint;
     v_work_us  integer;
 BEGIN
     -- Steps, bars and what is the operator's have functions of their own.
@@ -83,139 +59,105 @@ BEGIN
     END IF;
     SELECT * INTO STRICT dispositions, payment_ids
       FROM ledger.claim_keys(p_participant_no, p_key, p_digest, p_payment_id);
-    SELECT * INTO STRICT v_payees FROM ledger.read_payees(p_shard, p_payee, dispositions);
-    SELECT * INTO STRICT v_locked
-      FROM ledger.lock_accounts(p_shard, p_participant_no, p_payer, dispositions, v_payees.capped);
+
+    -- Locks every account whose balance the batch may change, and debits who can pay for payments
+    -- that are the same in any order of the others: each payer's first, from and to accounts that
+    -- are on one side only, to a payee that is not capped. That is most of them, and all of most
+    -- batches. What this leaves (refusals, the short, repeated payers, holds, banks) has its order.
+    -- So has what falls within a minute of its end: no statement waits that long for a lock.
+    SELECT value INTO STRICT v_zone FROM ledger.setting WHERE name = 'time_zone';
+    v_now := ledger.decision_time();
+    v_day := (v_now AT TIME ZONE v_zone)::date;
+    WITH message AS MATERIALIZED (
+        SELECT m.participant_no, m.payer, m.payee, m.amount, m.currency, m.disposition, m.position,
+               b.participant_no AS payee_holder, type.payer_kinds, type.counts_per_day,
+               t.balance_limit IS NOT NULL AND m.disposition = 0 AS is_capped,
+               t.balance_limit IS NULL AND b.kind = ANY (type.payee_kinds) AND b.kind <> 'external'
+               AND b.currency = m.currency AND b.lifecycle = 'open' AND m.hold_seconds IS NULL
+               AND (m.expires_at IS NULL OR m.expires_at > v_now + interval '1 minute') AS is_plain
+          FROM unnest(p_participant_no, p_type, p_payer, p_payee, p_amount, p_currency,
+                      p_expires_at, p_hold_seconds, dispositions) WITH ORDINALITY
+               AS m (participant_no, type, payer, payee, amount, currency, expires_at,
+                     hold_seconds, disposition, position)
+          JOIN ledger.payment_type type ON type.code = m.type
+          LEFT JOIN ledger.account b ON b.shard = p_shard AND b.id = m.payee
+          LEFT JOIN ledger.tier t ON t.name = b.tier AND t.currency = b.currency
+    ), locked AS MATERIALIZED (
+        SELECT id, ctid AS place, participant_no, kind, currency, tier, balance, held, floor,
+               lifecycle = 'open' AND NOT holder_freeze AND NOT operator_freeze AS is_open,
+               CASE WHEN spent_day < v_day THEN 0 ELSE spent_today END AS spent
+          FROM ledger.account
+         WHERE shard = p_shard
+           AND id = ANY (ARRAY(SELECT payer FROM message WHERE disposition = 0
+                                UNION ALL SELECT payee FROM message WHERE is_capped))
+           AND (participant_no = ANY (p_participant_no)
+                OR id = ANY (ARRAY(SELECT payee FROM message WHERE is_capped)))
+         ORDER BY id
+           FOR NO KEY UPDATE
+    ), debited AS (
+        UPDATE ledger.account a
+           SET balance = l.balance - m.amount, posting_count = a.posting_count + 1,
+               spent_today = CASE WHEN m.counts_per_day THEN l.spent + m.amount
+                                  ELSE a.spent_today END,
+               spent_day = CASE WHEN m.counts_per_day THEN v_day ELSE a.spent_day END
+          FROM (SELECT DISTINCT ON (payer) * FROM message WHERE disposition = 0
+                 ORDER BY payer, position) m
+          JOIN locked l ON l.id = m.payer
+          LEFT JOIN ledger.tier t ON t.name = l.tier AND t.currency = l.currency
+         WHERE a.shard = p_shard AND a.ctid = l.place
+           AND m.is_plain AND m.payer NOT IN (SELECT payee FROM message)
+           AND m.payee NOT IN (SELECT payer FROM message)
+           AND l.participant_no = m.participant_no AND l.kind = ANY (m.payer_kinds)
+           AND l.kind <> 'external' AND l.currency = m.currency AND l.is_open
+           AND (l.tier IS NULL OR t.name IS NOT NULL)
+           AND l.balance - m.amount >= l.held + l.floor
+           AND (NOT m.counts_per_day
+                OR (m.amount > t.payment_limit OR l.spent + m.amount > t.daily_limit) IS NOT TRUE)
+           AND (v_now + interval '1 minute') AT TIME ZONE v_zone < v_day + 1
+        RETURNING m.position, a.posting_count, a.balance
+    )
+    SELECT array_agg(d.posting_count ORDER BY m.position) AS debits,
+           array_agg(d.balance ORDER BY m.position) AS balances_after,
+           array_agg(m.payee_holder ORDER BY m.position) AS payee_holders,
+           array_agg(CASE WHEN d.position IS NOT NULL THEN 0 END::smallint ORDER BY m.position)
+               AS outcomes,
+           array_agg(CASE WHEN d.position IS NULL THEN m.disposition END::smallint
+                     ORDER BY m.position) AS dispositions,
+           bool_or(m.disposition = 0 AND d.position IS NULL) AS are_left
+      INTO STRICT v_alone
+      FROM message m LEFT JOIN debited d USING (position);
     -- Taken under the locks, so that an account's postings never go back in time.
     decided_at := ledger.decision_time();
-    v_day := ledger.local_day(decided_at);
-    SELECT * INTO STRICT v_check
-      FROM ledger.check_messages(p_participant_no, p_type, p_payer, p_payee, p_amount, p_currency,
-                                 p_expires_at, dispositions, decided_at, v_payees.kinds,
-                                 v_payees.currencies, v_payees.closed, v_locked.ids,
-                                 v_locked.holders, v_locked.kinds, v_locked.currencies,
-                                 v_locked.blocks, v_locked.payment_limits);
-    v_ids := v_locked.ids;
-    IF 'external' = ANY (v_locked.kinds) OR 'external' = ANY (v_payees.kinds) THEN
-        SELECT * INTO STRICT v_routed
-          FROM ledger.route_to_banks(
-                   p_shard, p_payee, p_hold_seconds,
-                   ARRAY(SELECT v_locked.kinds[a.at] FROM unnest(v_check.payers_at)
-                         WITH ORDINALITY AS a (at, i) ORDER BY a.i),
-                   v_payees.kinds, v_check.verdicts);
-        v_check.verdicts := v_routed.verdicts;
-        v_routes := v_routed.routes;
-    END IF;
-
-    -- Decided as if no credit waited, and again when that made somebody short: his credits are
-    -- added up piece by piece, as far as he needs it, because a long backlog is the fold's. The
-    -- pieces double, because each passes over the index entries of those before it. What a cap is
-    -- held against is always complete. Likewise holds that have expired are released first when
-    -- they are in the payer's way.
-    LOOP
-        outcomes := v_check.verdicts;
-        v_balance := v_locked.balances;
-        v_bound := v_locked.bounds;
-        v_postings := v_locked.postings;
-        v_spent := v_locked.spent;
-        v_spent_on := v_locked.spent_days;
-        v_debit := v_nothing;
-        v_after := v_nothing;
-        v_credit := v_nothing;
-        v_before := v_nothing;
-        v_direct := false;
-        v_holds := false;
-        v_late := '{}';
-        v_short := CASE WHEN v_payees.capped <@ v_complete THEN '{}' ELSE v_payees.capped END;
-        FOR i IN 1 .. v_count LOOP
-            CONTINUE WHEN outcomes[i] IS DISTINCT FROM 0;
-            v_a := v_check.payers_at[i];
-            v_b := array_position(v_locked.ids, p_payee[i]);
-            v_amount := p_amount[i];
-            -- Nothing moves yet, but it may not be spent.
-            v_hold := p_hold_seconds[i] IS NOT NULL OR coalesce(v_routes[i] = 2, false);
-            IF v_spent_on[v_a] < v_day THEN
-                v_spent[v_a] := 0;
-                v_spent_on[v_a] := v_day;
-            END IF;
-            outcomes[i] := CASE
-                WHEN v_check.counted[i] AND v_spent[v_a] + v_amount > v_locked.daily_limits[v_a]
-                    THEN 110
-                WHEN v_balance[v_b] + v_amount > v_locked.balance_limits[v_b] AND NOT v_hold
-                    THEN 120
-                WHEN v_balance[v_a] - v_amount < v_bound[v_a] THEN 130
-                WHEN v_routes[i] = 140 THEN 140
-                ELSE 0
-            END;
-            IF outcomes[i] IN (110, 130) AND v_locked.held[v_a] > 0
-               AND v_locked.ids[v_a] <> ALL (v_released) THEN
-                v_late := v_late || v_locked.ids[v_a];
-            END IF;
-            IF outcomes[i] = 130 AND v_locked.ids[v_a] <> ALL (v_complete) THEN
-                v_short := v_short || v_locked.ids[v_a];
-            END IF;
-            CONTINUE WHEN outcomes[i] <> 0;
-            IF v_check.counted[i] THEN
-                v_spent[v_a] := v_spent[v_a] + v_amount;
-            END IF;
-            IF v_hold THEN
-                v_bound[v_a] := v_bound[v_a] + v_amount;
-                v_holds := true;
-                CONTINUE;
-            END IF;
-            v_balance[v_a] := v_balance[v_a] - v_amount;
-            v_postings[v_a] := v_postings[v_a] + 1;
-            v_debit[i] := v_postings[v_a];
-            v_after[i] := v_balance[v_a];
-            IF v_b IS NOT NULL THEN  -- the payee is locked too: its credit is a posting at once
-                v_postings[v_b] := v_postings[v_b] + 1;
-                v_credit[i] := v_postings[v_b];
-                v_before[i] := v_balance[v_b];
-                v_balance[v_b] := v_balance[v_b] + v_amount;
-                v_direct := true;
-            END IF;
-        END LOOP;
-        EXIT WHEN v_short = '{}' AND v_late = '{}';
-        v_freed := ledger.release_expired(p_shard, v_late, decided_at);
-        IF v_freed < ledger.fold_items_max() THEN
-            v_released := v_released || v_late;
+    v_debit := v_alone.debits;
+    v_after := v_alone.balances_after;
+    outcomes := v_alone.outcomes;
+    IF v_alone.are_left THEN
+        SELECT * INTO STRICT v_order
+          FROM ledger.decide_in_order(
+                   p_shard, p_participant_no, p_type, p_payer, p_payee, p_amount, p_currency,
+                   p_expires_at, p_hold_seconds, v_alone.dispositions, decided_at);
+        SELECT array_agg(coalesce(o.outcome, o.late_outcome)),
+               array_agg(coalesce(o.debit, o.late_debit)),
+               array_agg(coalesce(o.after, o.late_after))
+          INTO STRICT outcomes, v_debit, v_after
+          FROM (SELECT *
+                  FROM unnest(outcomes, v_order.outcomes, v_debit, v_order.debits, v_after,
+                              v_order.balances_after) WITH ORDINALITY
+                       AS o (outcome, late_outcome, debit, late_debit, after, late_after, position)
+                 ORDER BY position) o;
+        v_credit := v_order.credits;
+        v_before := v_order.balances_before;
+        IF v_order.routes <> '{}' THEN
+            SELECT * INTO STRICT v_handed
+              FROM ledger.hand_to_banks(
+                       p_shard, decided_at, p_participant_no, p_key, p_payment_id, p_type, p_payer,
+                       p_payee, p_amount, p_currency, p_expires_at, p_reference, p_payee_reference,
+                       p_description, p_metadata, p_hold_seconds, p_key_no, p_queue_us,
+                       p_traceparent, p_span_id, v_order.counted, v_order.routes, v_order.takers,
+                       outcomes, dispositions);
+            outcomes := v_handed.outcomes;
+            dispositions := v_handed.dispositions;
         END IF;
-        IF ledger.has_backlog(p_shard, v_short) THEN
-            RAISE EXCEPTION 'more credits wait than one call adds up'
-                USING ERRCODE = 'SW003', DETAIL = v_short::text;
-        END IF;
-        v_folded := ledger.fold_accounts(p_shard, v_short, v_fold_max, decided_at);
-        IF v_folded < v_fold_max THEN
-            v_complete := v_complete || v_short;
-        END IF;
-        v_fold_max := 2 * v_fold_max;
-        IF v_folded > 0 OR v_freed > 0 THEN
-            SELECT * INTO STRICT v_locked
-              FROM ledger.lock_accounts(p_shard, p_participant_no, p_payer, dispositions,
-                                        v_payees.capped);
-            IF v_locked.ids IS DISTINCT FROM v_ids THEN  -- a payer was opened meanwhile
-                RAISE EXCEPTION 'other accounts than before' USING ERRCODE = '40001';
-            END IF;
-        END IF;
-    END LOOP;
-
-    UPDATE ledger.account a
-       SET balance = u.balance, held = u.bound - a.floor, posting_count = u.postings,
-           spent_today = u.spent, spent_day = u.spent_day
-      FROM unnest(v_locked.rows, v_balance, v_bound, v_postings, v_spent, v_spent_on)
-           AS u (ctid, balance, bound, postings, spent, spent_day)
-     WHERE a.shard = p_shard AND a.ctid = u.ctid
-       AND (a.posting_count <> u.postings OR a.held + a.floor <> u.bound);
-
-    IF v_routes <> '{}' THEN
-        SELECT * INTO STRICT v_handed
-          FROM ledger.hand_to_banks(
-                   p_shard, decided_at, p_participant_no, p_key, p_payment_id, p_type, p_payer,
-                   p_payee, p_amount, p_currency, p_expires_at, p_reference, p_payee_reference,
-                   p_description, p_metadata, p_hold_seconds, p_key_no, p_queue_us, p_traceparent,
-                   p_span_id, v_check.counted, v_routes, v_routed.takers, outcomes, dispositions);
-        outcomes := v_handed.outcomes;
-        dispositions := v_handed.dispositions;
     END IF;
     v_work_us := ledger.work_us();
     INSERT INTO ledger.payment
@@ -236,7 +178,7 @@ BEGIN
                  hold_seconds, reference, payee_reference, description, metadata, outcome, posting,
                  after, key_no, queue_us, traceparent, span_id)
      WHERE m.outcome IS NOT NULL;
-    IF v_holds THEN
+    IF p_hold_seconds IS NOT NULL THEN
         INSERT INTO ledger.payment_state
             (shard, payment, payer, decided_at, hold_expires_at, amount, captured)
         SELECT p_shard, m.id, m.payer, decided_at,
@@ -251,11 +193,7 @@ BEGIN
       FROM unnest(p_payment_id, p_payee, p_amount, v_debit, v_credit)
            AS m (id, payee, amount, debit, credit)
      WHERE m.debit IS NOT NULL AND m.credit IS NULL;
-    INSERT INTO ledger.outbox (happened_at, kind, subject, payer, payee)
-    SELECT decided_at, 1, m.id, m.payer, m.payee
-      FROM unnest(p_payment_id, p_payer, p_payee, outcomes) AS m (id, payer, payee, outcome)
-     WHERE m.outcome = 0;
-    IF v_direct THEN
+    IF v_credit IS NOT NULL THEN
         INSERT INTO ledger.fold (shard, account, posting_no, opening_balance, folded_at,
                                  transfer_ids, amounts)
         SELECT p_shard, m.payee, m.credit, m.before, decided_at, ARRAY[m.id], ARRAY[m.amount]
@@ -263,4 +201,10 @@ BEGIN
                AS m (id, payee, amount, credit, before)
          WHERE m.credit IS NOT NULL;
     END IF;
+    INSERT INTO ledger.outbox (happened_at, kind, subjects, payer_sides, payee_sides)
+    SELECT decided_at, 1, array_agg(m.id), array_agg(m.participant_no), array_agg(m.payee_holder)
+      FROM unnest(p_payment_id, p_participant_no, v_alone.payee_holders, outcomes)
+           AS m (id, participant_no, payee_holder, outcome)
+     WHERE m.outcome = 0
+    HAVING count(*) > 0;
 END $$;

@@ -24,7 +24,7 @@ BEGIN
     SELECT array_agg(c.verdict), array_agg(c.counted), array_agg(c.payer_at)
       INTO STRICT verdicts, counted, payers_at
       FROM (SELECT type.counts_per_day AS counted, payer.at AS payer_at,
-                   CASE WHEN m.disposition <> 0 THEN null
+                   CASE WHEN m.disposition IS DISTINCT FROM 0 THEN null
                         WHEN m.expires_at <= p_now THEN 20
                         WHEN payer.holder IS DISTINCT FROM m.participant_no THEN 30
                         WHEN payer.kind <> ALL (type.payer_kinds)

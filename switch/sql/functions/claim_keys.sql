@@ -18,19 +18,16 @@ CREATE OR REPLACE FUNCTION ledger.claim_keys(
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    v_claimed uuid[];
+    v_claimed integer;
 BEGIN
-    WITH claimed AS (
-        INSERT INTO ledger.key_claim (participant_no, operation, subject, digest, key)
-        SELECT m.participant_no, coalesce(m.operation, 1), m.payment_id, m.digest, m.key
-          FROM unnest(p_participant_no, p_key, p_digest, p_payment_id, p_operation)
-               WITH ORDINALITY AS m (participant_no, key, digest, payment_id, operation, position)
-         ORDER BY m.participant_no, m.key, m.position
-            ON CONFLICT DO NOTHING
-        RETURNING subject
-    )
-    SELECT coalesce(array_agg(subject), '{}') INTO STRICT v_claimed FROM claimed;
-    IF cardinality(v_claimed) = cardinality(p_key) THEN
+    INSERT INTO ledger.key_claim (participant_no, operation, subject, digest, key)
+    SELECT m.participant_no, coalesce(m.operation, 1), m.payment_id, m.digest, m.key
+      FROM unnest(p_participant_no, p_key, p_digest, p_payment_id, p_operation)
+           WITH ORDINALITY AS m (participant_no, key, digest, payment_id, operation, position)
+     ORDER BY m.participant_no, m.key, m.position
+        ON CONFLICT DO NOTHING;
+    GET DIAGNOSTICS v_claimed = ROW_COUNT;
+    IF v_claimed = cardinality(p_key) THEN
         dispositions := array_fill(0::smallint, ARRAY[cardinality(p_key)]);
         payment_ids := p_payment_id;
         RETURN;
@@ -41,7 +38,7 @@ BEGIN
            array_agg(CASE WHEN d.disposition < 2 THEN d.subject END ORDER BY d.position)
       INTO STRICT dispositions, payment_ids
       FROM (SELECT m.position, c.subject,
-                   CASE WHEN c.subject = m.payment_id AND c.subject = ANY (v_claimed)
+                   CASE WHEN c.subject = m.payment_id AND c.xmin = pg_current_xact_id()::xid
                          AND row_number() OVER (PARTITION BY c.subject ORDER BY m.position) = 1
                              THEN 0
                         WHEN c.operation = 4 THEN 1

@@ -123,8 +123,9 @@ BEGIN
                refunded = s.refunded + CASE WHEN v_refund THEN v_moved ELSE 0 END,
                voided = s.voided + v_rest, uncounted = s.uncounted + v_counted
          WHERE s.shard = p_shard AND s.payment = p_parent;
-        INSERT INTO ledger.outbox (happened_at, kind, subject, payer, payee)
-        VALUES (p_at, 1, p_payment_id, v_payer.id, v_payee.id);
+        INSERT INTO ledger.outbox (happened_at, kind, subjects, payer_sides, payee_sides)
+        VALUES (p_at, 1, ARRAY[p_payment_id], ARRAY[v_payer.participant_no],
+                ARRAY[v_payee.participant_no]);
         IF v_moved > 0 THEN
             INSERT INTO ledger.unfolded_credit (shard, payee, transfer_id, amount)
             VALUES (p_shard, v_payee.id, p_payment_id, v_moved);

@@ -79,9 +79,10 @@ BEGIN
         VALUES (p_pending.shard, p_pending.id, p_pending.keeper, p_pending.created_at,
                 p_pending.hold_expires_at, p_pending.amount, 0);
     END IF;
-    INSERT INTO ledger.outbox (happened_at, kind, subject, payer, payee)
-    VALUES (p_at, CASE WHEN v_outcome = 0 THEN 1 ELSE 3 END, p_pending.id, p_pending.payer,
-            p_pending.payee);
+    INSERT INTO ledger.outbox (happened_at, kind, subjects, payer_sides, payee_sides)
+    SELECT p_at, CASE WHEN v_outcome = 0 THEN 1 ELSE 3 END, ARRAY[p_pending.id],
+           ARRAY[a.participant_no], ARRAY[CASE WHEN v_outcome = 0 THEN v_payee.participant_no END]
+      FROM ledger.account a WHERE a.shard = p_pending.shard AND a.id = p_pending.payer;
     IF v_outcome <> 0 THEN
         INSERT INTO ledger.bank_call (payment, kind, participant_no, account, created_at, due_at)
         SELECT p_pending.id, 3, c.participant_no, c.account, p_at, p_at

@@ -59,8 +59,9 @@ BEGIN
          WHERE shard = 0 AND id = p_payer;
         INSERT INTO ledger.unfolded_credit (payee, transfer_id, amount) VALUES (p_payee, p_id,
             p_amount);
-        INSERT INTO ledger.outbox (happened_at, kind, subject, payer, payee)
-        VALUES (v_at, 1, p_id, p_payer, p_payee);
+        INSERT INTO ledger.outbox (happened_at, kind, subjects, payer_sides, payee_sides)
+        VALUES (v_at, 1, ARRAY[p_id], ARRAY[v_payer.participant_no],
+                ARRAY[v_payee.participant_no]);
         PERFORM ledger.fold_accounts(0::smallint, ARRAY[p_payee]);
     END IF;
     RETURN v_outcome;

@@ -2,9 +2,9 @@
 --
 -- Purpose     What a batch needs to know of its payees, which it does not lock.
 -- Parameters  p_shard; p_payee, p_dispositions  of each message
--- Returns     of each message, in order: kinds (null where the payee does not exist), currencies,
---             closed (no longer open); and capped, the ids of payees of messages to decide whose
---             tier limits the balance
+-- Returns     of each message, in order: kinds (null where the payee does not exist or the
+--             disposition is not 0), currencies, closed (no longer open); and capped, the ids of
+--             payees of messages to decide whose tier limits the balance
 -- Locks       none
 -- Tables      reads account, tier
 CREATE OR REPLACE FUNCTION ledger.read_payees(
@@ -20,7 +20,8 @@ BEGIN
       FROM (SELECT m.payee, m.disposition, a.kind, a.currency, a.lifecycle, t.balance_limit
               FROM unnest(p_payee, p_dispositions) WITH ORDINALITY AS m (payee, disposition,
                   position)
-              LEFT JOIN ledger.account a ON a.shard = p_shard AND a.id = m.payee
+              LEFT JOIN ledger.account a ON a.shard = p_shard
+                                     AND a.id = CASE WHEN m.disposition = 0 THEN m.payee END
               LEFT JOIN ledger.tier t ON t.name = a.tier AND t.currency = a.currency
              ORDER BY m.position) p;
 END $$;

@@ -18,7 +18,9 @@ BEGIN
         RETURN 0;
     END IF;
     WITH due AS MATERIALIZED (
-        SELECT s.payment, s.payer, y.payee, s.hold_expires_at,
+        SELECT s.payment, s.payer, s.hold_expires_at, a.participant_no AS payer_side,
+               (SELECT p.participant_no FROM ledger.account p
+                 WHERE p.shard = p_shard AND p.id = y.payee) AS payee_side,
                s.amount - s.captured - s.voided - s.expired AS rest,
                a.spent_day = ledger.local_day(s.decided_at)
                AND a.spent_day = ledger.local_day(s.hold_expires_at)
@@ -38,8 +40,9 @@ BEGIN
           FROM due
          WHERE s.shard = p_shard AND s.payment = due.payment
     ), told AS (
-        INSERT INTO ledger.outbox (happened_at, kind, subject, payer, payee)
-        SELECT hold_expires_at, 2, payment, payer, payee FROM due ORDER BY hold_expires_at, payment
+        INSERT INTO ledger.outbox (happened_at, kind, subjects, payer_sides, payee_sides)
+        SELECT hold_expires_at, 2, ARRAY[payment], ARRAY[payer_side], ARRAY[payee_side]
+          FROM due ORDER BY hold_expires_at, payment
     ), freed AS (
         UPDATE ledger.account a
            SET held = a.held - f.rest, spent_today = a.spent_today - f.counted

@@ -1,13 +1,12 @@
 -- sequence_events(limit) → number of events
 --
--- Purpose     Numbers what lies in the outbox, in the feed of each participant that holds the
---             payer's or the payee's account, of what was declined the payer's. Each row
---             drew its number under the locks of its decision: a cause, which was committed by
---             then, has the lower one, and whoever sees the effect sees the cause.
--- Parameters  p_limit  how much of the outbox at most, also of one run of a feed
--- Returns     how much of the outbox was taken; p_limit if there may be more
+-- Purpose     Numbers what lies in the outbox, in the feed of each participant that is to be told.
+--             Each row drew its number under the locks of its decisions: a cause, which was
+--             committed by then, has the lower one, and whoever sees the effect sees the cause.
+-- Parameters  p_limit  how many events at most, also in one run of a feed; the last batch whole
+-- Returns     how many events were taken; p_limit or more if there may be others
 -- Locks       the sequencer's row, then the feeds, in participants' order
--- Tables      deletes outbox; reads account; inserts event_run; inserts and updates event_feed
+-- Tables      deletes outbox; inserts event_run; inserts and updates event_feed
 CREATE OR REPLACE FUNCTION ledger.sequence_events(p_limit integer) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp
 AS $$
@@ -16,25 +15,28 @@ DECLARE
 BEGIN
     PERFORM FROM ledger.event_sequencer FOR UPDATE;
     WITH ready AS MATERIALIZED (
-        SELECT o.ctid AS row, o.*, row_number() OVER (ORDER BY o.no) AS position
-          FROM ledger.outbox o
-         ORDER BY o.no LIMIT p_limit
+        SELECT o.*
+          FROM (SELECT *, ctid AS place, row_number() OVER earlier AS position,
+                       sum(cardinality(subjects)) OVER earlier - cardinality(subjects) AS before
+                  FROM ledger.outbox WINDOW earlier AS (ORDER BY no)) o
+         WHERE o.before < p_limit
     ), taken AS (
-        DELETE FROM ledger.outbox WHERE ctid = ANY (ARRAY(SELECT row FROM ready))
-    ), told AS (
-        SELECT DISTINCT a.participant_no, r.position, r.kind, r.subject, r.happened_at
+        DELETE FROM ledger.outbox WHERE ctid = ANY (ARRAY(SELECT place FROM ready))
+    ), event AS MATERIALIZED (
+        SELECT r.position, s.item, r.kind, r.happened_at, s.subject, s.payer_side, s.payee_side
           FROM ready r
-          JOIN ledger.account a ON a.shard = 0
-                               AND a.id IN (r.payer, CASE WHEN r.kind <> 3 THEN r.payee END)
-         WHERE a.participant_no <> 0
+         CROSS JOIN LATERAL unnest(r.subjects, r.payer_sides, r.payee_sides) WITH ORDINALITY
+                            AS s (subject, payer_side, payee_side, item)
+    ), told AS (
+        SELECT e.payer_side AS participant_no, e.* FROM event e WHERE e.payer_side <> 0
          UNION ALL
-        SELECT r.participant_no, r.position, r.kind, r.subject, r.happened_at
-          FROM ready r WHERE r.participant_no IS NOT NULL
+        SELECT e.payee_side, e.* FROM event e
+         WHERE e.payee_side <> 0 AND e.payee_side <> e.payer_side
     ), runs AS (
         SELECT t.participant_no, count(*) AS events,
-               array_agg(t.kind ORDER BY t.position) AS kinds,
-               array_agg(t.subject ORDER BY t.position) AS subjects,
-               array_agg(t.happened_at ORDER BY t.position) AS happened_at
+               array_agg(t.kind ORDER BY t.position, t.item) AS kinds,
+               array_agg(t.subject ORDER BY t.position, t.item) AS subjects,
+               array_agg(t.happened_at ORDER BY t.position, t.item) AS happened_at
           FROM told t
          GROUP BY t.participant_no
          ORDER BY t.participant_no
@@ -50,6 +52,6 @@ BEGIN
                r.subjects, r.happened_at
           FROM runs r JOIN feeds f USING (participant_no)
     )
-    SELECT count(*) INTO STRICT v_taken FROM ready;
+    SELECT coalesce(sum(cardinality(subjects)), 0) INTO STRICT v_taken FROM ready;
     RETURN v_taken;
 END $$;

@@ -1,19 +1,24 @@
 -- What participants are told. The transaction that decides something leaves it in the outbox; the
 -- sequencer gives it its number in the feed of each participant.
 
--- Taken out by the sequencer within a second; read whole each time, so it has no index.
+-- Taken out by the sequencer within a second; read whole each time, so it has no index. A batch of
+-- payments leaves one row, in the order of its decisions.
 CREATE TABLE ledger.outbox (
     happened_at timestamptz NOT NULL,
-    no          bigint GENERATED ALWAYS AS IDENTITY,  -- drawn under the locks of the decision
+    no          bigint GENERATED ALWAYS AS IDENTITY,  -- drawn under the locks of the decisions
     -- 1 the payment or step was approved, 2 what was held has expired, 3 the payment or step that
     -- waited for a bank was declined: told to the payer's side alone; 4 a key was changed
     kind        smallint NOT NULL CHECK (kind IN (1, 2, 3, 4)),
-    participant_no integer,  -- whose key
-    subject     uuid NOT NULL,  -- the payment or step, or the key's change
-    payer       uuid,
-    payee       uuid,
-    CONSTRAINT told_to_somebody CHECK (num_nonnulls(participant_no, payer, payee)
-                                       = CASE WHEN kind = 4 THEN 1 ELSE 2 END)
+    subjects    uuid[] NOT NULL,  -- the payments or steps, or the key's change
+    -- Of each subject: the participants that hold the accounts, or whose key it is, and null. An
+    -- account changes its state, never its participant.
+    payer_sides integer[] NOT NULL,
+    payee_sides integer[] NOT NULL,
+    CONSTRAINT told_to_somebody CHECK (
+        cardinality(subjects) > 0 AND cardinality(payer_sides) = cardinality(subjects)
+        AND cardinality(payee_sides) = cardinality(subjects)
+        AND array_position(payer_sides, null) IS NULL
+        AND (kind IN (3, 4) OR array_position(payee_sides, null) IS NULL))
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
         autovacuum_vacuum_cost_delay = 0, autovacuum_vacuum_insert_threshold = -1);
 
@@ -76,8 +81,9 @@ BEGIN
                                                  ELSE NEW.created_at END;
     IF v_change.change IS NOT NULL THEN
         INSERT INTO ledger.key_change SELECT v_change.*;
-        INSERT INTO ledger.outbox (happened_at, kind, participant_no, subject)
-        VALUES (v_change.happened_at, 4, NEW.participant_no, v_change.id);
+        INSERT INTO ledger.outbox (happened_at, kind, subjects, payer_sides, payee_sides)
+        VALUES (v_change.happened_at, 4, ARRAY[v_change.id], ARRAY[NEW.participant_no],
+                ARRAY[null::integer]);
     END IF;
     RETURN null;
 END $$;

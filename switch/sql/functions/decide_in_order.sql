@@ -1,0 +1,174 @@
+-- decide_in_order(…arrays, one element a message…) → one row of arrays
+--
+-- Purpose     Decides what is left of a batch in the serial order of the positions, each message as
+--             those before it have left the accounts, and debits the accounts.
+-- Parameters  p_shard; p_participant_no … p_hold_seconds  the batch, as authorize_batch;
+--             p_dispositions  0 for the messages to decide, null for the others; p_decided_at  the
+--             time of the decisions, taken under the locks of the accounts
+-- Returns     SW003 as authorize_batch. Of each message, null where it is not decided here:
+--             outcomes      ledger.outcome.code; null where a bank is asked, 0 where one is told
+--             debits, balances_after    number and balance of the payer's posting, if money moves
+--             credits, balances_before  likewise of the payee, where its credit is a posting at
+--                                       once, because its account is locked too
+--             counted       whether the amount counts for the payer's day
+--             routes, takers  as route_to_banks; empty when no bank has a part
+-- Locks       accounts in id order (lock_accounts), their unfolded credits and holds
+-- Tables      updates account, payment_state; deletes unfolded_credit; inserts fold, outbox
+CREATE OR REPLACE FUNCTION ledger.decide_in_order(
+    p_shard smallint, p_participant_no integer[], p_type smallint[], p_payer uuid[],
+    p_payee uuid[], p_amount bigint[], p_currency text[], p_expires_at timestamptz[],
+    p_hold_seconds integer[], p_dispositions smallint[], p_decided_at timestamptz,
+    OUT outcomes smallint[], OUT debits bigint[],
+    OUT balances_after bigint[], OUT credits bigint[], OUT balances_before bigint[],
+    OUT counted boolean[], OUT routes smallint[], OUT takers uuid[])
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_count    constant integer := cardinality(p_type);
+    v_day      constant date := ledger.local_day(p_decided_at);
+    v_payees   record;       -- what is known of each message's payee
+    v_locked   record;       -- the locked accounts; what changes of them is copied below
+    v_check    record;       -- what can be said of each message whatever the balances
+    v_ids      uuid[];       -- the locked accounts: `payers_at` says where among them
+    v_routed   record;       -- which of them a bank decides
+    v_balance  bigint[];
+    v_bound    bigint[];
+    v_postings bigint[];
+    v_spent    bigint[];
+    v_spent_on date[];
+    v_nothing  constant bigint[] := array_fill(null::bigint, ARRAY[v_count]);
+    v_hold     boolean;
+    -- Accounts whose waiting credits matter, those whose credits are all added up, and how many
+    -- are added at a time; accounts whose holds may have expired, and those where none has.
+    v_short    uuid[];
+    v_complete uuid[] := '{}';
+    v_late     uuid[];
+    v_released uuid[] := '{}';
+    v_fold_max bigint := ledger.fold_items_max();
+    v_folded   bigint;
+    v_freed    bigint;
+    v_a        integer;
+    v_b        integer;
+    v_amount   bigint;
+BEGIN
+    routes := '{}';
+    SELECT * INTO STRICT v_payees FROM ledger.read_payees(p_shard, p_payee, p_dispositions);
+    SELECT * INTO STRICT v_locked
+      FROM ledger.lock_accounts(p_shard, p_participant_no, p_payer, p_dispositions,
+                                v_payees.capped);
+    SELECT * INTO STRICT v_check
+      FROM ledger.check_messages(p_participant_no, p_type, p_payer, p_payee, p_amount, p_currency,
+                                 p_expires_at, p_dispositions, p_decided_at, v_payees.kinds,
+                                 v_payees.currencies, v_payees.closed, v_locked.ids,
+                                 v_locked.holders, v_locked.kinds, v_locked.currencies,
+                                 v_locked.blocks, v_locked.payment_limits);
+    v_ids := v_locked.ids;
+    counted := v_check.counted;
+    IF 'external' = ANY (v_locked.kinds) OR 'external' = ANY (v_payees.kinds) THEN
+        SELECT * INTO STRICT v_routed
+          FROM ledger.route_to_banks(
+                   p_shard, p_payee, p_hold_seconds,
+                   ARRAY(SELECT v_locked.kinds[a.at] FROM unnest(v_check.payers_at)
+                         WITH ORDINALITY AS a (at, i) ORDER BY a.i),
+                   v_payees.kinds, v_check.verdicts);
+        v_check.verdicts := v_routed.verdicts;
+        routes := v_routed.routes;
+        takers := v_routed.takers;
+    END IF;
+
+    -- Decided as if no credit waited, and again when that made somebody short: his credits are
+    -- added up piece by piece, as far as he needs it, because a long backlog is the fold's. The
+    -- pieces double, because each passes over the index entries of those before it. What a cap is
+    -- held against is always complete. Likewise holds that have expired are released first when
+    -- they are in the payer's way.
+    LOOP
+        outcomes := v_check.verdicts;
+        v_balance := v_locked.balances;
+        v_bound := v_locked.bounds;
+        v_postings := v_locked.postings;
+        v_spent := v_locked.spent;
+        v_spent_on := v_locked.spent_days;
+        debits := v_nothing;
+        balances_after := v_nothing;
+        credits := v_nothing;
+        balances_before := v_nothing;
+        v_late := '{}';
+        v_short := CASE WHEN v_payees.capped <@ v_complete THEN '{}' ELSE v_payees.capped END;
+        FOR i IN 1 .. v_count LOOP
+            CONTINUE WHEN outcomes[i] IS DISTINCT FROM 0;
+            v_a := v_check.payers_at[i];
+            v_b := array_position(v_locked.ids, p_payee[i]);
+            v_amount := p_amount[i];
+            -- Nothing moves yet, but it may not be spent.
+            v_hold := p_hold_seconds[i] IS NOT NULL OR coalesce(routes[i] = 2, false);
+            IF v_spent_on[v_a] < v_day THEN
+                v_spent[v_a] := 0;
+                v_spent_on[v_a] := v_day;
+            END IF;
+            outcomes[i] := CASE
+                WHEN counted[i] AND v_spent[v_a] + v_amount > v_locked.daily_limits[v_a]
+                    THEN 110
+                WHEN v_balance[v_b] + v_amount > v_locked.balance_limits[v_b] AND NOT v_hold
+                    THEN 120
+                WHEN v_balance[v_a] - v_amount < v_bound[v_a] THEN 130
+                WHEN routes[i] = 140 THEN 140
+                ELSE 0
+            END;
+            IF outcomes[i] IN (110, 130) AND v_locked.held[v_a] > 0
+               AND v_locked.ids[v_a] <> ALL (v_released) THEN
+                v_late := v_late || v_locked.ids[v_a];
+            END IF;
+            IF outcomes[i] = 130 AND v_locked.ids[v_a] <> ALL (v_complete) THEN
+                v_short := v_short || v_locked.ids[v_a];
+            END IF;
+            CONTINUE WHEN outcomes[i] <> 0;
+            IF counted[i] THEN
+                v_spent[v_a] := v_spent[v_a] + v_amount;
+            END IF;
+            IF v_hold THEN
+                v_bound[v_a] := v_bound[v_a] + v_amount;
+                CONTINUE;
+            END IF;
+            v_balance[v_a] := v_balance[v_a] - v_amount;
+            v_postings[v_a] := v_postings[v_a] + 1;
+            debits[i] := v_postings[v_a];
+            balances_after[i] := v_balance[v_a];
+            IF v_b IS NOT NULL THEN  -- the payee is locked too: its credit is a posting at once
+                v_postings[v_b] := v_postings[v_b] + 1;
+                credits[i] := v_postings[v_b];
+                balances_before[i] := v_balance[v_b];
+                v_balance[v_b] := v_balance[v_b] + v_amount;
+            END IF;
+        END LOOP;
+        EXIT WHEN v_short = '{}' AND v_late = '{}';
+        v_freed := ledger.release_expired(p_shard, v_late, p_decided_at);
+        IF v_freed < ledger.fold_items_max() THEN
+            v_released := v_released || v_late;
+        END IF;
+        IF ledger.has_backlog(p_shard, v_short) THEN
+            RAISE EXCEPTION 'more credits wait than one call adds up'
+                USING ERRCODE = 'SW003', DETAIL = v_short::text;
+        END IF;
+        v_folded := ledger.fold_accounts(p_shard, v_short, v_fold_max, p_decided_at);
+        IF v_folded < v_fold_max THEN
+            v_complete := v_complete || v_short;
+        END IF;
+        v_fold_max := 2 * v_fold_max;
+        IF v_folded > 0 OR v_freed > 0 THEN
+            SELECT * INTO STRICT v_locked
+              FROM ledger.lock_accounts(p_shard, p_participant_no, p_payer, p_dispositions,
+                                        v_payees.capped);
+            IF v_locked.ids IS DISTINCT FROM v_ids THEN  -- a payer was opened meanwhile
+                RAISE EXCEPTION 'other accounts than before' USING ERRCODE = '40001';
+            END IF;
+        END IF;
+    END LOOP;
+
+    UPDATE ledger.account a
+       SET balance = u.balance, held = u.bound - a.floor, posting_count = u.postings,
+           spent_today = u.spent, spent_day = u.spent_day
+      FROM unnest(v_locked.rows, v_balance, v_bound, v_postings, v_spent, v_spent_on)
+           AS u (ctid, balance, bound, postings, spent, spent_day)
+     WHERE a.shard = p_shard AND a.ctid = u.ctid
+       AND (a.posting_count <> u.postings OR a.held + a.floor <> u.bound);
+END $$;
