@@ -301,9 +301,10 @@ class Lane:
             return self._failed("refused", link, batch, UNDECIDABLE, None)
         for position, waiting in enumerate(batch):
             if link.is_closed() or not await self._decide(link, [waiting]):
-                for left in batch[position + 1 :]:
-                    left.answer(ledger_unavailable())
-                waiting.answer(ledger_unavailable())
+                # Undone with the batch; one that went back into the queue has its answer to come.
+                for left in batch[position:]:
+                    if left not in self._queue:
+                        left.answer(ledger_unavailable())
                 return False
         return True
 

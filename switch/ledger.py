@@ -293,15 +293,15 @@ def _known(stored: Verdict, disposition: int) -> Verdict:
 async def _stored(
     connection: asyncpg.Connection, payment_ids: Sequence[UUID]
 ) -> dict[UUID, Verdict]:
-    """Decisions made before, for those who sent them. A broken link leaves no doubt to settle here:
-    the caller's own messages are committed, so asking again with the same keys answers them."""
+    """Decisions made before, for those who sent them. Whatever fails, the caller's own messages are
+    committed: asking again with the same keys answers them."""
     try:
         rows = await connection.fetch(
             QUERIES["read_payments"], None, payment_ids, timeout=limits.STATEMENT_WAIT_S
         )
-    except BROKEN as error:
+    except (asyncpg.PostgresError, *BROKEN) as error:
         connection.terminate()
-        raise OutcomeUnknown("the link to the ledger broke after it had decided") from error
+        raise OutcomeUnknown("the ledger had decided and could not be read") from error
     return {row["id"]: stored_verdict(row) for row in rows}
 
 

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 from msgspec.structs import replace
 
-from switch import db
+from switch import db, ledger
 from switch.errors import OutcomeUnknown
 from switch.ledger import Disposition, Statements, authorize_batch, prepare
 from switch.outcome import Outcome
@@ -155,3 +155,24 @@ async def test_a_statement_that_waited_too_long_for_a_twin_is_unknown(
     [answer] = await first
     assert answer.disposition is Disposition.DECIDED
     await hasty.close()
+
+
+async def test_a_fault_after_the_commit_leaves_the_outcome_unknown(
+    city: City, admin: asyncpg.Connection, lane: Statements, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A repeat shares the batch, and what it was answered cannot be read: nobody is undecided."""
+    payer, payee = await a_pair(city)
+    [sender] = city.participants.values()
+    order = city.order(sender, payer, payee, 6)
+    [decided] = await city.decide(lane, [order])
+    new = city.order(sender, payer, payee, 1)
+    broken = {**ledger.QUERIES, "read_payments": "SELECT 1 / 0, $1::integer, $2::uuid[]"}
+    with monkeypatch.context() as patched:
+        patched.setattr(ledger, "QUERIES", broken)
+        with pytest.raises(OutcomeUnknown):
+            await authorize_batch(lane, [new, order])
+    assert (
+        await admin.fetchval("SELECT outcome FROM ledger.payment WHERE id = $1", new.payment_id)
+        == 0
+    )
+    assert decided.outcome is Outcome.APPROVED

@@ -362,6 +362,31 @@ async def test_a_link_that_breaks_while_deciding_one_by_one() -> None:
         ]  # fmt: skip
 
 
+async def test_what_went_back_into_the_queue_is_not_said_to_be_undecided() -> None:
+    """Put off while a batch was decided one by one, and the link broke: the next one decides it."""
+
+    def poison_then_put_off(orders: Sequence[Order]) -> Exception | None:
+        return ValueError("unforeseen") if len(orders) > 1 else Backlog(frozenset({PAYER}))
+
+    async def cut(accounts: Collection[UUID]) -> None:
+        made.link.close()
+        raise OutcomeUnknown("cut")
+
+    async with stage() as made:
+        first = made.send(order("first"))
+        await settle()
+        tasks = [made.send(order(key)) for key in "ab"]
+        made.link.gate.set()
+        await first
+        made.link.failure = poison_then_put_off
+        made.link.fold = cut  # type: ignore[method-assign]
+        await made.reopened.wait()
+        made.link.gate.set()
+        results = await asyncio.gather(*tasks)
+        assert [name(result) for result in results] == ["DECIDED", "ledger-unavailable"]
+        assert [one.key for batch in made.link.batches for one in batch] == ["a"]
+
+
 async def test_a_link_found_broken_before_sending_costs_nobody_anything() -> None:
     """A database that restarted while the lane was idle: the message goes out on a new link."""
     async with stage() as made:
