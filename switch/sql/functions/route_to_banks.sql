@@ -17,6 +17,9 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
     v_payee ledger.account;
+    v_may   boolean;
+    v_asked integer[] := '{}';  -- banks looked at: their open calls are counted once a batch
+    v_open  boolean[] := '{}';  -- which of them may be called
     v_full  constant boolean := EXISTS (SELECT FROM ledger.pending_payment WHERE stage = 0
                                         OFFSET ledger.pending_new_max());
 BEGIN
@@ -35,10 +38,14 @@ BEGIN
             SELECT * INTO STRICT v_payee FROM ledger.account
              WHERE shard = p_shard AND id = p_payee[i];
             takers[i] := ledger.bank_position(p_shard, v_payee);
-            routes[i] := CASE WHEN takers[i] IS NOT NULL
-                               AND ledger.may_call_bank(v_payee.participant_no, 2::smallint,
-                                                        ledger.bank_credits_max()) THEN 2
-                              ELSE 140 END;
+            v_may := v_open[array_position(v_asked, v_payee.participant_no)];
+            IF v_may IS NULL THEN
+                v_may := ledger.may_call_bank(v_payee.participant_no, 2::smallint,
+                                              ledger.bank_credits_max());
+                v_asked := v_asked || v_payee.participant_no;
+                v_open := v_open || v_may;
+            END IF;
+            routes[i] := CASE WHEN takers[i] IS NOT NULL AND v_may THEN 2 ELSE 140 END;
         END IF;
     END LOOP;
 END $$;
