@@ -168,7 +168,7 @@ class Admission:
             refusal = self._age_refusal(candidate.second)
         refusal = refusal or self._budget.enter(request.peer, candidate.key_id)
         if refusal is None and request.method != "POST":
-            refusal = self._attempts.enter((request.peer, candidate.key_id))
+            refusal = self._attempts.refusal((request.peer, candidate.key_id))
         return candidate if refusal is None else refusal
 
     def _age_refusal(self, candidate: Candidate) -> Problem | None:
@@ -204,13 +204,17 @@ class Admission:
         return key
 
     def _signer(self, candidate: Candidate, peer: str) -> Key | Problem:
-        """Whose signature it is."""
+        """Whose signature it is. Only a look-up by this key takes one of its owner's look-ups."""
         key = self._key(candidate)
         if isinstance(key, Problem):
             return key
+        is_look_up = candidate.bound.method != "POST"
+        refusal = self._attempts.enter((peer, candidate.key_id)) if is_look_up else None
+        if refusal is not None:
+            return refusal
         if not self._is_genuine(candidate, key.public_key):
             self._budget.charge(peer, candidate.key_id)
-            if candidate.bound.method != "POST":
+            if is_look_up:
                 self._attempts.give_back((peer, candidate.key_id))
             return Problem(name="signature-invalid", detail="the signature is not by this key")
         self._note_key_use(key, self._clock.now_us())

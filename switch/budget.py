@@ -77,14 +77,27 @@ class RateBudget:
     def enter(self, sender: Hashable) -> Problem | None:
         """Take one, or say why not; a refusal takes nothing."""
         now_s = self._clock.monotonic_s()
-        tokens, at_s = self._buckets.pop(sender, (self._burst, now_s))
-        tokens = min(self._burst, tokens + (now_s - at_s) * self._per_s)
+        tokens = self._tokens(self._buckets.pop(sender, None), now_s)
         is_left = tokens >= 1.0
         self._buckets[sender] = (tokens - is_left, now_s)
         if len(self._buckets) > limits.RATE_ENTRIES_MAX:
             self._buckets.popitem(last=False)
-        if is_left:
+        return None if is_left else self._refusal()
+
+    def refusal(self, sender: Hashable) -> Problem | None:
+        """Why one more would be refused now, if so; nothing is taken."""
+        known = self._buckets.get(sender)
+        if known is None or self._tokens(known, self._clock.monotonic_s()) >= 1.0:
             return None
+        return self._refusal()
+
+    def _tokens(self, known: tuple[float, float] | None, now_s: float) -> float:
+        if known is None:
+            return self._burst
+        tokens, at_s = known
+        return min(self._burst, tokens + (now_s - at_s) * self._per_s)
+
+    def _refusal(self) -> Problem:
         return Problem(
             name="too-many-requests",
             detail=f"more than {self._per_s:g} look-ups a second; wait for events instead",

@@ -9,7 +9,9 @@ import pytest
 import pytest_asyncio
 
 from switch import keyfile
+from switch.clock import SYSTEM_CLOCK
 from switch.signature import signing_key
+from switch.signing import sign_request
 from tests.databases import Database
 from tests.integration.town import Member, Town, open_town
 
@@ -48,6 +50,36 @@ async def test_forged_look_ups_spend_nothing_of_the_owners(
     for _ in range(5 * BURST):
         assert (await town.send(forged, "GET", target)).problem == "signature-invalid"
     assert (await town.send(wallet, "GET", target)).status == 200
+
+
+async def test_bodies_that_do_not_fit_or_never_come_spend_nothing_of_the_owners(
+    town: Town, wallet: Member, payer: str
+) -> None:
+    """Nobody has proved yet who asks, so nobody has asked."""
+    forged = Member(id=wallet.id, key=signing_key(wallet.key.key_id, keyfile.generate_seed()))
+    target = f"/v1/accounts/{payer}"
+    for _ in range(5 * BURST):
+        reply = await town.send(forged, "GET", target, body=b"{}", sent_body=b"[]")
+        assert reply.problem == "digest-mismatch"
+    signed = sign_request(
+        forged.key,
+        method="GET",
+        authority=town.authority,
+        path=target,
+        query=None,
+        body=b"{}",
+        idempotency_key=None,
+        created=SYSTEM_CLOCK.now_us() // 1_000_000,
+    )
+    lines = "".join(f"{name}: {value}\r\n" for name, value in signed.headers.items())
+    head = f"GET {target} HTTP/1.1\r\nHost: {town.authority}\r\nContent-Length: 2\r\n{lines}\r\n"
+    waiting = [await asyncio.open_connection("127.0.0.1", town.port) for _ in range(5 * BURST)]
+    for _, writer in waiting:
+        writer.write(head.encode())
+        await writer.drain()
+    assert (await town.send(wallet, "GET", target)).status == 200
+    for _, writer in waiting:
+        writer.close()
 
 
 async def test_a_participant_with_many_keys_has_one_budget(town: Town, merchant: Member) -> None:

@@ -145,6 +145,17 @@ def test_what_a_forger_took_is_given_back() -> None:
     assert [budget.enter("a") is None for _ in range(3)] == [True, True, False]
 
 
+def test_to_ask_whether_one_is_left_takes_none() -> None:
+    """The same refusal beforehand as when it is taken."""
+    clock = StandingClock()
+    budget = RateBudget(clock, per_s=1.0)
+    assert [budget.refusal("a") for _ in range(5)] == [None] * 5
+    assert [budget.enter("a") for _ in range(2)] == [None] * 2
+    assert budget.refusal("a") == budget.enter("a") is not None
+    clock.at_s += 1.0
+    assert budget.refusal("a") is None
+
+
 def test_a_rate_is_of_one_sender() -> None:
     """Whoever asks too often takes nothing from anybody else, and is told when to come again."""
     budget = RateBudget(StandingClock(), per_s=1.0)
