@@ -9,22 +9,33 @@ function element(name, attributes, ...children) {
 }
 
 // `code` and **strong**: the little of Markdown that the descriptions use.
-function prose(text) {
-  const paragraph = element("p");
-  for (const piece of text.split(/(`[^`]+`|\*\*[^*]+\*\*)/)) {
-    if (piece.startsWith("`")) paragraph.append(element("code", null, piece.slice(1, -1)));
-    else if (piece.startsWith("**")) paragraph.append(element("strong", null, piece.slice(2, -2)));
-    else paragraph.append(piece);
-  }
-  return paragraph;
+function inline(text) {
+  return text.split(/(`[^`]+`|\*\*[^*]+\*\*)/).map((piece) => {
+    if (piece.startsWith("`")) return code(piece.slice(1, -1));
+    if (piece.startsWith("**")) return element("strong", null, piece.slice(2, -2));
+    return piece;
+  });
 }
 
-function proseBlocks(text) {
+// Paragraphs, and lists of lines that begin with a star.
+function prose(text) {
   const blocks = [];
-  for (const block of text.split(/\n\n|\n(?=\* )/)) {
-    blocks.push(prose(block.replace(/^\* /, "• ").replace(/\s+/g, " ")));
+  for (const block of (text || "").split(/\n\n|\n(?=\* )/)) {
+    const plain = block.replace(/\s+/g, " ").trim();
+    const last = blocks[blocks.length - 1];
+    if (!plain.startsWith("* ")) blocks.push(element("p", null, ...inline(plain)));
+    else if (last && last.tagName === "UL") last.append(element("li", null, ...inline(plain.slice(2))));
+    else blocks.push(element("ul", null, element("li", null, ...inline(plain.slice(2)))));
   }
   return blocks;
+}
+
+function code(...children) {
+  return element("code", null, ...children);
+}
+
+function between(pieces, mark) {
+  return pieces.flatMap((piece, at) => (at ? [mark, ...piece] : piece));
 }
 
 function resolve(api, value) {
@@ -32,107 +43,171 @@ function resolve(api, value) {
   return value.$ref.replace(/^#\//, "").split("/").reduce((at, key) => at[key], api);
 }
 
-function typeOf(api, schema) {
-  if (schema.$ref) return schema.$ref.split("/").pop();
-  if (schema.enum) return schema.enum.map((one) => JSON.stringify(one)).join(" | ");
+// What a value may be, as pieces of text and links to the named shapes.
+function typeOf(schema) {
+  if (schema.$ref) {
+    const name = schema.$ref.split("/").pop();
+    return [element("a", { href: "#shape-" + name }, name)];
+  }
   const options = schema.anyOf || schema.oneOf;
-  if (options) return options.map((one) => typeOf(api, one)).join(" | ");
-  const parts = [Array.isArray(schema.type) ? schema.type.join(" | ") : schema.type || "any"];
-  if (schema.format) parts.push("(" + schema.format + ")");
-  if (schema.pattern) parts.push(schema.pattern);
-  const low = schema.minimum ?? schema.minLength;
-  const high = schema.maximum ?? schema.maxLength ?? schema.maxProperties;
-  if (low !== undefined || high !== undefined) parts.push((low ?? "") + "…" + (high ?? ""));
-  return parts.join(" ");
+  if (options) return between(options.map(typeOf), " | ");
+  if (schema.enum) return [schema.enum.map((one) => JSON.stringify(one)).join(" | ")];
+  if (schema.const !== undefined) return [JSON.stringify(schema.const)];
+  if (schema.type === "array") return ["array" + bounds(schema) + " of ", ...typeOf(schema.items || {})];
+  if (schema.properties) {
+    const inside = Object.entries(schema.properties).map(([name, one]) => [name + ": ", ...typeOf(one)]);
+    return ["{ ", ...between(inside, ", "), " }"];
+  }
+  return [plainTypeOf(schema)];
 }
 
+function plainTypeOf(schema) {
+  const type = [].concat(schema.type || "any").join(" | ");
+  const format = schema.format ? " (" + schema.format + ")" : "";
+  const fallback = schema.default ?? null;
+  return type + format + (schema.pattern ? " " + schema.pattern : "") + bounds(schema) +
+    (fallback === null ? "" : ", " + JSON.stringify(fallback) + " if not sent");
+}
+
+function bounds(schema) {
+  const low = schema.minimum ?? schema.minLength ?? schema.minItems;
+  const high = schema.maximum ?? schema.maxLength ?? schema.maxItems ?? schema.maxProperties;
+  if (low === undefined && high === undefined) return "";
+  if (low === undefined) return " up to " + high;
+  if (high === undefined) return " from " + low;
+  return low === high ? " of " + low : " " + low + "…" + high;
+}
+
+// Each cell is an array of pieces.
 function table(head, rows) {
-  const body = rows.map((row) => element("tr", null, ...row.map((cell) => element("td", null, cell))));
+  const body = rows.map((row) => element("tr", null, ...row.map((cell) => element("td", null, ...cell))));
   const heads = head.map((text) => element("th", { scope: "col" }, text));
   return element("table", null, element("thead", null, element("tr", null, ...heads)),
     element("tbody", null, ...body));
 }
 
-function members(api, schema) {
+function members(schema) {
   const required = new Set(schema.required || []);
-  const rows = Object.entries(schema.properties || {}).map(([name, member]) => [
-    element("code", null, name), element("code", null, typeOf(api, member)),
-    required.has(name) ? "required" : "",
-  ]);
-  return table(["member", "type", ""], rows);
+  const rows = Object.entries(schema.properties || {}).map(([name, member]) =>
+    [[code(name)], [code(...typeOf(member))], [required.has(name) ? "required" : ""]]);
+  return rows.length ? table(["member", "type", ""], rows) : element("p", null, "No members.");
 }
 
-function example(title, value) {
-  return element("details", null, element("summary", null, title),
-    element("pre", null, JSON.stringify(value, null, 2)));
+// The examples of a body, behind one line to open: one, or several by name.
+function examples(title, content) {
+  const named = Object.entries(content.examples || {}).map(([name, one]) => [name, one.value]);
+  if (content.example !== undefined) named.unshift(["", content.example]);
+  if (!named.length) return [];
+  const shown = named.flatMap(([name, value]) => [
+    ...(name ? [element("p", null, code(name))] : []),
+    element("pre", { tabindex: "0" }, JSON.stringify(value, null, 2)),
+  ]);
+  const summary = element("summary", null, title + (named.length === 1 ? " example" : " examples"));
+  return [element("details", null, summary, ...shown)];
 }
 
 function drawRequest(api, operation, article) {
   const parameters = (operation.parameters || []).map((one) => resolve(api, one));
   if (parameters.length) {
     const rows = parameters.map((one) => [
-      element("code", null, one.name), one.in, element("code", null, typeOf(api, one.schema)),
-      one.description || (one.required ? "required" : ""),
+      [code(one.name)], [one.in], [code(...typeOf(one.schema))], [one.required ? "required" : ""],
+      inline(one.description || ""),
     ]);
-    article.append(element("h4", null, "Parameters"), table(["name", "in", "type", ""], rows));
+    article.append(element("h4", null, "Parameters"), table(["name", "in", "type", "", ""], rows));
   }
   const body = operation.requestBody && operation.requestBody.content["application/json"];
   if (body) {
-    article.append(element("h4", null, "Body"), members(api, resolve(api, body.schema)));
-    if (body.example) article.append(example("Example", body.example));
+    article.append(element("h4", null, "Body"), members(resolve(api, body.schema)));
+    article.append(...examples("Body", body));
   }
 }
 
-function drawAnswers(api, operation, article) {
-  article.append(element("h4", null, "Answers"));
-  const rows = Object.entries(operation.responses).map(([status, answer]) =>
-    [element("strong", null, status), prose(answer.description)]);
-  article.append(table(["status", ""], rows));
+function drawAnswers(operation, article) {
+  const rows = [];
+  const shown = [];
   for (const [status, answer] of Object.entries(operation.responses)) {
-    for (const content of Object.values(answer.content || {})) {
-      if (content.example) article.append(example(status + " example", content.example));
-    }
+    const contents = Object.entries(answer.content || {});
+    const types = contents.map(([kind, content]) =>
+      content.schema && content.schema.type !== "string" ? typeOf(content.schema) : [kind]);
+    rows.push([[element("strong", null, status)], inline(answer.description),
+      [code(...between(types, " | "))]]);
+    for (const [, content] of contents) shown.push(...examples(status, content));
   }
+  article.append(element("h4", null, "Answers"), table(["status", "", "body"], rows), ...shown);
 }
 
-function drawOperation(api, path, method, operation) {
+function drawOperation(api, path, method, operation, sender) {
   const article = element("article", { id: operation.operationId },
     element("h3", null, element("span", { class: "method " + method }, method.toUpperCase()),
-      element("code", null, path), element("span", null, operation.summary)));
+      code(path), element("span", null, operation.summary)));
   const signed = !(operation.security && operation.security.length === 0);
-  article.append(element("p", { class: "muted" }, signed ? "Signed by the sender." : "No signature."));
+  const signer = signed ? "Signed by the " + sender + "." : "No signature.";
+  article.append(element("p", { class: "muted" }, signer));
+  if (operation.description) article.append(...prose(operation.description));
   drawRequest(api, operation, article);
-  drawAnswers(api, operation, article);
+  drawAnswers(operation, article);
   return article;
+}
+
+function drawShapes(api, main) {
+  main.append(element("h2", { id: "shapes" }, "Shapes"));
+  for (const [name, schema] of Object.entries(api.components.schemas)) {
+    main.append(element("section", { id: "shape-" + name }, element("h3", null, code(name)),
+      ...prose(schema.description), members(schema)));
+  }
 }
 
 function drawTables(api, main) {
   main.append(element("h2", { id: "problems" }, "Problems"));
   main.append(table(["name", "status", ""], Object.entries(api["x-problems"]).map(
-    ([name, problem]) => [element("code", null, name), String(problem.status), problem.title])));
+    ([name, problem]) => [[code(name)], [String(problem.status)], [problem.title]])));
   main.append(element("h2", { id: "outcomes" }, "Outcomes, in order of precedence"));
-  main.append(table(["outcome"], api["x-outcomes"].map((name) => [element("code", null, name)])));
+  main.append(table(["outcome"], api["x-outcomes"].map((name) => [[code(name)]])));
+}
+
+// Sections in the order of their first endpoint; what the switch itself sends comes last.
+function sectionsOf(api) {
+  const sections = new Map();
+  const add = (title, ...drawn) => {
+    if (!sections.has(title)) sections.set(title, []);
+    sections.get(title).push(drawn);
+  };
+  for (const [path, methods] of Object.entries(api.paths)) {
+    for (const [method, one] of Object.entries(methods)) add(one.tags[0], path, method, one, "sender");
+  }
+  for (const [name, methods] of Object.entries(api.webhooks || {})) {
+    for (const [method, one] of Object.entries(methods)) {
+      add("sent by the switch", name, method, one, "switch");
+    }
+  }
+  return sections;
 }
 
 function draw(api) {
   const summary = document.getElementById("summary");
-  summary.replaceWith(element("p", { class: "muted" }, "Version " + api.info.version + ", made from ",
-    element("a", { href: "/openapi.json" }, "openapi.json")), ...proseBlocks(api.info.description));
   const main = document.getElementById("endpoints");
   const list = element("ul");
-  const byTag = new Map();
-  for (const [path, methods] of Object.entries(api.paths)) {
-    for (const [method, operation] of Object.entries(methods)) {
-      const tag = operation.tags[0];
-      if (!byTag.has(tag)) byTag.set(tag, []);
-      byTag.get(tag).push(drawOperation(api, path, method, operation));
+  for (const [title, operations] of sectionsOf(api)) {
+    main.append(element("h2", null, title));
+    for (const [path, method, operation, sender] of operations) {
+      main.append(drawOperation(api, path, method, operation, sender));
       list.append(element("li", null,
         element("a", { href: "#" + operation.operationId }, method.toUpperCase() + " " + path)));
     }
   }
-  for (const [tag, articles] of byTag) main.append(element("h2", null, tag), ...articles);
+  for (const title of ["shapes", "problems", "outcomes"]) {
+    list.append(element("li", null, element("a", { href: "#" + title }, title)));
+  }
   document.getElementById("contents").append(list);
+  drawShapes(api, main);
   drawTables(api, main);
+  summary.replaceWith(element("p", { class: "muted" }, "Version " + api.info.version + ", made from ",
+    element("a", { href: "/openapi.json" }, "openapi.json"), "; what a participant's own server answers: ",
+    element("a", { href: "/openapi-participant.json" }, "openapi-participant.json")),
+  ...prose(api.info.description));
+  // The browser looked for the fragment before there was anything to find.
+  const wanted = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (wanted) wanted.scrollIntoView();
 }
 
 fetch("/openapi.json").then((answer) => answer.json()).then(draw).catch((error) => {
