@@ -41,7 +41,7 @@ faults: setup ## the long version of the kill tests
 bench: setup ## the speed figures, measured in one run
 	$(BIN)/python -m bench
 
-load: setup ## locust against a running demo city, then the audit
+load: setup ## locust against a demo city of its own, then the audit
 	$(BIN)/python -m loadtests
 
 lock: setup ## pin every dependency anew, by version and hash

@@ -34,7 +34,7 @@ Judge = Callable[[Any], str | None]  # what is wrong with a trusted answer, if a
 
 
 class Ground:
-    """What all users of this process share; made when the test starts."""
+    """What all users of this process share, over all runs that locust's page may start."""
 
     def __init__(self) -> None:
         self.plan = msgspec.json.decode(Path(os.environ[PLAN]).read_bytes(), type=Plan)
@@ -45,7 +45,7 @@ class Ground:
             holder.id: signing_key(holder.key_id, read_private_key(Path(holder.key_file)))
             for holder in self.city.providers
         }
-        self.record = Path(self.plan.record).open("w", encoding="utf-8")  # noqa: SIM115  until the test stops
+        self.record = Path(self.plan.record).open("a", encoding="utf-8")  # noqa: SIM115  until the end
         self._numbers = itertools.count(1)
 
     def next_key(self) -> str:
@@ -174,13 +174,13 @@ class Wallet(FastHttpUser):
         return None if fault is None else f"{answer.status_code}: {fault.detail}"
 
 
-@events.test_start.add_listener  # type: ignore[untyped-decorator]
+@events.init.add_listener  # type: ignore[untyped-decorator]
 def _prepare(environment: Environment, **_: Any) -> None:
     Wallet.ground = Ground()
 
 
-@events.test_stop.add_listener  # type: ignore[untyped-decorator]
-def _finish(environment: Environment, **_: Any) -> None:
+@events.quit.add_listener  # type: ignore[untyped-decorator]
+def _finish(exit_code: int, **_: Any) -> None:
     Wallet.ground.record.close()
 
 

@@ -67,11 +67,12 @@ class Account:
             group=self.group,
             extra_groups=None if self.user is None else (),
             umask=0o077,
-            preexec_fn=_end_with_parent(end_signal),
+            preexec_fn=end_with_parent(end_signal),
         )
 
 
-def _end_with_parent(end_signal: signal.Signals) -> Callable[[], None]:
+def end_with_parent(end_signal: signal.Signals) -> Callable[[], None]:
+    """What a child calls before its program starts, to get the signal when its parent dies."""
     libc = ctypes.CDLL(None)
 
     def ask_the_kernel() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from switch.simulate.journal import read_lines
 from tests.integration import running
 from tests.integration.running import switch
+from tests.tidy.tree import ROOT
 
 SMALL = ("--wallets", 40, "--senders", 8, "--workers", 2)
 
@@ -64,7 +65,7 @@ async def test_a_demo_for_people() -> None:
 
 
 async def test_a_demo_keeps_serving(tmp_path: Path) -> None:
-    """Without --seconds it goes on, the command that it prints pays, and Ctrl-C ends it cleanly."""
+    """It goes on: the command that it prints pays, a load test may use it, Ctrl-C ends it."""
     data_dir = tmp_path / "city"
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "switch", "demo", "--json", *map(str, SMALL)),
@@ -84,6 +85,8 @@ async def test_a_demo_keeps_serving(tmp_path: Path) -> None:
         assert said.document["status"] == "completed"
         members = await switch("participant", "list", "--json", "--data-dir", data_dir)
         assert len(members.document["participants"]) == 10
+        loaded = await load_test("--city", data_dir, "--url", summary["url"])
+        assert loaded == 0
         process.send_signal(signal.SIGINT)
         out, err = await asyncio.wait_for(process.communicate(), running.START_S_MAX)
     finally:
@@ -95,6 +98,22 @@ async def test_a_demo_keeps_serving(tmp_path: Path) -> None:
     refused = await switch("demo", "--seconds", 1, "--data-dir", data_dir)
     assert refused.code == 1
     assert "new folder" in refused.complaint
+
+
+async def load_test(*arguments: object) -> int:
+    """A short load of few users on a city that runs; the exit code, after its audit."""
+    small = ("--users", 4, "--spawn-rate", 4, "--duration", 1, "--p95-ms", 60_000)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "loadtests", *map(str, (*small, *arguments))),
+        cwd=ROOT,
+        stdout=sys.stderr,
+        env=running.environment(),
+    )
+    try:
+        return await asyncio.wait_for(process.wait(), running.START_S_MAX)
+    finally:
+        if process.returncode is None:
+            process.kill()
 
 
 async def test_a_demo_that_is_interrupted_leaves_nothing(tmp_path: Path) -> None:

@@ -1,24 +1,33 @@
 """Load and audit: a short run ends well, and the audit finds what it must find."""
 
+import asyncio
 import json
+import signal
 import subprocess
 import sys
+from asyncio.subprocess import PIPE
 from pathlib import Path
+
+import aiohttp
+from yarl import URL
 
 from loadtests.audit import audit
 from switch.admin import Operator, connected
 from switch.ledger import new_id
 from tests.databases import Database
+from tests.integration.running import children, environment, is_running, until
 from tests.tidy.tree import ROOT
 
 RUN_S_MAX = 300
 RUN = "test"
+SMALL = ("--users", "8", "--spawn-rate", "8", "--duration", "2", "--wallets", "20")
+LOOPBACK = f"{int.from_bytes(bytes((127, 0, 0, 1)), sys.byteorder):08X}"  # as /proc/net has it
+LISTENS = "0A"
 
 
 def run_load(*arguments: str) -> subprocess.CompletedProcess[str]:
-    small = ("--users", "8", "--spawn-rate", "8", "--duration", "2", "--wallets", "20")
     return subprocess.run(
-        [sys.executable, "-m", "loadtests", *small, *arguments],
+        [sys.executable, "-m", "loadtests", *SMALL, *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -40,6 +49,72 @@ def test_a_missed_threshold_decides_the_exit_code() -> None:
     assert ran.returncode == 1, ran.stdout + ran.stderr
     assert "thresholds: missed" in ran.stdout
     assert "every answer is what the ledger holds" in ran.stdout
+
+
+async def test_the_web_page_starts_and_stops_runs_until_the_end_is_asked_for() -> None:
+    """locust's page is on loopback only, starts runs anew, and the audit is about all of them."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "loadtests", *SMALL, "--p95-ms", "60000"),
+        *("--web", "--web-port", "0"),
+        cwd=ROOT,
+        stdout=PIPE,
+        env=environment(),
+    )
+    try:
+        assert process.stdout is not None
+        said = await asyncio.wait_for(process.stdout.readline(), RUN_S_MAX)
+        page = URL(said.decode().split()[4].rstrip(";"))
+        async with aiohttp.ClientSession(page) as session:
+            await until(lambda: is_at(session, "stopped"), "the first run has ended by itself")
+            assert listening(page.port) == {LOOPBACK}
+            await tell(session, "/swarm", user_count=2, spawn_rate=2)
+            await until(lambda: is_at(session, "running"), "a second run has sent something")
+            await tell(session, "/stop")
+        started = descendants(process.pid)
+        process.send_signal(signal.SIGINT)
+        rest, _ = await asyncio.wait_for(process.communicate(), RUN_S_MAX)
+    finally:
+        if process.returncode is None:
+            process.kill()
+    told = rest.decode()
+    assert process.returncode == 0, told
+    assert "every answer is what the ledger holds, and the books are right" in told
+    assert "thresholds: held" in told
+    assert len(started) > 1
+    await until(lambda: not any(map(is_running, started)), "no process is left")
+
+
+async def is_at(session: aiohttp.ClientSession, state: str) -> bool:
+    """Whether the page is there, tells of this state, and of requests in the latest run."""
+    try:
+        async with session.get("/stats/requests") as answer:
+            told = await answer.json()
+    except aiohttp.ClientConnectionError:
+        return False
+    return bool(told["state"] == state and told["stats"][-1]["num_requests"])
+
+
+async def tell(session: aiohttp.ClientSession, path: str, **fields: int) -> None:
+    """What the buttons of the page send."""
+    async with session.post(path, data=fields) as answer:
+        assert (await answer.json())["success"]
+
+
+def listening(port: int | None) -> set[str]:
+    """The addresses on which anybody of this machine listens at this port, as the kernel has it."""
+    found = set()
+    for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
+        for line in table.read_text().splitlines()[1:]:
+            address, number = line.split()[1].split(":")
+            if int(number, 16) == port and line.split()[3] == LISTENS:
+                found.add(address)
+    return found
+
+
+def descendants(pid: int) -> list[int]:
+    """All processes below this one."""
+    below = children(pid)
+    return [*below, *(deeper for child in below for deeper in descendants(child))]
 
 
 async def test_the_audit_finds_an_answer_that_the_ledger_does_not_hold(
