@@ -64,7 +64,8 @@ BEGIN
     -- that are the same in any order of the others: each payer's first, from and to accounts that
     -- are on one side only, to a payee that is not capped. That is most of them, and all of most
     -- batches. What this leaves (refusals, the short, repeated payers, holds, banks) has its order.
-    -- So has what falls within a minute of its end: no statement waits that long for a lock.
+    -- So has what falls within a minute of its end, for no statement waits that long for a lock,
+    -- and whoever was waited for: his row has a version that this statement does not see.
     SELECT value INTO STRICT v_zone FROM ledger.setting WHERE name = 'time_zone';
     v_now := ledger.decision_time();
     v_day := (v_now AT TIME ZONE v_zone)::date;
@@ -109,7 +110,6 @@ BEGIN
            AND m.payee NOT IN (SELECT payer FROM message)
            AND l.participant_no = m.participant_no AND l.kind = ANY (m.payer_kinds)
            AND l.kind <> 'external' AND l.currency = m.currency AND l.is_open
-           AND (l.tier IS NULL OR t.name IS NOT NULL)
            AND l.balance - m.amount >= l.held + l.floor
            AND (NOT m.counts_per_day
                 OR (m.amount > t.payment_limit OR l.spent + m.amount > t.daily_limit) IS NOT TRUE)
