@@ -1,6 +1,6 @@
 """The jobs process: what must happen beside the payments, each in a loop of its own.
 
-    fold      adds credits up on their accounts, again at once while there is more than one bite
+    fold      adds credits up on their accounts, in rounds of small bites
     closing   finishes accounts that are being closed
     books     proves the books at a long interval, and records what it found
     backlog   measures what is not folded yet
@@ -32,6 +32,7 @@ class Jobs(Loops):
     def __init__(self, config: Config, metrics: JobMetrics, clock: Clock = SYSTEM_CLOCK) -> None:
         super().__init__(config, metrics.failures, clock)
         self._metrics = metrics
+        self._folded = 0  # credits, in this round
         short = limits.STATEMENT_WAIT_S
         long = limits.BOOKS_CHECK_S_MAX
         self.jobs = (
@@ -47,7 +48,12 @@ class Jobs(Loops):
     async def _fold(self, connection: asyncpg.Connection) -> float:
         folded = await upkeep.fold_credits(connection, limits.FOLD_SIZE_MAX)
         self._metrics.folded_credits.inc(folded.credits)
-        return 0.0 if folded.credits >= limits.FOLD_SIZE_MAX else self._config.fold_interval_s
+        self._folded += folded.credits
+        if folded.credits >= limits.FOLD_SIZE_MAX:
+            return limits.FOLD_PAUSE_S
+        round_s = min(self._folded / limits.FOLD_CREDITS_PER_S, limits.FOLD_INTERVAL_S_MAX)
+        self._folded = 0
+        return max(round_s, self._config.fold_interval_s)
 
     async def _expire_holds(self, connection: asyncpg.Connection) -> float:
         expired = await upkeep.expire_holds(connection, limits.EXPIRY_SIZE_MAX)

@@ -155,8 +155,13 @@ DEMO_LOOKS_PER_BALANCE = 4  # balances are asked for once a second
 DEMO_SETTLE_S_MAX = 40.0  # until nothing waits for the bank any more
 
 # Jobs.
-FOLD_INTERVAL_S = 1.0  # a payee's statement is at most this late; its balance never is
-FOLD_SIZE_MAX = 20_000  # credits in one transaction; keeps the database's horizon moving
+# A payee's statement is late by the time between two rounds; its balance never is. Many credits a
+# second are added up in longer rounds, so that each posting has more of them.
+FOLD_INTERVAL_S = 1.0
+FOLD_INTERVAL_S_MAX = 4.0
+FOLD_CREDITS_PER_S = 1_000  # of the last round: how much longer the next may be waited for
+FOLD_SIZE_MAX = 2_000  # credits in one transaction: about 20 ms of locks and of a processor
+FOLD_PAUSE_S = 0.01  # between two of them
 EVENT_INTERVAL_S = 0.1  # how long an event waits for its number, about
 EVENT_RUN_MAX = 2_000  # numbered in one transaction; a run of a feed is read as a whole
 EVENT_RETENTION_D = 90  # unless told

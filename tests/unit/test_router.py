@@ -19,7 +19,7 @@ from switch.budget import InFlight
 from switch.clock import SYSTEM_CLOCK, rfc3339
 from switch.errors import LedgerUnavailable, OutcomeUnknown, Problem
 from switch.lane import Lane, Link
-from switch.ledger import Backlog, Disposition, Order, Verdict, decided_payment
+from switch.ledger import Disposition, Order, Verdict, decided_payment
 from switch.message import PaymentRequest
 from switch.metrics import WorkerMetrics
 from switch.outcome import Outcome
@@ -362,31 +362,6 @@ async def test_a_link_that_breaks_while_deciding_one_by_one() -> None:
         ]  # fmt: skip
 
 
-async def test_what_went_back_into_the_queue_is_not_said_to_be_undecided() -> None:
-    """Put off while a batch was decided one by one, and the link broke: the next one decides it."""
-
-    def poison_then_put_off(orders: Sequence[Order]) -> Exception | None:
-        return ValueError("unforeseen") if len(orders) > 1 else Backlog(frozenset({PAYER}))
-
-    async def cut(accounts: Collection[UUID]) -> None:
-        made.link.close()
-        raise OutcomeUnknown("cut")
-
-    async with stage() as made:
-        first = made.send(order("first"))
-        await settle()
-        tasks = [made.send(order(key)) for key in "ab"]
-        made.link.gate.set()
-        await first
-        made.link.failure = poison_then_put_off
-        made.link.fold = cut  # type: ignore[method-assign]
-        await made.reopened.wait()
-        made.link.gate.set()
-        results = await asyncio.gather(*tasks)
-        assert [name(result) for result in results] == ["DECIDED", "ledger-unavailable"]
-        assert [one.key for batch in made.link.batches for one in batch] == ["a"]
-
-
 async def test_a_link_found_broken_before_sending_costs_nobody_anything() -> None:
     """A database that restarted while the lane was idle: the message goes out on a new link."""
     async with stage() as made:
@@ -480,23 +455,6 @@ async def test_a_lane_that_is_stopped_by_force_tells_the_truth() -> None:
         await made.lane.stop()
         assert name(await sent) == "outcome-unknown"
         assert name(await waits) == "ledger-unavailable"
-
-
-async def test_whom_a_backlog_concerns_waits_at_the_head_of_the_queue() -> None:
-    """The others are decided at once; the fold comes between, and a piece more each time."""
-    async with stage() as made:
-        refusals = [Backlog(frozenset({PAYER})), None, Backlog(frozenset({PAYER})), None]
-        made.link.failure = lambda orders: refusals.pop(0)
-        other = order("other")
-        other = replace(other, request=replace(other.request, payer=uuid4()))
-        tasks = [made.send(order("late")), made.send(other)]
-        await settle()
-        tasks.append(made.send(order("after it")))
-        made.link.gate.set()
-        assert [name(await task) for task in tasks] == ["DECIDED"] * 3
-        sent = [[one.key for one in batch] for batch in made.link.batches]
-        assert sent == [["late", "other"], ["other"], ["late", "after it"], ["late", "after it"]]
-        assert made.link.folded == [frozenset({PAYER})] * 2
 
 
 async def test_a_queue_that_empties_while_it_gathers_is_no_batch() -> None:

@@ -2,8 +2,10 @@
 --
 -- Purpose     Adds waiting credits to their accounts' balances. Safe to run twice at once: an
 --             account that somebody else holds is left for the next time.
--- Parameters  p_shard; p_limit  how many waiting credits to look at, and to fold at most: a backlog
---             of any size is folded in calls that each hold their locks for a bounded time
+-- Parameters  p_shard; p_limit  how many waiting credits to fold at most: a backlog of any size is
+--             folded in calls that each hold their locks for a bounded time. Four times as many are
+--             looked at, and as few accounts taken as have the credits: what a posting costs is
+--             shared by more of them.
 -- Returns     credits folded, p_limit of them if there may be more; accounts looked at
 -- Locks       accounts in id order (those that are free), then their unfolded credits
 -- Tables      reads and deletes unfolded_credit; updates account; inserts fold
@@ -19,16 +21,20 @@ DECLARE
 BEGIN
     -- If all the credits looked at are of locked accounts, those behind them have their turn.
     LOOP
-        v_payees := ARRAY(SELECT DISTINCT c.payee
-                            FROM (SELECT payee FROM ledger.unfolded_credit
-                                   WHERE shard = p_shard AND payee <> ALL (v_seen)
-                                   LIMIT p_limit) c);
+        v_payees := ARRAY(SELECT c.payee
+                            FROM (SELECT payee, sum(count(*)) OVER (ORDER BY payee) - count(*)
+                                             AS before
+                                    FROM (SELECT payee FROM ledger.unfolded_credit
+                                           WHERE shard = p_shard AND payee <> ALL (v_seen)
+                                           LIMIT 4 * p_limit) looked_at
+                                   GROUP BY payee) c
+                           WHERE c.before < p_limit);
         SELECT array_agg(a.id) INTO v_accounts
           FROM (SELECT id FROM ledger.account
                  WHERE shard = p_shard AND id = ANY (v_payees)
                  ORDER BY id
                    FOR NO KEY UPDATE SKIP LOCKED) a;
-        EXIT WHEN v_accounts IS NOT NULL OR v_payees = '{}' OR cardinality(v_seen) >= p_limit;
+        EXIT WHEN v_accounts IS NOT NULL OR v_payees = '{}' OR cardinality(v_seen) >= 4 * p_limit;
         v_seen := v_seen || v_payees;
     END LOOP;
     credits := ledger.fold_accounts(p_shard, coalesce(v_accounts, '{}'), p_limit);
