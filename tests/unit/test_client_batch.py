@@ -10,7 +10,7 @@ from switch.client import BatchedPayment, ClientError, ProblemError, Unreachable
 from tests.unit.small_switch import SmallSwitch
 from tests.unit.test_client import MovedClock, client_of
 
-SOON_S = 0.3  # a deadline that leaves time for one attempt and no pause of a second
+SOON_S = 0.9  # a deadline that leaves time for one attempt and no pause of a second
 
 
 @pytest.fixture
