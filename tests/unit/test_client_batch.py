@@ -131,7 +131,7 @@ async def test_a_lost_attempt_leaves_doubt_about_what_is_refused_after_it(
     small_switch.script.append("decide-drop")
     small_switch.item_script.extend(["", "", "", "overloaded"])
     async with client_of(small_switch) as client:
-        results = await client.pay_batch(payments("a", "b"), deadline_s=SOON_S * 3)
+        results = await client.pay_batch(payments("a", "b"), deadline_s=SOON_S)
     assert said(results) == {"a": "decided", "b": "outcome-unknown"}
     assert len(small_switch.batches) == 2
 
@@ -144,7 +144,7 @@ async def test_what_was_answered_is_not_lost_with_what_comes_after(
     small_switch.item_script.extend(["", "overloaded"])
     small_switch.script.extend(["answer", *["decide-drop"] * 100])
     async with client_of(small_switch) as client:
-        results = await client.pay_batch(payments("a", "b"), deadline_s=SOON_S * 3)
+        results = await client.pay_batch(payments("a", "b"), deadline_s=SOON_S)
     assert said(results) == {"a": "decided", "b": "outcome-unknown"}
     assert "b" in small_switch.decided
 
@@ -157,7 +157,7 @@ async def test_a_refusal_of_what_is_sent_again_keeps_what_was_answered(
     small_switch.item_script.extend(["", "overloaded"])
     small_switch.script.extend(["answer", *["ledger-unavailable"] * 100])
     async with client_of(small_switch) as client:
-        results = await client.pay_batch(payments("a", "b"), deadline_s=SOON_S * 3)
+        results = await client.pay_batch(payments("a", "b"), deadline_s=SOON_S)
     assert said(results) == {"a": "decided", "b": "overloaded"}
 
 
