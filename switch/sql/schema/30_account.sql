@@ -2,7 +2,7 @@
 
 CREATE TABLE ledger.tier (
     name          text NOT NULL CHECK (name ~ '^[a-z0-9][a-z0-9-]{0,31}$'),
-    currency      text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
+    currency      ledger.currency NOT NULL,
     payment_limit bigint CHECK (payment_limit >= 0),
     daily_limit   bigint CHECK (daily_limit >= 0),
     balance_limit bigint CHECK (balance_limit >= 0),
@@ -32,10 +32,9 @@ CREATE TABLE ledger.account (
     closing_seen   xid8,
     created_at     timestamptz NOT NULL,
     id             uuid NOT NULL,
-    kind           text NOT NULL CHECK (
-        kind IN ('wallet', 'merchant', 'government', 'position', 'external', 'issuance', 'fee')),
-    currency       text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
-    lifecycle      text NOT NULL DEFAULT 'open' CHECK (lifecycle IN ('open', 'closing', 'closed')),
+    kind           ledger.account_kind NOT NULL,
+    currency       ledger.currency NOT NULL,
+    lifecycle      ledger.account_lifecycle NOT NULL DEFAULT 'open',
     holder_freeze  boolean NOT NULL DEFAULT false,
     operator_freeze boolean NOT NULL DEFAULT false,
     tier           text,

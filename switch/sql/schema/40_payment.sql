@@ -54,13 +54,11 @@ INSERT INTO ledger.payment_type (code, name, counts_per_day, payer_kinds, payee_
 -- A key belongs to the participant for ever: one claim, whatever the operation.
 CREATE TABLE ledger.key_claim (
     participant_no integer NOT NULL,
-    -- 1 a payment, 2 something about an account, 4 barred, 5 something about a signing key,
-    -- 11 a capture, 12 a void, 13 a refund
-    operation      smallint NOT NULL CHECK (operation IN (1, 2, 4, 5, 11, 12, 13)),
+    operation      ledger.claimed_operation NOT NULL,
     -- the payment's, the account's or the key operation's id
     subject        uuid NOT NULL,
-    digest         bytea NOT NULL CHECK (octet_length(digest) = 32),
-    key            text NOT NULL CHECK (length(key) BETWEEN 1 AND 64),
+    digest         ledger.sha256 NOT NULL,
+    key            ledger.idempotency_key NOT NULL,
     PRIMARY KEY (participant_no, key)
 );
 

@@ -6,9 +6,7 @@
 CREATE TABLE ledger.outbox (
     happened_at timestamptz NOT NULL,
     no          bigint GENERATED ALWAYS AS IDENTITY,  -- drawn under the locks of the decisions
-    -- 1 the payment or step was approved, 2 what was held has expired, 3 the payment or step that
-    -- waited for a bank was declined: told to the payer's side alone; 4 a key was changed
-    kind        smallint NOT NULL CHECK (kind IN (1, 2, 3, 4)),
+    kind        ledger.event_kind NOT NULL,
     subjects    uuid[] NOT NULL,  -- the payments or steps, or the key's change
     -- Of each subject: the participants that hold the accounts, or whose key it is, and null. An
     -- account changes its state, never its participant.
