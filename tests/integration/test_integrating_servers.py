@@ -64,7 +64,7 @@ async def test_the_commands_of_the_document_try_a_server(tmp_path: Path) -> None
          (limits.CONFORMANCE_NEW_KEY_S_MAX, limits.CLIENT_KEYS_REFETCH_S) == (75, 10)),
         ("longer than five seconds", limits.BANK_WAIT_S == 5),
         ("An authorization has 30 seconds", limits.BANK_DEADLINE_S == 30),
-        ("A body has at most 64 KiB, an answer too",
+        ("A body has at most 64 KiB, that of an answer too",
          limits.BODY_BYTES_MAX == limits.CALLBACK_ANSWER_BYTES_MAX == 64 * 1024),
     ],
 )  # fmt: skip
