@@ -116,23 +116,27 @@ async def test_a_twin_while_the_first_is_still_being_decided(
     await slow.close()
 
 
+@pytest.mark.parametrize("hold", [{}, {"capture": False}], ids=["at once", "held"])
 async def test_a_message_that_expires_while_it_waits(
-    city: City, admin: asyncpg.Connection, lane: Statements
+    city: City, admin: asyncpg.Connection, lane: Statements, hold: dict[str, bool]
 ) -> None:
     """`expires_at` is held against the time of the decision, not of the arrival."""
-    payer, payee = await a_pair(city)
+    _, payee = await a_pair(city)
     [sender] = city.participants.values()
+    payers = sorted([await city.account(sender, "wallet", balance=10) for _ in range(3)])
+    await admin.execute("ANALYZE ledger.account")
     now = await admin.fetchval("SELECT clock_timestamp()")
     expires_at = now.replace(microsecond=0) + timedelta(seconds=2)
-    order = city.order(sender, payer, payee, 10, expires_at=expires_at)
+    orders = [
+        city.order(sender, payer, payee, 10, expires_at=expires_at, **hold) for payer in payers
+    ]
     async with admin.transaction():
-        await admin.execute(LOCK, payer)
-        asked = asyncio.create_task(city.decide(lane, [order]))
+        await admin.execute(LOCK, payers[-1])
+        asked = asyncio.create_task(city.decide(lane, orders))
         await until_it_waits(admin, "lane")
         await admin.execute("SELECT pg_sleep_until($1)", expires_at)
-    [answer] = await asked
-    created_at = city.answers[order.participant_no, order.key].created_at
-    assert answer.outcome is Outcome.EXPIRED, f"decided at {created_at}, expired at {expires_at}"
+    answers = await asked
+    assert [answer.outcome for answer in answers] == [Outcome.EXPIRED] * 3
 
 
 async def test_a_statement_that_waited_too_long_for_a_twin_is_unknown(

@@ -1,9 +1,11 @@
 """Who may pay whom with which type: every combination of kinds, as the contract has them."""
 
 import asyncpg
+import pytest
 
 from switch.ledger import Disposition, Order, Statements
 from switch.outcome import Outcome
+from tests.ledger.books import assert_books_are_right
 from tests.ledger.city import City
 from tests.ledger.model import PAYEE_KINDS, PAYER_KINDS
 
@@ -45,6 +47,23 @@ async def test_every_combination_of_kinds(city: City, lane: Statements) -> None:
         else:
             expected = Outcome.APPROVED if permitted else Outcome.NOT_PERMITTED
             assert decision.outcome is expected, what
+
+
+async def test_a_type_that_is_not_there_is_refused_with_its_batch(
+    city: City, lane: Statements, admin: asyncpg.Connection
+) -> None:
+    """Nothing is decided for its neighbours by the place that it leaves empty."""
+    provider = await city.participant("wallet")
+    payer = await city.account(provider, "wallet", balance=100)
+    payee = await city.account(provider, "wallet")
+    key, digest, ids = ["a", "b"], [b"d" * 32] * 2, [city.new_id() for _ in range(2)]
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="no known type"):
+        await lane.authorize_batch.fetchrow(
+            0, [provider.no] * 2, key, digest, ids, [9, 2], [payee, payer], [payer, payee],
+            [10**6, 1], ["CNY"] * 2, *([None] * 10)
+        )  # fmt: skip
+    assert await admin.fetchval("SELECT count(*) FROM ledger.payment WHERE id = ANY ($1)", ids) == 0
+    await assert_books_are_right(admin)
 
 
 async def test_issued_money_comes_and_goes_by_the_operator_alone(

@@ -71,7 +71,9 @@ BEGIN
     v_day := (v_now AT TIME ZONE v_zone)::date;
     WITH message AS MATERIALIZED (
         SELECT m.participant_no, m.payer, m.payee, m.amount, m.currency, m.disposition, m.position,
-               b.participant_no AS payee_holder, type.payer_kinds, type.counts_per_day,
+               b.participant_no AS payee_holder, b.kind::text AS payee_kind,
+               b.currency::text AS payee_currency, b.lifecycle <> 'open' AS payee_closed,
+               type.payer_kinds, type.counts_per_day,
                t.balance_limit IS NOT NULL AND m.disposition = 0 AS is_capped,
                t.balance_limit IS NULL AND b.kind = ANY (type.payee_kinds) AND b.kind <> 'external'
                AND b.currency = m.currency AND b.lifecycle = 'open' AND m.hold_seconds IS NULL
@@ -100,7 +102,8 @@ BEGIN
            SET balance = l.balance - m.amount, posting_count = a.posting_count + 1,
                spent_today = CASE WHEN m.counts_per_day THEN l.spent + m.amount
                                   ELSE a.spent_today END,
-               spent_day = CASE WHEN m.counts_per_day THEN v_day ELSE a.spent_day END
+               spent_day = CASE WHEN m.counts_per_day THEN greatest(a.spent_day, v_day)
+                                ELSE a.spent_day END
           FROM (SELECT DISTINCT ON (payer) * FROM message WHERE disposition = 0
                  ORDER BY payer, position) m
           JOIN locked l ON l.id = m.payer
@@ -119,6 +122,10 @@ BEGIN
     SELECT array_agg(d.posting_count ORDER BY m.position) AS debits,
            array_agg(d.balance ORDER BY m.position) AS balances_after,
            array_agg(m.payee_holder ORDER BY m.position) AS payee_holders,
+           array_agg(m.payee_kind ORDER BY m.position) AS payee_kinds,
+           array_agg(m.payee_currency ORDER BY m.position) AS payee_currencies,
+           array_agg(m.payee_closed ORDER BY m.position) AS payees_closed,
+           coalesce(array_agg(m.payee) FILTER (WHERE m.is_capped), '{}') AS capped,
            array_agg(CASE WHEN d.position IS NOT NULL THEN 0 END::smallint ORDER BY m.position)
                AS outcomes,
            array_agg(CASE WHEN d.position IS NULL THEN m.disposition END::smallint
@@ -126,6 +133,9 @@ BEGIN
            bool_or(m.disposition = 0 AND d.position IS NULL) AS are_left
       INTO STRICT v_alone
       FROM message m LEFT JOIN debited d USING (position);
+    IF cardinality(v_alone.dispositions) IS DISTINCT FROM cardinality(p_key) THEN
+        RAISE EXCEPTION 'a message is of no known type' USING ERRCODE = 'insufficient_privilege';
+    END IF;
     -- Taken under the locks, so that an account's postings never go back in time.
     decided_at := ledger.decision_time();
     v_debit := v_alone.debits;
@@ -135,7 +145,9 @@ BEGIN
         SELECT * INTO STRICT v_order
           FROM ledger.decide_in_order(
                    p_shard, p_participant_no, p_type, p_payer, p_payee, p_amount, p_currency,
-                   p_expires_at, p_hold_seconds, v_alone.dispositions, decided_at);
+                   p_expires_at, p_hold_seconds, v_alone.dispositions, v_alone.payee_kinds,
+                   v_alone.payee_currencies, v_alone.payees_closed, v_alone.capped);
+        decided_at := v_order.decided_at;
         SELECT array_agg(coalesce(o.outcome, o.late_outcome)),
                array_agg(coalesce(o.debit, o.late_debit)),
                array_agg(coalesce(o.after, o.late_after))
@@ -158,6 +170,9 @@ BEGIN
             outcomes := v_handed.outcomes;
             dispositions := v_handed.dispositions;
         END IF;
+    END IF;
+    IF decided_at >= v_now + interval '1 minute' THEN
+        RAISE EXCEPTION 'the time has leapt' USING ERRCODE = '40001';
     END IF;
     v_work_us := ledger.work_us();
     INSERT INTO ledger.payment

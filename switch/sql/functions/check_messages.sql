@@ -3,8 +3,8 @@
 -- Purpose     What can be said of each message whatever the balances: the outcomes up to
 --             payment_limit_exceeded, in their precedence.
 -- Parameters  p_participant_no … p_expires_at  the message, as authorize_batch; p_dispositions;
---             p_now  the batch's time; p_payee_kind … p_payee_closed  of each message's payee, as
---             read_payees; p_ids … p_payment_limits  of each locked account, as lock_accounts
+--             p_now  the batch's time; p_payee_kind … p_payee_closed  of each message's payee;
+--             p_ids … p_payment_limits  of each locked account, as lock_accounts
 -- Returns     of each message, in order: verdicts  ledger.outcome.code, 0 when nothing speaks
 --             against the payment so far, null where the disposition is not 0; counted  whether the
 --             amount counts for the payer's day; payers_at  where the payer stands among the

@@ -3,9 +3,11 @@
 -- Purpose     Decides what is left of a batch in the serial order of the positions, each message as
 --             those before it have left the accounts, and debits the accounts.
 -- Parameters  p_shard; p_participant_no … p_hold_seconds  the batch, as authorize_batch;
---             p_dispositions  0 for the messages to decide, null for the others; p_decided_at  the
---             time of the decisions, taken under the locks of the accounts
--- Returns     SW003 as authorize_batch. Of each message, null where it is not decided here:
+--             p_dispositions  0 for the messages to decide, null for the others; p_payee_kind,
+--             p_payee_currency, p_payee_closed  of each message's payee, as all of the batch is
+--             decided by; p_capped  payees whose balance has a limit
+-- Returns     SW003 as authorize_batch. decided_at  the time of the decisions, taken under the
+--             locks. Of each message, null where it is not decided here:
 --             outcomes      ledger.outcome.code; null where a bank is asked, 0 where one is told
 --             debits, balances_after    number and balance of the payer's posting, if money moves
 --             credits, balances_before  likewise of the payee, where its credit is a posting at
@@ -17,16 +19,16 @@
 CREATE OR REPLACE FUNCTION ledger.decide_in_order(
     p_shard smallint, p_participant_no integer[], p_type smallint[], p_payer uuid[],
     p_payee uuid[], p_amount bigint[], p_currency text[], p_expires_at timestamptz[],
-    p_hold_seconds integer[], p_dispositions smallint[], p_decided_at timestamptz,
-    OUT outcomes smallint[], OUT debits bigint[],
+    p_hold_seconds integer[], p_dispositions smallint[], p_payee_kind text[],
+    p_payee_currency text[], p_payee_closed boolean[], p_capped uuid[],
+    OUT decided_at timestamptz, OUT outcomes smallint[], OUT debits bigint[],
     OUT balances_after bigint[], OUT credits bigint[], OUT balances_before bigint[],
     OUT counted boolean[], OUT routes smallint[], OUT takers uuid[])
 LANGUAGE plpgsql
 AS $$
 DECLARE
     v_count    constant integer := cardinality(p_type);
-    v_day      constant date := ledger.local_day(p_decided_at);
-    v_payees   record;       -- what is known of each message's payee
+    v_day      date;
     v_locked   record;       -- the locked accounts; what changes of them is copied below
     v_check    record;       -- what can be said of each message whatever the balances
     v_ids      uuid[];       -- the locked accounts: `payers_at` says where among them
@@ -52,25 +54,26 @@ DECLARE
     v_amount   bigint;
 BEGIN
     routes := '{}';
-    SELECT * INTO STRICT v_payees FROM ledger.read_payees(p_shard, p_payee, p_dispositions);
     SELECT * INTO STRICT v_locked
-      FROM ledger.lock_accounts(p_shard, p_participant_no, p_payer, p_dispositions,
-                                v_payees.capped);
+      FROM ledger.lock_accounts(p_shard, p_participant_no, p_payer, p_dispositions, p_capped);
+    -- Taken under the locks, so that an account's postings never go back in time.
+    decided_at := ledger.decision_time();
+    v_day := ledger.local_day(decided_at);
     SELECT * INTO STRICT v_check
       FROM ledger.check_messages(p_participant_no, p_type, p_payer, p_payee, p_amount, p_currency,
-                                 p_expires_at, p_dispositions, p_decided_at, v_payees.kinds,
-                                 v_payees.currencies, v_payees.closed, v_locked.ids,
+                                 p_expires_at, p_dispositions, decided_at, p_payee_kind,
+                                 p_payee_currency, p_payee_closed, v_locked.ids,
                                  v_locked.holders, v_locked.kinds, v_locked.currencies,
                                  v_locked.blocks, v_locked.payment_limits);
     v_ids := v_locked.ids;
     counted := v_check.counted;
-    IF 'external' = ANY (v_locked.kinds) OR 'external' = ANY (v_payees.kinds) THEN
+    IF 'external' = ANY (v_locked.kinds) OR 'external' = ANY (p_payee_kind) THEN
         SELECT * INTO STRICT v_routed
           FROM ledger.route_to_banks(
                    p_shard, p_payee, p_hold_seconds,
                    ARRAY(SELECT v_locked.kinds[a.at] FROM unnest(v_check.payers_at)
                          WITH ORDINALITY AS a (at, i) ORDER BY a.i),
-                   v_payees.kinds, v_check.verdicts);
+                   p_payee_kind, v_check.verdicts);
         v_check.verdicts := v_routed.verdicts;
         routes := v_routed.routes;
         takers := v_routed.takers;
@@ -93,7 +96,7 @@ BEGIN
         credits := v_nothing;
         balances_before := v_nothing;
         v_late := '{}';
-        v_short := CASE WHEN v_payees.capped <@ v_complete THEN '{}' ELSE v_payees.capped END;
+        v_short := CASE WHEN p_capped <@ v_complete THEN '{}' ELSE p_capped END;
         FOR i IN 1 .. v_count LOOP
             CONTINUE WHEN outcomes[i] IS DISTINCT FROM 0;
             v_a := v_check.payers_at[i];
@@ -141,7 +144,7 @@ BEGIN
             END IF;
         END LOOP;
         EXIT WHEN v_short = '{}' AND v_late = '{}';
-        v_freed := ledger.release_expired(p_shard, v_late, p_decided_at);
+        v_freed := ledger.release_expired(p_shard, v_late, decided_at);
         IF v_freed < ledger.fold_items_max() THEN
             v_released := v_released || v_late;
         END IF;
@@ -149,7 +152,7 @@ BEGIN
             RAISE EXCEPTION 'more credits wait than one call adds up'
                 USING ERRCODE = 'SW003', DETAIL = v_short::text;
         END IF;
-        v_folded := ledger.fold_accounts(p_shard, v_short, v_fold_max, p_decided_at);
+        v_folded := ledger.fold_accounts(p_shard, v_short, v_fold_max, decided_at);
         IF v_folded < v_fold_max THEN
             v_complete := v_complete || v_short;
         END IF;
@@ -157,7 +160,7 @@ BEGIN
         IF v_folded > 0 OR v_freed > 0 THEN
             SELECT * INTO STRICT v_locked
               FROM ledger.lock_accounts(p_shard, p_participant_no, p_payer, p_dispositions,
-                                        v_payees.capped);
+                                        p_capped);
             IF v_locked.ids IS DISTINCT FROM v_ids THEN  -- a payer was opened meanwhile
                 RAISE EXCEPTION 'other accounts than before' USING ERRCODE = '40001';
             END IF;

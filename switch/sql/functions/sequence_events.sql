@@ -16,9 +16,10 @@ BEGIN
     PERFORM FROM ledger.event_sequencer FOR UPDATE;
     WITH ready AS MATERIALIZED (
         SELECT o.*
-          FROM (SELECT *, ctid AS place, row_number() OVER earlier AS position,
+          FROM (SELECT *, row_number() OVER earlier AS position,
                        sum(cardinality(subjects)) OVER earlier - cardinality(subjects) AS before
-                  FROM ledger.outbox WINDOW earlier AS (ORDER BY no)) o
+                  FROM (SELECT *, ctid AS place FROM ledger.outbox ORDER BY no LIMIT p_limit) first
+                WINDOW earlier AS (ORDER BY no)) o
          WHERE o.before < p_limit
     ), taken AS (
         DELETE FROM ledger.outbox WHERE ctid = ANY (ARRAY(SELECT place FROM ready))
