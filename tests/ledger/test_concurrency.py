@@ -251,3 +251,20 @@ async def test_a_tier_that_is_made_while_a_batch_waits_limits_it(
     [answer] = await asked
     await operator.close()
     assert answer.outcome is Outcome.PAYMENT_LIMIT_EXCEEDED
+
+
+async def test_all_of_a_batch_is_decided_by_the_same_payee(
+    city: City, admin: asyncpg.Connection, lane: Statements
+) -> None:
+    """Closed while one payer was waited for, a payee is open to both messages or to none."""
+    provider = await city.participant("wallet")
+    changed, other = [await city.account(provider, "wallet", balance=10) for _ in range(2)]
+    payee = await city.account(provider, "wallet")
+    orders = [city.order(provider, payer, payee, 5) for payer in (changed, other)]
+    async with admin.transaction():
+        await admin.execute("UPDATE ledger.account SET reference = 'x' WHERE id = $1", changed)
+        await admin.execute("UPDATE ledger.account SET lifecycle = 'closing' WHERE id = $1", payee)
+        asked = asyncio.create_task(city.decide(lane, orders))
+        await until_it_waits(admin, "lane")
+    outcomes = {answer.outcome for answer in await asked}
+    assert len(outcomes) == 1, outcomes
