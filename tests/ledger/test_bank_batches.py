@@ -5,7 +5,7 @@ from uuid import UUID
 import asyncpg
 import pytest_asyncio
 
-from switch.ledger import Disposition, Order, Statements, authorize_batch
+from switch.ledger import Disposition, Order, Statements, authorize_batch, prepare
 from switch.message import Payment, Step
 from tests.ledger.banking import CREDIT, Bank, Banking
 from tests.ledger.books import assert_books_are_right
@@ -126,3 +126,23 @@ async def test_a_withdrawal_of_waiting_money_is_reserved(
     assert [one.disposition for one in verdicts] == [Disposition.PENDING, Disposition.DECIDED]
     assert await street.banking.account(street.poor) == (30, 20)
     await assert_books_are_right(admin)
+
+
+async def test_what_waits_for_a_bank_is_counted_once_a_batch(
+    street: Street, admin: asyncpg.Connection
+) -> None:
+    """However many of its payments are for that bank, a backlog is passed over once."""
+    city, bank = street.banking.city, street.bank
+    orders = [
+        city.order(street.provider, street.source, bank.customer, 1, type="withdrawal")
+        for _ in range(5)
+    ]
+    statements = await prepare(admin)
+    async with admin.transaction():
+        await admin.execute("SET LOCAL track_functions = 'all'")
+        verdicts = await authorize_batch(statements, orders)
+        calls = await admin.fetchval(
+            "SELECT calls FROM pg_stat_xact_user_functions WHERE funcname = 'may_call_bank'"
+        )
+    assert {one.disposition for one in verdicts} == {Disposition.PENDING}
+    assert calls == 1
