@@ -31,6 +31,11 @@ FOLDS = """
       FROM ledger.fold WHERE account = $1 ORDER BY posting_no
 """
 WAITING = "SELECT count(*) FROM ledger.unfolded_credit WHERE payee = $1"
+# What this transaction has read of the queue so far, by whatever way: its indexes or all of it.
+READ = """
+    SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables
+     WHERE relid = 'ledger.unfolded_credit'::regclass
+"""
 BACKLOG_BATCHES = 14  # of 256: three and a half times what one posting may add up
 
 
@@ -234,6 +239,25 @@ async def test_the_operator_is_told_of_a_backlog_that_is_too_large(
     await pay_often(city, lane, holder, payee)
     with pytest.raises(asyncpg.PostgresError, match="more credits wait"):
         await city.set_floor(payee, 0)
+
+
+async def test_a_fold_reads_no_more_than_it_looks_at(
+    city: City, lane: Statements, admin: asyncpg.Connection
+) -> None:
+    """Whatever the statistics say of the queue, a bite of a long one is a bite."""
+    while (await fold_credits(admin, 1000)).credits:
+        pass
+    holder = await city.participant("wallet")
+    payee = await city.account(holder, "wallet")
+    await admin.execute("VACUUM ANALYZE ledger.unfolded_credit")  # they say that it is empty
+    count = await pay_often(city, lane, holder, payee)
+    limit = 100
+    async with admin.transaction():
+        before = await admin.fetchval(READ)
+        assert (await fold_credits(admin, limit)).credits == limit
+        read = await admin.fetchval(READ) - before
+    # To choose four times as many, then to find them, to take them, and what pages hold beside.
+    assert read <= 10 * limit < count, read
 
 
 async def test_one_locked_payee_does_not_hold_up_the_fold(

@@ -19,8 +19,10 @@ AS $$
     WITH present AS MATERIALIZED (
         SELECT coalesce(p_at, ledger.decision_time()) AS at
     ), taken AS (
+        -- By place and nothing else: with `shard` the planner reads the whole index instead, and
+        -- looks for each row's place in the list.
         DELETE FROM ledger.unfolded_credit
-         WHERE shard = p_shard AND ctid = ANY (ARRAY(
+         WHERE ctid = ANY (ARRAY(
                    SELECT c.ctid
                      FROM (SELECT DISTINCT id FROM unnest(p_accounts) AS id ORDER BY id) a
                     CROSS JOIN LATERAL (SELECT u.ctid FROM ledger.unfolded_credit u
