@@ -39,7 +39,7 @@ CREATE TABLE ledger.account (
     operator_freeze boolean NOT NULL DEFAULT false,
     tier           text,
     reference      text,
-    PRIMARY KEY (shard, id),
+    PRIMARY KEY (id, shard),
     FOREIGN KEY (tier, currency) REFERENCES ledger.tier (name, currency),
     CONSTRAINT no_overdraft CHECK (balance - held >= floor),
     CONSTRAINT closed_is_empty CHECK (lifecycle <> 'closed' OR (balance = 0 AND held = 0))
@@ -78,7 +78,7 @@ CREATE TABLE ledger.unfolded_credit (
     payee       uuid NOT NULL,
     transfer_id uuid NOT NULL,
     amount      bigint NOT NULL CHECK (amount > 0),
-    PRIMARY KEY (shard, payee, transfer_id)
+    PRIMARY KEY (payee, transfer_id, shard)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
         autovacuum_vacuum_cost_delay = 0, autovacuum_vacuum_insert_threshold = -1);
 

@@ -60,7 +60,7 @@ CREATE TABLE ledger.key_claim (
     digest         ledger.sha256 NOT NULL,
     key            ledger.idempotency_key NOT NULL,
     PRIMARY KEY (participant_no, key)
-);
+) WITH (autovacuum_analyze_threshold = 50000);  -- only grows: no reason to look every tenth row
 
 -- A decision: of a payment, of a step of one (then `parent` is the payment), or that a key is
 -- barred (then nothing was asked for). A step of a payment that its sender may not see has no
@@ -100,23 +100,23 @@ CREATE TABLE ledger.payment (
     metadata            text,
     traceparent         text,  -- as it was sent (W3C Trace Context), and the switch's part of it
     span_id             text,
-    PRIMARY KEY (shard, id),
+    PRIMARY KEY (id, shard),
     CONSTRAINT approved_is_posted CHECK (
         (outcome = 0 AND hold_expires_at IS NULL AND type <> 12 AND has_leg IS NULL)
         = (payer_posting_no IS NOT NULL AND payer_balance_after IS NOT NULL)),
     CONSTRAINT approved_is_whole CHECK (
         outcome <> 0 OR num_nonnulls(amount, payer, payee, currency) = 4)
-);
+) WITH (autovacuum_analyze_threshold = 50000);
 
-CREATE UNIQUE INDEX payment_by_posting ON ledger.payment (shard, payer, payer_posting_no)
+CREATE UNIQUE INDEX payment_by_posting ON ledger.payment (payer, payer_posting_no)
     WHERE payer_posting_no IS NOT NULL;
-CREATE INDEX payment_by_payer ON ledger.payment (shard, payer, id);
-CREATE INDEX payment_by_payee ON ledger.payment (shard, payee, id);
+CREATE INDEX payment_by_payer ON ledger.payment (payer, id);
+CREATE INDEX payment_by_payee ON ledger.payment (payee, id);
 CREATE INDEX payment_by_participant ON ledger.payment (participant_no, id);
 CREATE INDEX payment_by_reference ON ledger.payment (participant_no, reference, id)
     WHERE reference IS NOT NULL;
-CREATE INDEX payment_by_parent ON ledger.payment (shard, parent, id) WHERE parent IS NOT NULL;
-CREATE UNIQUE INDEX payment_reversed_once ON ledger.payment (shard, parent) WHERE type = 103
+CREATE INDEX payment_by_parent ON ledger.payment (parent, id) WHERE parent IS NOT NULL;
+CREATE UNIQUE INDEX payment_reversed_once ON ledger.payment (parent) WHERE type = 103
     AND outcome = 0;
 
 -- What became of a payment that has later steps: made with a hold, or by the first step of a
@@ -136,14 +136,14 @@ CREATE TABLE ledger.payment_state (
     refunding       bigint NOT NULL DEFAULT 0 CHECK (refunding >= 0),
     -- of what was voided and expired: given back to the payer's day
     uncounted       bigint NOT NULL DEFAULT 0 CHECK (uncounted >= 0),
-    PRIMARY KEY (shard, payment),
+    PRIMARY KEY (payment, shard),
     CONSTRAINT not_more_than_held CHECK (captured + voided + expired <= amount),
     CONSTRAINT not_more_than_captured CHECK (refunded + refunding <= captured),
     CONSTRAINT not_more_than_freed CHECK (uncounted <= voided + expired),
     CONSTRAINT without_hold_captured CHECK (hold_expires_at IS NOT NULL OR captured = amount)
 ) WITH (fillfactor = 80);
 
-CREATE INDEX payment_state_held ON ledger.payment_state (shard, payer, hold_expires_at)
+CREATE INDEX payment_state_held ON ledger.payment_state (payer, hold_expires_at)
     WHERE captured + voided + expired < amount;
 CREATE INDEX payment_state_due ON ledger.payment_state (hold_expires_at)
     WHERE captured + voided + expired < amount;
@@ -160,9 +160,9 @@ CREATE TABLE ledger.leg (
     payer               uuid NOT NULL,
     payee               uuid NOT NULL,
     currency            text NOT NULL,
-    PRIMARY KEY (shard, payment)
+    PRIMARY KEY (payment, shard)
 );
-CREATE UNIQUE INDEX leg_by_posting ON ledger.leg (shard, payer, payer_posting_no);
+CREATE UNIQUE INDEX leg_by_posting ON ledger.leg (payer, payer_posting_no);
 
 -- The legs of the money that moved; a payment without one beside it stands for its own.
 CREATE VIEW ledger.transfer AS
@@ -185,7 +185,7 @@ CREATE TABLE ledger.fold (
     folded_at       timestamptz NOT NULL,
     transfer_ids    uuid[] NOT NULL,
     amounts         bigint[] NOT NULL,
-    PRIMARY KEY (shard, account, posting_no),
+    PRIMARY KEY (account, posting_no, shard),
     CHECK (cardinality(transfer_ids) > 0 AND cardinality(transfer_ids) = cardinality(amounts))
 );
 

@@ -35,14 +35,14 @@ CREATE TABLE ledger.pending_payment (
     metadata        text,
     traceparent     text,
     span_id         text,
-    PRIMARY KEY (shard, id),
+    PRIMARY KEY (id, shard),
     CONSTRAINT reserved_once_begun CHECK ((stage = 0) = (keeper IS NULL)
                                           AND (stage = 0) = (taker IS NULL)),
     CONSTRAINT asked_until CHECK (stage <> 1 OR deadline_at IS NOT NULL)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 
 CREATE INDEX pending_payment_new ON ledger.pending_payment (no) WHERE stage = 0;
-CREATE INDEX pending_payment_by_parent ON ledger.pending_payment (shard, parent)
+CREATE INDEX pending_payment_by_parent ON ledger.pending_payment (parent)
     WHERE parent IS NOT NULL;
 CREATE INDEX pending_payment_asked ON ledger.pending_payment (deadline_at) WHERE stage = 1;
 
