@@ -27,6 +27,11 @@ DECLARE
 BEGIN
     PERFORM ledger.reserve_pending(p_limit, p_deadline, p_calls_max, p_shut, p_probed);
     v_at := ledger.decision_time();
+    -- Mostly nothing is due, and what follows costs more to plan than this to run.
+    IF NOT EXISTS (SELECT FROM ledger.bank_call
+                    WHERE finished_at IS NULL AND NOT is_under_way AND due_at <= v_at) THEN
+        RETURN;
+    END IF;
     RETURN QUERY
         WITH due AS (
             SELECT d.payment, d.kind
