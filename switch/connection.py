@@ -125,6 +125,11 @@ class Connection(BaseProtocol):
         if upgraded:  # what follows is of another protocol, which is not spoken here
             self._ends = True
 
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """Go on where reading was paused; who has read a body asks for this, paused or not."""
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
+
     def finish(self) -> None:
         """Serve no further request: end now if there is none, else after its answer."""
         self._ends = True

@@ -5,8 +5,8 @@ The rest is what a payment looks like. No rule lives here; the rules are SQL. Lo
 are in reads.py, what the jobs ask for in upkeep.py.
 """
 
-import base64
 import os
+from binascii import b2a_base64
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -166,7 +166,7 @@ async def authorize_batch(
         orders, decided["dispositions"], decided["outcomes"], decided["payment_ids"], strict=True
     ):
         if disposition == Disposition.DECIDED:
-            payment = decided_payment(order, Outcome(outcome), decided_at, created_at)
+            payment = decided_payment(order, _OUTCOMES[outcome], decided_at, created_at)
             verdicts.append(Verdict(disposition=Disposition.DECIDED, payment=payment))
         elif payment_id in stored:
             verdicts.append(_known(stored[payment_id], disposition))
@@ -241,6 +241,7 @@ def _accounts(error: asyncpg.PostgresError) -> frozenset[UUID]:
 def _columns(orders: Sequence[Order]) -> tuple[Any, ...]:
     """The batch as arrays, in the order of the function's parameters."""
     requests = [order.request for order in orders]
+    metadata = _sparse([request.metadata for request in requests])
     return (
         SHARD,
         [order.participant_no for order in orders],
@@ -256,7 +257,7 @@ def _columns(orders: Sequence[Order]) -> tuple[Any, ...]:
         _sparse([request.reference for request in requests]),
         _sparse([request.payee_reference for request in requests]),
         _sparse([request.description for request in requests]),
-        _sparse([_metadata_text(request.metadata) for request in requests]),
+        None if metadata is None else [_metadata_text(pairs) for pairs in metadata],
         _sparse([hold_seconds(request) for request in requests]),
     )
 
@@ -274,9 +275,10 @@ def _origins(orders: Sequence[Message], queue_us: Sequence[int] | None) -> tuple
 
 def _sparse(column: list[Any]) -> list[Any] | None:
     """Null for a column of nulls, which SQL takes for one: encoding a null costs like a value."""
-    return column if any(value is not None for value in column) else None
+    return None if column.count(None) == len(column) else column
 
 
+_OUTCOMES = {outcome.value: outcome for outcome in Outcome}  # sooner than calling the class
 _TYPE_CODES = {kind.wire: kind.value for kind in PaymentType}
 
 
@@ -458,4 +460,4 @@ def _time_text(at: datetime | None) -> str | None:
 
 
 def _digest_text(digest: bytes) -> str:
-    return f"sha-256=:{base64.b64encode(digest).decode()}:"
+    return f"sha-256=:{b2a_base64(digest, newline=False).decode()}:"

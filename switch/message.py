@@ -10,6 +10,8 @@ import json
 import re
 from datetime import UTC, datetime
 from enum import IntEnum
+from itertools import repeat
+from operator import is_not
 from typing import Annotated, Any, Literal, TypeVar, get_args
 from uuid import UUID
 
@@ -465,7 +467,7 @@ def _has_one_colon_a_member(message: Struct, body: bytes) -> bool:
     was given at least once. When the two counts meet, each was given exactly once.
     """
     values = msgspec.structs.astuple(message)
-    given_at_least = len(values) - values.count(None)
+    given_at_least = sum(map(is_not, values, repeat(None)))
     if isinstance(message, PaymentRequest):
         given_at_least -= message.capture  # true unless given
         if message.metadata:
