@@ -39,6 +39,9 @@ CREATE TABLE ledger.event_run (
     CHECK (cardinality(subjects) > 0 AND cardinality(subjects) = cardinality(kinds)
            AND cardinality(subjects) = cardinality(happened_at))
 );
+ALTER TABLE ledger.event_run  -- as those of fold
+    ALTER kinds SET STATISTICS 0, ALTER subjects SET STATISTICS 0,
+    ALTER happened_at SET STATISTICS 0;
 CREATE INDEX event_run_by_age ON ledger.event_run (sequenced_at);
 CREATE INDEX event_run_of_participant ON ledger.event_run (participant_no, sequenced_at);
 
