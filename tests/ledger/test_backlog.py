@@ -260,6 +260,22 @@ async def test_a_fold_reads_no_more_than_it_looks_at(
     assert read <= 10 * limit < count, read
 
 
+async def test_a_fold_takes_no_more_accounts_than_have_its_credits(
+    city: City, lane: Statements, admin: asyncpg.Connection
+) -> None:
+    """Of many payees with a credit each, a fold locks as many as its limit has credits."""
+    while (await fold_credits(admin, 1000)).credits:
+        pass
+    holder = await city.participant("wallet")
+    payer = await city.account(holder, "wallet", balance=40)
+    payees = [await city.account(holder, "wallet") for _ in range(40)]
+    await city.decide(lane, [city.order(holder, payer, payee, 1) for payee in payees])
+    folded = await fold_credits(admin, 10)
+    assert (folded.credits, folded.accounts) == (10, 10)
+    rest = await fold_credits(admin, 100)
+    assert (rest.credits, rest.accounts) == (30, 30)
+
+
 async def test_one_locked_payee_does_not_hold_up_the_fold(
     city: City, lane: Statements, jobs: asyncpg.Connection, admin: asyncpg.Connection,
     database: Database,
