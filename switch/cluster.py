@@ -46,7 +46,7 @@ SETTINGS: Mapping[str, str] = {
     # Short statements in a known order of locks: a wait this long is a deadlock.
     "deadlock_timeout": "200ms",
     "jit": "off",
-    # Every question goes by a key: it needs sizes, not distributions, and ANALYZE comes round often.
+    # Every question goes by a key: it needs sizes, not distributions. ANALYZE comes round often.
     "default_statistics_target": "10",
     "timezone": "UTC",
     "log_timezone": "UTC",
