@@ -14,6 +14,7 @@ from switch.service import Endpoint
 from tests.unit.test_connection import HOST, Edge, get, post
 
 LARGE_BYTES = 2 * limits.BODY_BYTES_MAX
+PAUSING_BYTES = 16 * limits.READ_BUFFER_BYTES  # more than is read before somebody takes it
 LONG_BYTES = 64 * 1024 * 1024  # more than the kernel keeps for a caller that does not read
 
 
@@ -23,17 +24,34 @@ class LargeEdge(Edge):
     def __init__(self) -> None:
         super().__init__(connections_max=10)
         self.taken = asyncio.Event()
+        self.wanted = asyncio.Event()
 
     def _endpoints(self) -> tuple[Endpoint, ...]:
         like, *others = super()._endpoints()
         large = structs.replace(
             like, method="POST", path="/large", handler=self._large, body_bytes_max=LARGE_BYTES
         )
-        return like, *others, large, structs.replace(like, path="/long", handler=self._long)
+        late = structs.replace(
+            large, path="/late", handler=self._late, body_bytes_max=PAUSING_BYTES
+        )
+        return like, *others, large, late, structs.replace(like, path="/long", handler=self._long)
 
     async def _large(self, request: Request) -> Answer:
         body = await request.read_body(LARGE_BYTES)
         return refused(body) if isinstance(body, Problem) else document({"bytes": len(body)})
+
+    async def _late(self, request: Request) -> Answer:
+        await self.wanted.wait()
+        body = await request.read_body(PAUSING_BYTES)
+        return refused(body) if isinstance(body, Problem) else document({"bytes": len(body)})
+
+    async def is_pausing(self) -> None:
+        """Wait until some connection reads no further."""
+        while all(
+            connection.transport is not None and connection.transport.is_reading()
+            for connection in self.server.connections
+        ):
+            await asyncio.sleep(0.01)
 
     async def _long(self, request: Request) -> Answer:
         request.after_answer = self.taken.set
@@ -71,6 +89,17 @@ async def test_an_endpoint_of_large_bodies_has_a_bound_of_its_own() -> None:
             for _ in range(LARGE_BYTES // 4096 + 1):
                 peer.send("1000\r\n", b"x" * 4096, "\r\n")
             assert (await peer.answer()).problem == "body-too-large"
+
+
+async def test_a_body_that_is_taken_late_is_held_back_and_read_whole() -> None:
+    """Reading stops when nobody takes what came, and goes on where it stopped, again and again."""
+    async with large_edge() as made, made.peer() as peer:
+        for _ in range(2):
+            made.wanted.clear()
+            peer.send(post("/late", "x" * PAUSING_BYTES))
+            await asyncio.wait_for(made.is_pausing(), 5)
+            made.wanted.set()
+            assert (await peer.answer()).json == {"bytes": PAUSING_BYTES}
 
 
 async def test_an_answer_is_kept_until_its_caller_has_read_it() -> None:
