@@ -46,6 +46,12 @@ async def reads(database: Database) -> AsyncIterator[Reads]:
         yield Reads(pool)
 
 
+async def fold_everything(connection: asyncpg.Connection) -> None:
+    """Leave nothing waiting, whoever left it."""
+    while (await fold_credits(connection, 1000)).credits:
+        pass
+
+
 async def pay_often(
     city: City, lane: Statements, holder: Participant, payee: UUID, amount: int = 1
 ) -> int:
@@ -154,8 +160,7 @@ async def test_a_payer_spends_of_a_backlog_at_once(
     orders = [city.order(holder, payer, payee, count)]
     decisions = await city.decide(lane, orders)
     assert city.both(decisions, orders, city.decided_at(orders)) is None
-    while (await fold_credits(jobs, 1000)).credits:
-        pass
+    await fold_everything(jobs)
     await assert_folds_are_bounded(admin, payer)
     await assert_books_are_right(admin)
     assert_it_adds_up(await statement(reads, holder, payer, PAGE_SIZE_MAX))
@@ -245,8 +250,7 @@ async def test_a_fold_reads_no_more_than_it_looks_at(
     city: City, lane: Statements, admin: asyncpg.Connection
 ) -> None:
     """Whatever the statistics say of the queue, a bite of a long one is a bite."""
-    while (await fold_credits(admin, 1000)).credits:
-        pass
+    await fold_everything(admin)
     holder = await city.participant("wallet")
     payee = await city.account(holder, "wallet")
     await admin.execute("VACUUM ANALYZE ledger.unfolded_credit")  # they say that it is empty
@@ -264,8 +268,7 @@ async def test_a_fold_takes_no_more_accounts_than_have_its_credits(
     city: City, lane: Statements, admin: asyncpg.Connection
 ) -> None:
     """Of many payees with a credit each, a fold locks as many as its limit has credits."""
-    while (await fold_credits(admin, 1000)).credits:
-        pass
+    await fold_everything(admin)
     holder = await city.participant("wallet")
     payer = await city.account(holder, "wallet", balance=40)
     payees = [await city.account(holder, "wallet") for _ in range(40)]
@@ -284,8 +287,7 @@ async def test_one_locked_payee_does_not_hold_up_the_fold(
     holder = await city.participant("wallet")
     held, free = [await city.account(holder, "wallet") for _ in range(2)]
     payer = await city.account(holder, "wallet", balance=3)
-    while (await fold_credits(jobs, 1000)).credits:
-        pass
+    await fold_everything(jobs)
     count = await pay_often(city, lane, holder, held)
     await city.decide(lane, [city.order(holder, payer, free, 3)])
     other = await database.connect()
