@@ -11,10 +11,11 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp
 AS $$
 DECLARE
     v_payers uuid[];
+    v_now    constant timestamptz := ledger.decision_time();
 BEGIN
     v_payers := ARRAY(SELECT DISTINCT s.payer
                         FROM (SELECT payer FROM ledger.payment_state
-                               WHERE hold_expires_at <= ledger.decision_time()
+                               WHERE hold_expires_at <= v_now
                                  AND captured + voided + expired < amount
                                ORDER BY hold_expires_at LIMIT p_limit) s);
     v_payers := ARRAY(SELECT id FROM ledger.account

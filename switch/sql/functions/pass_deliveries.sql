@@ -28,7 +28,8 @@ BEGIN
            CASE WHEN t.wait IS NOT NULL THEN v_now END, v_now + t.wait, t.result
       FROM unnest(p_nos, p_waits, p_results) AS t (no, wait, result)
      CROSS JOIN LATERAL ledger.read_events(p_participant_no, t.no - 1, 1) e
-      LEFT JOIN ledger.payment y ON y.shard = 0 AND y.id = e.subject
+      LEFT JOIN LATERAL (SELECT p.* FROM ledger.payment p
+                          WHERE p.shard = 0 AND p.id = e.subject OFFSET 0) y ON true
      WHERE t.no > v_passed_no AND e.no = t.no;
     INSERT INTO ledger.delivery_run (participant_no, first_no, last_no, taken_at, left_nos)
     SELECT p_participant_no, v_passed_no + 1, p_up_to, v_now,

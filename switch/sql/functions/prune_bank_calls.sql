@@ -11,11 +11,12 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp
 AS $$
 DECLARE
     v_count bigint;
+    v_old   constant timestamptz := ledger.decision_time() - make_interval(days => p_days);
 BEGIN
     DELETE FROM ledger.bank_call
      WHERE (payment, kind) IN (
            SELECT b.payment, b.kind FROM ledger.bank_call b
-            WHERE b.finished_at < ledger.decision_time() - make_interval(days => p_days)
+            WHERE b.finished_at < v_old
               AND NOT EXISTS (SELECT FROM ledger.pending_payment w
                                WHERE w.shard = 0 AND w.id = b.payment)
               AND NOT EXISTS (SELECT FROM ledger.bank_call open

@@ -11,6 +11,7 @@ CREATE OR REPLACE FUNCTION ledger.prune_deliveries(p_days integer, p_limit integ
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp
 AS $$
 DECLARE
+    v_old  constant timestamptz := ledger.decision_time() - make_interval(days => p_days);
     v_dead bigint;
     v_runs bigint;
     v_taken bigint;
@@ -18,7 +19,7 @@ BEGIN
     WITH old AS (
         DELETE FROM ledger.delivery d
          USING (SELECT participant_no, no FROM ledger.delivery
-                 WHERE dead_at < ledger.decision_time() - make_interval(days => p_days)
+                 WHERE dead_at < v_old
                  ORDER BY dead_at LIMIT p_limit FOR UPDATE SKIP LOCKED) o
          WHERE d.participant_no = o.participant_no AND d.no = o.no
         RETURNING 1

@@ -10,12 +10,13 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp
 AS $$
 DECLARE
     v_count bigint;
+    v_old   constant timestamptz := ledger.decision_time() - make_interval(days => p_days);
 BEGIN
     PERFORM FROM ledger.event_sequencer FOR UPDATE;
     WITH old AS (
         DELETE FROM ledger.event_run r
          USING (SELECT participant_no, first_no FROM ledger.event_run
-                 WHERE sequenced_at < ledger.decision_time() - make_interval(days => p_days)
+                 WHERE sequenced_at < v_old
                  ORDER BY sequenced_at, first_no LIMIT p_limit) o
          WHERE r.participant_no = o.participant_no AND r.first_no = o.first_no
         RETURNING r.participant_no, r.first_no + cardinality(r.subjects) - 1 AS last_no

@@ -21,7 +21,8 @@ AS $$
            CASE WHEN o.is_own THEN b.attempts END, CASE WHEN o.is_own THEN b.result END
       FROM ledger.bank_call b
       JOIN ledger.participant p ON p.participant_no = b.participant_no
-      JOIN ledger.known_payment y ON y.shard = 0 AND y.id = b.payment
+     CROSS JOIN LATERAL (SELECT k.participant_no FROM ledger.known_payment k
+                          WHERE k.shard = 0 AND k.id = b.payment OFFSET 0) y
      CROSS JOIN LATERAL (
            SELECT p_participant_no IS NULL OR b.participant_no = p_participant_no AS is_own) o
      WHERE b.payment = ANY (p_ids) AND (o.is_own OR y.participant_no = p_participant_no)

@@ -19,7 +19,7 @@ AS $$
                                    OFFSET p_waiting_max - 1) AS has_new,
                    EXISTS (SELECT FROM ledger.delivery d
                             WHERE d.participant_no = p.participant_no
-                              AND d.due_at <= ledger.decision_time()) AS has_due
+                              AND d.due_at <= (SELECT ledger.decision_time())) AS has_due
               FROM ledger.participant p
               JOIN ledger.delivery_cursor c ON c.participant_no = p.participant_no
               LEFT JOIN ledger.event_feed f ON f.participant_no = p.participant_no

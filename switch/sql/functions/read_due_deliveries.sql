@@ -14,7 +14,8 @@ AS $$
     SELECT d.no, d.kind, d.subject, d.happened_at, d.payment, d.attempts, false,
            y.traceparent, y.span_id
       FROM ledger.delivery d
-      LEFT JOIN ledger.payment y ON y.shard = 0 AND y.id = d.subject
-     WHERE d.participant_no = p_participant_no AND d.due_at <= ledger.decision_time()
+      LEFT JOIN LATERAL (SELECT p.* FROM ledger.payment p
+                          WHERE p.shard = 0 AND p.id = d.subject OFFSET 0) y ON true
+     WHERE d.participant_no = p_participant_no AND d.due_at <= (SELECT ledger.decision_time())
      ORDER BY d.due_at, d.no LIMIT p_limit
 $$;

@@ -68,7 +68,8 @@ AS $$
            CASE e.direction WHEN 'debit' THEN y.payee ELSE y.payer END, y.reference,
            y.payee_reference, y.currency, e.posted_at
       FROM entry e
-      JOIN ledger.payment y ON y.shard = 0 AND y.id = e.payment
+     CROSS JOIN LATERAL (SELECT p.* FROM ledger.payment p
+                          WHERE p.shard = 0 AND p.id = e.payment OFFSET 0) y
       JOIN ledger.payment_type t ON t.code = y.type
      ORDER BY e.posting, e.item
 $$;

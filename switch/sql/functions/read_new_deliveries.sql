@@ -19,7 +19,8 @@ AS $$
            y.traceparent, y.span_id
       FROM ledger.delivery_cursor c
      CROSS JOIN LATERAL ledger.read_events(p_participant_no, c.passed_no, p_limit) e
-      LEFT JOIN ledger.payment y ON y.shard = 0 AND y.id = e.subject
+      LEFT JOIN LATERAL (SELECT p.* FROM ledger.payment p
+                          WHERE p.shard = 0 AND p.id = e.subject OFFSET 0) y ON true
      WHERE c.participant_no = p_participant_no
      ORDER BY e.no
 $$;

@@ -35,14 +35,14 @@ AS $$
           FROM ledger.read_payments(p_participant_no, ARRAY(
                    (SELECT whole.id FROM whole)
                     UNION ALL
-                   (SELECT s.id FROM whole JOIN ledger.payment s ON s.shard = 0
-                                                                AND s.parent = whole.id
-                     WHERE p_participant_no IS NULL OR s.participant_no = p_participant_no
-                        OR s.payer IS NOT NULL  -- else a stranger's, who found nothing
+                   (SELECT s.id FROM ledger.payment s
+                     WHERE s.shard = 0 AND s.parent = (SELECT whole.id FROM whole)
+                       AND (p_participant_no IS NULL OR s.participant_no = p_participant_no
+                            OR s.payer IS NOT NULL)  -- else a stranger's, who found nothing
                      ORDER BY s.id LIMIT p_limit)
                     UNION ALL
-                   (SELECT w.id FROM whole JOIN ledger.pending_payment w ON w.shard = 0
-                                                                AND w.parent = whole.id
+                   (SELECT w.id FROM ledger.pending_payment w
+                     WHERE w.shard = 0 AND w.parent = (SELECT whole.id FROM whole)
                      ORDER BY w.id LIMIT p_limit))) v
          ORDER BY v.created_at, v.id LIMIT p_limit
     )
@@ -62,14 +62,19 @@ AS $$
            x.payee, coalesce(payee.is_seen, false), c.posting_no, c.item, c.balance_after,
            c.folded_at
       FROM message m
-      LEFT JOIN ledger.payment y ON y.shard = m.shard AND y.id = m.id
-      LEFT JOIN ledger.pending_payment w ON w.shard = m.shard AND w.id = m.id
+      LEFT JOIN LATERAL (SELECT p.* FROM ledger.payment p
+                          WHERE p.shard = m.shard AND p.id = m.id OFFSET 0) y ON true
+      LEFT JOIN LATERAL (SELECT p.* FROM ledger.pending_payment p
+                          WHERE p.shard = m.shard AND p.id = m.id OFFSET 0) w ON true
       LEFT JOIN ledger.participant_key k ON k.key_no = coalesce(y.key_no, w.key_no)
-      LEFT JOIN ledger.transfer x ON x.shard = m.shard AND x.payment_id = m.id
-      LEFT JOIN ledger.payment_state s ON s.shard = m.shard AND s.payment = m.id
-      LEFT JOIN ledger.payment_state h  -- all that was voided was so by one step
-             ON h.shard = m.shard AND h.payment = y.parent AND y.outcome = 0
-            AND (y.type = 12 OR y.type = 11 AND y.final)
+      LEFT JOIN LATERAL (SELECT t.* FROM ledger.transfer t
+                          WHERE t.shard = m.shard AND t.payment_id = m.id OFFSET 0) x ON true
+      LEFT JOIN LATERAL (SELECT p.* FROM ledger.payment_state p
+                          WHERE p.shard = m.shard AND p.payment = m.id OFFSET 0) s ON true
+      LEFT JOIN LATERAL (  -- all that was voided was so by one step
+           SELECT p.* FROM ledger.payment_state p
+            WHERE p.shard = m.shard AND p.payment = y.parent AND y.outcome = 0
+              AND (y.type = 12 OR y.type = 11 AND y.final) OFFSET 0) h ON true
       LEFT JOIN LATERAL (
            SELECT p_participant_no IS NULL OR a.participant_no = p_participant_no AS is_seen
              FROM ledger.account a WHERE a.shard = m.shard AND a.id = x.payer) payer ON true

@@ -58,7 +58,9 @@ BEGIN
           FROM taken b
           JOIN ledger.participant p ON p.participant_no = b.participant_no
           JOIN ledger.account a ON a.shard = 0 AND a.id = b.account
-          JOIN ledger.payment_answer y ON y.shard = 0 AND y.id = b.payment
+         -- For each call by itself: a join would make the view of all payments first.
+         CROSS JOIN LATERAL (SELECT v.* FROM ledger.payment_answer v
+                              WHERE v.shard = 0 AND v.id = b.payment OFFSET 0) y
           LEFT JOIN ledger.pending_payment w ON w.shard = 0 AND w.id = b.payment
           LEFT JOIN ledger.payment d ON d.shard = 0 AND d.id = b.payment
           LEFT JOIN ledger.outcome o ON o.code = y.outcome

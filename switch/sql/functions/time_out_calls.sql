@@ -13,9 +13,10 @@ DECLARE
     v_pending ledger.pending_payment;
     v_count   bigint := 0;
     v_late    uuid[];
+    v_now     constant timestamptz := ledger.decision_time();
 BEGIN
     v_late := ARRAY(SELECT id FROM ledger.pending_payment
-                     WHERE stage = 1 AND deadline_at <= ledger.decision_time()
+                     WHERE stage = 1 AND deadline_at <= v_now
                      ORDER BY deadline_at LIMIT p_limit FOR UPDATE SKIP LOCKED);
     IF v_late = '{}' THEN
         RETURN 0;
