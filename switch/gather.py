@@ -1,8 +1,10 @@
 """Questions of one kind that come at the same time are asked of the ledger at once.
 
-While one statement is under way, whatever is asked meanwhile waits for the next. So an idle switch
-answers in one round trip; in a storm the round trips are shared, and all questions of a kind of one
-worker keep one connection busy and no more.
+While one statement is under way, whatever is asked meanwhile waits for the next, and a statement of
+the same kind follows another no sooner than after an interval, which is shorter than the one that
+a caller's budget leaves it between two look-ups. So an idle switch answers in one round trip; in a
+storm the round trips are shared, and all questions of a kind of one worker keep one connection busy
+and no more.
 """
 
 import asyncio
@@ -48,10 +50,14 @@ class Gatherer:
             raise LedgerUnavailable("the ledger does not answer") from error
 
     async def _fly(self) -> None:
-        """Ask until nobody waits."""
+        """Ask until nobody waits, at intervals."""
+        loop = asyncio.get_running_loop()
         try:
             while self._waiting:
+                next_at_s = loop.time() + limits.QUESTIONS_INTERVAL_S
                 await self._ask_at_once(self._next())
+                if (left_s := next_at_s - loop.time()) > 0:
+                    await asyncio.sleep(left_s)
         finally:
             self._flight = None
 

@@ -96,6 +96,7 @@ RATE_ENTRIES_MAX = 10_000  # senders remembered; the least recent is forgotten
 READ_TIMEOUT_S = 3.0  # one look-up, waiting for others and for a connection included
 LOOK_UPS_WAITING_MAX = 256  # while payments go first, per worker: some tenths of a second
 QUESTIONS_GATHERED_MAX = 256  # look-ups of a kind in one statement, the last page of events whole
+QUESTIONS_INTERVAL_S = 0.01  # between two of these: whoever follows them may ask more rarely anyway
 EVENT_WAIT_S_MAX = 30  # a caller may wait this long for the next event
 EVENT_LOOK_S = 0.2  # how often a worker asks, once for all who wait
 EVENT_WAITERS_MAX = 1_024  # callers waiting for events, per worker
@@ -286,6 +287,9 @@ assert SWITCH_KEY_LEAD_S > JWKS_AGE_S_MAX + PARTICIPANTS_TRUST_S + 2 * SIGNATURE
     "everybody has read a new key of the switch before it signs, whatever the clocks"
 )
 assert SWITCH_KEY_MARGIN_S > PARTICIPANTS_TRUST_S + 1.0, "published ends are whole seconds"
+assert 1 / QUESTIONS_INTERVAL_S > READS_PER_S, (
+    "who looks up one thing after the other is not slowed"
+)
 assert PARTICIPANT_READS_IN_FLIGHT_MAX < READS_IN_FLIGHT_MAX, "one reader leaves room for others"
 assert DRAIN_ANSWERS_S_MAX < DRAIN_KILL_S < DRAIN_S, "there is time left to close connections"
 assert METADATA_PAIRS_MAX * (METADATA_KEY_CHARS_MAX + METADATA_VALUE_CHARS_MAX) * 6 < BODY_BYTES_MAX

@@ -47,7 +47,7 @@ class LargeEdge(Edge):
 
     async def is_pausing(self) -> None:
         """Wait until some connection reads no further."""
-        while all(
+        while all(  # noqa: ASYNC110  nobody tells when
             connection.transport is not None and connection.transport.is_reading()
             for connection in self.server.connections
         ):

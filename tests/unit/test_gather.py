@@ -38,6 +38,26 @@ async def until_asked(ledger: Ledger, count: int) -> None:
     assert len(ledger.asked) == count
 
 
+async def test_a_question_follows_another_after_an_interval(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Until then whatever comes gathers, though nothing is under way; the first goes at once."""
+    monkeypatch.setattr(limits, "QUESTIONS_INTERVAL_S", 60.0)
+    ledger = Ledger()
+    ledger.may_answer.set()
+    gatherer = Gatherer(ledger.fetch, "look_up")
+    assert await gatherer.ask((1, "a"))
+    waiting = [asyncio.create_task(gatherer.ask((number, "b"))) for number in (2, 3)]
+    await until_asked(ledger, 1)
+    for task in waiting:
+        task.cancel()
+    monkeypatch.setattr(limits, "QUESTIONS_INTERVAL_S", 0.01)
+    gatherer = Gatherer(ledger.fetch, "look_up")
+    await gatherer.ask((1, "a"))
+    await asyncio.gather(*(gatherer.ask((number, "b")) for number in (2, 3)))
+    assert ledger.asked[1:] == [("look_up", [1], ["a"]), ("look_up", [2, 3], ["b", "b"])]
+
+
 async def test_what_is_asked_meanwhile_is_asked_at_once() -> None:
     """One statement is under way at a time; each question has its rows, or none, in its order."""
     ledger = Ledger()
