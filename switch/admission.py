@@ -29,6 +29,7 @@ from switch.introduction import find_pair
 from switch.metrics import WorkerMetrics
 from switch.participants import Key, Participant, Participants
 from switch.reply import Answer, refused, signed
+from switch.shares import Shares
 from switch.signature import Candidate, check_age, find_candidate, verify
 from switch.structured import FieldLines
 from switch.traceparent import Trace
@@ -83,6 +84,7 @@ class Admission:
         budget: FailureBudget,
         note_key_use: Callable[[Key, int], None],
         in_flight: InFlight,
+        payments: Shares,
         turns: Turns,
         reads_per_s: float,
         authorities: frozenset[str],
@@ -96,6 +98,7 @@ class Admission:
         self._budget = budget
         self._note_key_use = note_key_use
         self._in_flight = in_flight
+        self._payments = payments
         self._attempts = RateBudget(clock, per_s=reads_per_s)
         self._reads = RateBudget(clock, per_s=reads_per_s * limits.PARTICIPANT_READS_FACTOR)
         self._turns = turns
@@ -107,14 +110,23 @@ class Admission:
         self._clock = clock
         self._metrics = metrics
 
-    async def admit(self, request: Request, *, by_two: bool = False) -> Caller | Problem:
+    async def admit(
+        self, request: Request, *, by_two: bool = False, is_payment: bool = False
+    ) -> Caller | Problem:
         """The verified caller, or the first thing that is wrong.
 
         `by_two`: the request is signed by two keys, of which only the sender's is verified here.
+        `is_payment`: it needs room among the payments; whose it seems to be is enough to say no.
         """
         candidate = self._candidate(request, by_two)
         if isinstance(candidate, Problem):
             return self._counted(candidate)
+        if is_payment:
+            claimed = self._participants.key(candidate.key_id)
+            assert claimed is not None, "it was found by its key"
+            refusal = self._payments.refusal(claimed.participant.number)
+            if refusal is not None:
+                return refusal
         if request.method != "POST":
             refusal = await self._turns.take()
             if refusal is not None:

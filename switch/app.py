@@ -33,6 +33,7 @@ from switch.receipts import Receipts
 from switch.router import Router
 from switch.service import Endpoint
 from switch.services import SERVICES
+from switch.shares import Shares
 from switch.steps import Steps
 from switch.turns import Turns
 
@@ -58,12 +59,13 @@ class App:
             clock=clock,
             metrics=self.metrics,
         )
-        self._lanes = [self._lane(ledger.authorize_batch) for _ in range(config.lane_count)]
-        self._step_lane = self._lane(ledger.decide_steps)
-        self._payments = InFlight(
+        self._payments = Shares(
             total_max=config.lane_count * config.lane_queue_max,
             each_max=limits.PARTICIPANT_IN_FLIGHT_MAX,
+            clock=clock,
         )
+        self._lanes = [self._lane(ledger.authorize_batch) for _ in range(config.lane_count)]
+        self._step_lane = self._lane(ledger.decide_steps)
         self._others = InFlight(
             total_max=limits.READS_IN_FLIGHT_MAX, each_max=limits.PARTICIPANT_READS_IN_FLIGHT_MAX
         )
@@ -83,6 +85,7 @@ class App:
             budget=FailureBudget(clock),
             note_key_use=self._key_uses.note,
             in_flight=self._others,
+            payments=self._payments,
             turns=Turns(lambda: self._router.is_gathering),
             reads_per_s=config.reads_per_s,
             authorities=frozenset(config.authorities),
@@ -181,6 +184,7 @@ class App:
             queue_max=self._config.lane_queue_max,
             clock=self._clock,
             metrics=self.metrics,
+            decided=self._payments.decided,
         )
 
     async def _open_link(self, decide: Decide) -> LedgerLink:

@@ -55,7 +55,7 @@ class Authorize:
     async def authorize(self, request: Request) -> Answer:
         """One payment, from its bytes to its signed answer."""
         started_s = self._clock.monotonic_s()
-        caller = await self._admission.admit(request)
+        caller = await self._admission.admit(request, is_payment=True)
         if isinstance(caller, Problem):
             return refused(caller)
         verdict = await self._decide(caller)

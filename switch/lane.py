@@ -122,11 +122,13 @@ class Lane:
         queue_max: int,
         clock: Clock,
         metrics: WorkerMetrics,
+        decided: Callable[[int, float], None] = lambda count, waited_s: None,
     ) -> None:
         self._open_link = open_link
         self._queue_max = queue_max
         self._clock = clock
         self._metrics = metrics
+        self._decided = decided
         self._queue: deque[Waiting] = deque()
         self._in_flight: list[Waiting] = []
         self._link: Link | None = None
@@ -249,8 +251,10 @@ class Lane:
         """Decide a batch and answer all of it; false when the link is not to be used again."""
         started_s = self._clock.monotonic_s()
         queue_us = []
+        queued_s = 0.0
         for waiting in batch:
             waited_s = started_s - waiting.since_s
+            queued_s += waited_s
             self._metrics.waiting_seconds.observe(waited_s)
             queue_us.append(int(waited_s * 1_000_000))
         self._metrics.batch_messages.observe(len(batch))
@@ -269,7 +273,9 @@ class Lane:
             _log.exception("the ledger refused a batch", **_named(batch))
             return await self._decide_one_by_one(link, batch)
         assert len(verdicts) == len(batch), "one verdict a message"
-        self._metrics.working_seconds.observe(self._clock.monotonic_s() - started_s)
+        working_s = self._clock.monotonic_s() - started_s
+        self._metrics.working_seconds.observe(working_s)
+        self._decided(len(batch), queued_s + len(batch) * working_s)
         for waiting, verdict in zip(batch, verdicts, strict=True):
             waiting.answer(verdict)
         return True

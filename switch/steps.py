@@ -82,7 +82,7 @@ class Steps:
 
     async def take(self, kind: Kind, request: Request) -> Answer:
         """One step, from its bytes to its signed answer."""
-        caller = await self._admission.admit(request)
+        caller = await self._admission.admit(request, is_payment=True)
         if isinstance(caller, Problem):
             return refused(caller)
         try:

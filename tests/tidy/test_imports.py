@@ -13,7 +13,7 @@ LINES = (
     "traceparent",
     "config lifeline message batch_message key_message bank_message timeline",
     "structured digest components signature introduction signing jws receipt",
-    "log breaker reply resolver callback bank_answer",
+    "shares log breaker reply resolver callback bank_answer",
     "db binaries cluster keeper embedded",
     "doubt migrate switch_keys participants ledger upkeep key_ledger",
     "gather trail reads deliveries key_uses",

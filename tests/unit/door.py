@@ -15,6 +15,7 @@ from switch.keyfile import PublicKey
 from switch.metrics import WorkerMetrics
 from switch.participants import Key, Participant, Participants
 from switch.reply import Answer, document
+from switch.shares import Shares
 from switch.signature import signing_key
 from switch.turns import Turns
 from tests.unit.signed_message import AUTHORITY, CREATED, KEY_ID, NOW_US, PUBLIC_KEY, Message
@@ -76,6 +77,7 @@ class Door:
             budget=FailureBudget(self.clock),
             note_key_use=lambda key, now_us: self.uses.append((key.id, now_us)),
             in_flight=InFlight(total_max=10, each_max=10),
+            payments=Shares(total_max=10, each_max=10, clock=self.clock),
             turns=Turns(lambda: False),
             authorities=frozenset({AUTHORITY}),
             scheme="http",

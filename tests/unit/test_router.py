@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from switch import limits
 from switch.budget import InFlight
-from switch.clock import SYSTEM_CLOCK, rfc3339
+from switch.clock import SYSTEM_CLOCK, Clock, rfc3339
 from switch.errors import LedgerUnavailable, OutcomeUnknown, Problem
 from switch.lane import Lane, Link
 from switch.ledger import Disposition, Order, Verdict, decided_payment
@@ -24,6 +24,7 @@ from switch.message import PaymentRequest
 from switch.metrics import WorkerMetrics
 from switch.outcome import Outcome
 from switch.router import Router
+from tests.unit.test_budget import StandingClock
 
 AT = datetime(2026, 11, 1, 8, tzinfo=UTC)
 PAYER = UUID("0192f0c1-5a3e-7cc0-8a11-5d0c3a9f1e01")
@@ -86,13 +87,18 @@ class StagedLink:
 class Stage:
     """A router with one lane over staged links."""
 
-    def __init__(self, *, queue_max: int, each_max: int) -> None:
+    def __init__(self, *, queue_max: int, each_max: int, clock: Clock) -> None:
+        self.decided: list[tuple[int, float]] = []
         self.links: list[StagedLink] = []
         self.refuse_links = False
         self.reopened = asyncio.Event()
         self.metrics = WorkerMetrics(CollectorRegistry())
         self.lane = Lane(
-            open_link=self._open, queue_max=queue_max, clock=SYSTEM_CLOCK, metrics=self.metrics
+            open_link=self._open,
+            queue_max=queue_max,
+            clock=clock,
+            metrics=self.metrics,
+            decided=lambda count, waited_s: self.decided.append((count, waited_s)),
         )
         self.in_flight = InFlight(total_max=1000, each_max=each_max)
         self.router = Router([self.lane], steps=self.lane, in_flight=self.in_flight)
@@ -116,9 +122,11 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(*, queue_max: int = 100, each_max: int = 100) -> AsyncIterator[Stage]:
+async def stage(
+    *, queue_max: int = 100, each_max: int = 100, clock: Clock = SYSTEM_CLOCK
+) -> AsyncIterator[Stage]:
     """A stage whose lane has its first link."""
-    made = Stage(queue_max=queue_max, each_max=each_max)
+    made = Stage(queue_max=queue_max, each_max=each_max, clock=clock)
     made.lane.start()
     await settle()
     try:
@@ -136,6 +144,21 @@ async def settle() -> None:
 def name(result: Verdict | Problem) -> str:
     """What came of a message, in one word."""
     return result.name if isinstance(result, Problem) else result.disposition.name
+
+
+async def test_a_lane_tells_how_long_its_messages_took() -> None:
+    """From when each came until all of its batch were decided."""
+    clock = StandingClock()
+    async with stage(clock=clock) as made:
+        tasks = [made.send(order("first"))]
+        await settle()
+        clock.at_s += 1
+        tasks += [made.send(order(f"next-{number}")) for number in range(5)]
+        await settle()
+        clock.at_s += 2
+        made.link.gate.set()
+        await asyncio.gather(*tasks)
+    assert made.decided == [(1, 3.0), (5, 10.0)]
 
 
 async def test_what_arrives_while_a_batch_is_in_flight_becomes_the_next() -> None:
