@@ -19,4 +19,5 @@ function             how many does the deciding function take by itself?
 memory               how much memory does a worker hold, and does it grow?
 storm                do payments go on while everybody asks how they stand?
 outage               do all others pay on while a bank hangs?
+overload             what is left when twice as much comes, and when one participant floods?
 """

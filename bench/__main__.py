@@ -1,7 +1,7 @@
 """`python -m bench`: questions in one run, on this machine, with one Postgres.
 
-How fast it is, by default; what it does under load (`--only storm`, `--only outage`) takes its time
-and is asked by name. Questions that are rates are asked in turn, round after round, the others
+How fast it is, by default; what it does under load (`--only storm`, `outage`, `overload`) takes its
+time and is asked by name. Questions that are rates are asked in turn, round after round, the others
 after them. Exit code 0 when every figure could be believed and the books were right after every
 round, 1 when not, with one line that says why. Whether a ratio is what is wanted stands in the
 table.
@@ -18,7 +18,7 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from bench import machine, memory, outage, stage, storm, wrk
+from bench import machine, memory, outage, overload, stage, storm, wrk
 from bench.function import Function
 from bench.harness import Question, Ratio, Results, conclude, run_rounds
 from bench.http_one_merchant import HttpOneMerchant
@@ -33,6 +33,7 @@ REPORTS: dict[str, Report] = {
     memory.NAME: memory.report,
     storm.NAME: storm.report,
     outage.NAME: outage.report,
+    overload.NAME: overload.report,
 }
 QUESTIONS: tuple[Question, ...] = (Tpcb(), HttpUniform(), HttpOneMerchant(), Function())
 NAMES = [*(question.name for question in QUESTIONS), *REPORTS]

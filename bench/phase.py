@@ -131,18 +131,28 @@ def ratios(changed: Phase, plain: Phase) -> tuple[float, float]:
     )
 
 
-async def run(ground: Ground, per_second: float, beside: Sequence[Task] = ()) -> Phase:
-    """Payments for the seconds of the stage at this rate, with something beside them or nothing."""
+async def run(
+    ground: Ground,
+    per_second: float,
+    beside: Sequence[Task] = (),
+    *,
+    payers: Sequence[Provider] | None = None,
+    connections: int = PAYMENT_CONNECTIONS,
+) -> Phase:
+    """Payments for the seconds of the stage at this rate, with something beside them or nothing.
+
+    By all providers' wallets, unless some are named.
+    """
     stage = ground.stage
     began_us = SYSTEM_CLOCK.now_us()
     prefix = f"{began_us:016}"
-    count = ground.task((), per_second, PAYMENT_CONNECTIONS).count
-    messages = await ground.sign(stage.city.providers, prefix, count)
+    count = ground.task((), per_second, connections).count
+    messages = await ground.sign(payers or stage.city.providers, prefix, count)
     signed_s = (SYSTEM_CLOCK.now_us() - began_us) / 1e6
     if signed_s + LEAD_IN_S_MAX + stage.size.seconds > SIGNATURE_AGE_S_MAX:
         raise BenchError(f"signing took {signed_s:.0f} s: signatures would be too old")
     mark = stage.mark()
-    tasks = [ground.task(messages, per_second, PAYMENT_CONNECTIONS), *beside]
+    tasks = [ground.task(messages, per_second, connections), *beside]
     used = Used.now(stage, ground.switch)
     payments, *others = await asyncio.to_thread(open_loop.send, tasks)
     used = Used.now(stage, ground.switch) - used

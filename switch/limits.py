@@ -76,9 +76,9 @@ LANE_COUNT_MAX = 16
 GC_NEW_OBJECTS = 10_000  # before a search for cycles among them; Python's own choice is 700
 LANE_QUEUE_MAX = 2048  # messages waiting for one lane; eight full batches
 PARTICIPANT_IN_FLIGHT_MAX = 1024  # accepted and unanswered messages of one participant, per worker
-PAYMENT_WAIT_S_MEAN = 0.125  # of payments that were taken on, until they are decided
+PAYMENT_WAIT_S_MEAN = 0.1  # of payments that were taken on, until they are decided
 PAYMENTS_ROOM_MAX = 1_024  # of them at a time, per worker, while they are decided sooner
-PAYMENTS_ROOM_MIN = 64  # and however slow it is; batches are large enough by then
+PAYMENTS_ROOM_MIN = 256  # and however slow it is: what one transaction decides at most
 PAYMENTS_ROOM_WINDOW_S = 0.1  # between two changes
 PAYMENTS_ROOM_GROWTH = 0.1  # of itself, in a window in which somebody was refused
 BATCH_WINDOW_PAYMENTS = 256  # of one participant's batch at a time; more would only wait in a lane
@@ -280,6 +280,7 @@ CONFORMANCE_QUOTED_BYTES = 200  # of an answer, in a report
 assert STATEMENT_WAIT_S > STATEMENT_TIMEOUT_S, "the server must give up before the client does"
 assert TWIN_WAIT_S_MAX > STATEMENT_WAIT_S + QUEUE_WAIT_S_MAX, "a twin outlasts what it waits for"
 assert LANE_QUEUE_MAX >= BATCH_SIZE_MAX, "a queue holds at least one full batch"
+assert PAYMENTS_ROOM_MIN >= BATCH_SIZE_MAX, "there is room for a full batch"
 assert PARTICIPANT_IN_FLIGHT_MAX <= LANE_QUEUE_MAX, "one participant cannot fill a lane alone"
 assert PARTICIPANT_BATCHES_IN_FLIGHT_MAX < BATCHES_IN_FLIGHT_MAX, "one sender leaves room"
 assert BATCHES_WAITING_MAX < BATCHES_IN_FLIGHT_MAX, "batches that wait for banks leave room"

@@ -22,7 +22,7 @@ class Shares(InFlight):
         super().__init__(total_max=total_max, each_max=each_max)
         self._clock = clock
         self._room_max = min(total_max, limits.PAYMENTS_ROOM_MAX)
-        self.room = self._room_max
+        self.room = min(self._room_max, limits.PAYMENTS_ROOM_MIN)
         self._is_short = False  # somebody was refused in this window
         self._decided = 0
         self._waited_s = 0.0

@@ -53,7 +53,7 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> list[Line]:
     """What a run keeps of questions that are asked over HTTP."""
     if shutil.which("wrk") is None:
         missing("wrk")
-    names = ("http", "tpcb", "storm", "outage")
+    names = ("http", "tpcb", "storm", "outage", "overload")
     only = [argument for name in names for argument in ("--only", name)]
     return run_bench(tmp_path_factory.mktemp("bench"), *only, "--rounds", "1")
 
@@ -94,6 +94,21 @@ def test_a_bank_that_hangs_is_measured_beside_all_others(lines: list[Line]) -> N
     assert ratios(lines, "outage") == [
         ("outage beside ÷ alone: payments", "≥ 0.9", 1),
         ("outage beside ÷ alone: p99", "≤ 1.1", 1),
+    ]
+
+
+def test_an_overload_is_measured_and_accounted_for(lines: list[Line]) -> None:
+    """Of everybody, and of one beside another; what both were answered."""
+    phases = [line for line in lines if line.get("question") == "overload"]
+    assert [line["phase"] for line in phases] == ["capacity", "twice", "flood"]
+    _, twice, flood = phases
+    assert twice["answers"]["payments"]["201"] > 0
+    assert flood["answers"].keys() == {"payments", "beside"}
+    assert 0 < flood["served"] <= 1
+    assert ratios(lines, "overload") == [
+        ("overload: goodput ÷ capacity", "≥ 0.65", 1),
+        ("overload: p99 of the accepted in ms", "≤ 250", 1),
+        ("overload: served of who does not flood", "≥ 0.99", 1),
     ]
 
 

@@ -15,6 +15,7 @@ class Payments:
     def __init__(self) -> None:
         self.clock = StandingClock()
         self.shares = Shares(total_max=4096, each_max=4096, clock=self.clock)
+        self.shares.room = limits.PAYMENTS_ROOM_MAX  # as after some time of being missed
 
     def send(self, participant_no: int) -> bool:
         """One more; whether it was taken on."""
@@ -40,6 +41,12 @@ class Payments:
 def payments() -> Payments:
     """Nothing was sent yet."""
     return Payments()
+
+
+def test_the_room_begins_small() -> None:
+    """A flood from the first moment on finds no more of it than a slow ledger has."""
+    shares = Shares(total_max=4096, each_max=4096, clock=StandingClock())
+    assert shares.room == limits.PAYMENTS_ROOM_MIN
 
 
 def test_whoever_waits_as_long_as_one_may_leaves_the_room_as_it_is(payments: Payments) -> None:
