@@ -4,6 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 SECONDS_ARG := $(if $(SECONDS),--seconds $(SECONDS))
+SCENARIO_ARG := $(if $(SCENARIO),--scenario $(SCENARIO))
 STAMP  := $(VENV)/.installed
 export PYTHONDONTWRITEBYTECODE :=  # else each of our processes would compile all modules anew
 
@@ -41,8 +42,8 @@ faults: setup ## the long version of the kill tests
 bench: setup ## the speed figures, measured in one run
 	$(BIN)/python -m bench
 
-load: setup ## locust against a demo city of its own, then the audit
-	$(BIN)/python -m loadtests
+load: setup ## locust against a demo city of its own, then the audit; SCENARIO=kill or all
+	$(BIN)/python -m loadtests $(SCENARIO_ARG)
 
 lock: setup ## pin every dependency anew, by version and hash
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

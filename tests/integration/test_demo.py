@@ -85,7 +85,9 @@ async def test_a_demo_keeps_serving(tmp_path: Path) -> None:
         assert said.document["status"] == "completed"
         members = await switch("participant", "list", "--json", "--data-dir", data_dir)
         assert len(members.document["participants"]) == 10
-        loaded = await load_test("--city", data_dir, "--url", summary["url"])
+        loaded = await load_test(
+            *("--city", data_dir, "--url", summary["url"], "--report", tmp_path / "report")
+        )
         assert loaded == 0
         process.send_signal(signal.SIGINT)
         out, err = await asyncio.wait_for(process.communicate(), running.START_S_MAX)

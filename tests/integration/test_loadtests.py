@@ -12,8 +12,11 @@ import aiohttp
 from yarl import URL
 
 from loadtests.audit import audit
+from loadtests.record import read_record
+from loadtests.scenarios import SCENARIOS
 from switch.admin import Operator, connected
 from switch.ledger import new_id
+from switch.queries import QUERIES
 from tests.databases import Database
 from tests.integration.running import children, environment, is_running, until
 from tests.tidy.tree import ROOT
@@ -25,9 +28,9 @@ LOOPBACK = f"{int.from_bytes(bytes((127, 0, 0, 1)), sys.byteorder):08X}"  # as /
 LISTENS = "0A"
 
 
-def run_load(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run_load(*arguments: str, small: tuple[str, ...] = SMALL) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "loadtests", *SMALL, *arguments],
+        [sys.executable, "-m", "loadtests", *small, *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -36,26 +39,57 @@ def run_load(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_short_load_ends_with_a_clean_audit() -> None:
-    """Wallets pay, every answer verifies, and the ledger holds what was answered."""
-    ran = run_load("--p95-ms", "60000")
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "every answer is what the ledger holds, and the books are right" in ran.stdout
+def test_every_scenario_ends_with_a_clean_audit(tmp_path: Path) -> None:
+    """Whatever happens meanwhile, the ledger holds what was answered; each leaves its report.
+
+    A bank hangs, a worker and Postgres are killed, batches and look-ups are refused: each run must
+    have seen what it is about, and nothing is in doubt in the end.
+    """
+    ran = run_load(
+        *("--scenario", "all", "--duration", "2", "--spawn-rate", "100", "--reads-per-s", "4"),
+        *("--p95-ms", "60000", "--report", str(tmp_path)),
+        small=("--wallets", "20"),
+    )
+    told = ran.stdout + ran.stderr
+    assert ran.returncode == 0, told
+    right = "every answer is what the ledger holds, and the books are right"
+    assert ran.stdout.count(right) == len(SCENARIOS), told
+    for what in ("the bank hangs", "the bank is back", "kill -9 of worker", "kill -9 of the Postg"):
+        assert what in ran.stdout, told
+    for scenario in SCENARIOS:
+        assert (tmp_path / f"{scenario.name}.html").is_file()
+        assert (tmp_path / f"{scenario.name}_stats.csv").is_file()
 
 
-def test_a_missed_threshold_decides_the_exit_code() -> None:
-    """Answers that are right and too slow fail the run, and the audit is still made."""
-    ran = run_load("--p95-ms", "0.001")
+def test_a_scenario_that_harms_is_kept_from_a_city_of_others(tmp_path: Path) -> None:
+    """Nobody's processes are killed but those that were started for the run."""
+    ran = run_load(
+        *("--scenario", "kill", "--city", str(tmp_path), "--url", "http://127.0.0.1:1"),
+    )
+    assert ran.returncode == 1
+    assert "needs one of its own" in ran.stderr
+
+
+def test_a_missed_threshold_decides_the_exit_code(tmp_path: Path) -> None:
+    """Answers that are right and too slow fail the run, and the audit is still made.
+
+    Two processes of locust: their figures are judged as one, and the records of both are read.
+    """
+    ran = run_load("--processes", "2", "--p95-ms", "0.001", "--report", str(tmp_path))
     assert ran.returncode == 1, ran.stdout + ran.stderr
     assert "thresholds: missed" in ran.stdout
+    assert ran.stdout.count("threshold missed: 1 in 20 answers took longer") == 1
     assert "every answer is what the ledger holds" in ran.stdout
+    assert "audit: 0 payments and steps sent" not in ran.stdout
 
 
-async def test_the_web_page_starts_and_stops_runs_until_the_end_is_asked_for() -> None:
+async def test_the_web_page_starts_and_stops_runs_until_the_end_is_asked_for(
+    tmp_path: Path,
+) -> None:
     """locust's page is on loopback only, starts runs anew, and the audit is about all of them."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "loadtests", *SMALL, "--p95-ms", "60000"),
-        *("--web", "--web-port", "0"),
+        *("--web", "--web-port", "0", "--report", str(tmp_path)),
         cwd=ROOT,
         stdout=PIPE,
         env=environment(),
@@ -140,7 +174,71 @@ async def test_the_audit_finds_an_answer_that_differs(database: Database, tmp_pa
     assert any("the ledger says" in text for text in found)
 
 
+SENT = {"by": "shop", "path": "/v1/payments", "body": "{}"}
+
+
+async def test_the_audit_finds_what_was_decided_and_should_not_be(
+    database: Database, tmp_path: Path
+) -> None:
+    """A decision that nobody sent, one that was refused, and one that nobody was told of."""
+    async with connected(database.url()) as operator:
+        await operator.add_participant("shop", kind="merchant")
+        await decide(operator, "load-test-1", "load-test-2", "load-test-3")
+        found = await audit_of(
+            operator,
+            tmp_path,
+            {"sent": "load-test-2", **SENT},
+            {"refused": "load-test-2"},
+            {"sent": "load-test-3", **SENT},
+        )
+    assert "load-test-1 was decided and never sent" in found
+    assert "load-test-2 was refused and decided" in found
+    assert "load-test-3 was sent and neither answered nor refused" in found
+
+
+def test_a_refusal_speaks_for_one_attempt(tmp_path: Path) -> None:
+    """What was sent twice and refused once is in doubt, in whatever order that is read."""
+    lines = ({"refused": "one"}, {"again": "one"}, {"sent": "one", **SENT})
+    for order in (lines, lines[::-1]):
+        write(tmp_path, *order)
+        assert read_record(tmp_path).in_doubt == {"one"}
+    write(tmp_path, *lines, {"refused": "one"})
+    assert read_record(tmp_path).refused == {"one"}
+    write(tmp_path, *lines, {"answered": "one", "body": "{}"})
+    assert not read_record(tmp_path).in_doubt | read_record(tmp_path).refused
+
+
+async def test_the_audit_finds_what_still_waits_for_a_bank(
+    database: Database, tmp_path: Path
+) -> None:
+    """In the end nothing is pending."""
+    async with connected(database.url()) as operator:
+        await operator.connection.execute(
+            "INSERT INTO ledger.pending_payment (created_at, amount, participant_no, type, stage,"
+            " id, payer, payee, currency, key)"
+            " VALUES (now(), 1, 1, 1, 0, $1, $1, $1, 'CNY', 'load-test-1')",
+            new_id(0),
+        )
+        found = await audit_of(operator, tmp_path)
+    assert "load-test-1 still waits for its bank" in found
+
+
+async def decide(operator: Operator, *keys: str) -> None:
+    """Decisions under these keys: bars, the simplest there are."""
+    number = await operator.connection.fetchval(
+        "SELECT participant_no FROM ledger.participant WHERE id = 'shop'"
+    )
+    for key in keys:
+        await operator.connection.fetch(
+            QUERIES["bar_key"], number, key, bytes(32), new_id(0), None, None, None
+        )
+
+
 async def audit_of(operator: Operator, folder: Path, *lines: dict[str, str]) -> list[str]:
-    record = folder / "record.jsonl"
+    write(folder, *lines)
+    return (await audit(operator, folder, RUN)).findings
+
+
+def write(folder: Path, *lines: dict[str, str]) -> None:
+    record = folder / "1.jsonl"
     record.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return (await audit(operator, record, RUN)).findings
