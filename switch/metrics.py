@@ -19,6 +19,11 @@ SECONDS = tuple(0.0001 * 2**step for step in range(18))  # 0.1 ms to 13 s
 SIGNATURE_SECONDS = tuple(0.00001 * 2**step for step in range(12))  # 10 µs to 20 ms
 BATCH_MESSAGES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
+# Shown as 0 from the start: a counter that appears with its first failure shows Prometheus no
+# growth, and an alarm would miss it.
+LEDGER_FAILURES = ("unavailable", "unknown", "refused")
+REFUSALS = ("429", "503", "504")
+
 
 class Tally:
     """A counter with labels, counted in memory until `flush`."""
@@ -140,6 +145,19 @@ class WorkerMetrics:
             "Since the participants' snapshot was confirmed, the oldest of all workers",
             "livemax",
         )
+        self._show_failures()
+
+    def _show_failures(self) -> None:
+        for kind in LEDGER_FAILURES:
+            self.ledger_failures.add((kind,), 0)
+        for status in REFUSALS:
+            self.batch_payments.add((status,), 0)
+
+    def show_endpoint(self, name: str) -> None:
+        """Count an endpoint's failures from 0 on."""
+        self.faults.add((name,), 0)
+        for status in REFUSALS:
+            self.requests.add((name, status), 0)
 
     def flush(self) -> None:
         """Hand over what was counted in memory."""
