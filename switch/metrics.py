@@ -129,6 +129,10 @@ class WorkerMetrics:
         self.batch_messages = timing(
             "switch_batch_messages", "Payments decided by one call", BATCH_MESSAGES
         )
+        self._measure(registry)
+        self._show_failures()
+
+    def _measure(self, registry: CollectorRegistry) -> None:
         self.queue_messages = _gauge(
             registry, "switch_queue_messages", "Payments waiting in the lanes", "livesum"
         )
@@ -145,7 +149,12 @@ class WorkerMetrics:
             "Since the participants' snapshot was confirmed, the oldest of all workers",
             "livemax",
         )
-        self._show_failures()
+        self.clock_apart_seconds = _gauge(
+            registry,
+            "switch_clock_apart_seconds",
+            "How far the clocks of a worker and the database differ at least, the most of all",
+            "livemax",
+        )
 
     def _show_failures(self) -> None:
         for kind in LEDGER_FAILURES:
@@ -188,6 +197,15 @@ class JobMetrics:
             "switch_sequenced_events_total",
             "Changes of payments that have their number in the feeds",
             registry=registry,
+        )
+        self.database_bytes = _gauge(
+            registry, "switch_database_bytes", "Size of the database on disk", "livemostrecent"
+        )
+        self.wal_bytes = _gauge(
+            registry,
+            "switch_wal_bytes",
+            "Write-ahead log written by the database server since it was made",
+            "livemostrecent",
         )
         self.books_deviations = _gauge(
             registry,

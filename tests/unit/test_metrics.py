@@ -75,7 +75,7 @@ def test_names_say_whose_they_are_and_end_in_their_unit() -> None:
     registry = CollectorRegistry()
     WorkerMetrics(registry)
     JobMetrics(registry)
-    ends = ("_seconds", "_messages", "_connections", "_credits", "_deviations")
+    ends = ("_seconds", "_messages", "_connections", "_credits", "_deviations", "_bytes")
     for metric in registry.collect():
         assert metric.name.startswith("switch_")
         if metric.type != "counter":  # its samples end in _total
