@@ -5,6 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PROMETHEUS = ROOT / "ops" / "prometheus"
+DASHBOARD = ROOT / "ops" / "grafana" / "switch.json"
 RULES = (PROMETHEUS / "rules" / "alerts.yml").read_text()
 OPERATING = (ROOT / "docs" / "OPERATING.md").read_text()
 

@@ -3,6 +3,7 @@ is asked has an answer, and what the workers counted is what the ledger holds.
 """
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -20,10 +21,14 @@ from tests.integration.running import CURRENCY, until
 from tests.integration.test_bank_process import Seaside, seaside
 from tests.integration.test_batch_workers import workers_that_decided
 from tests.integration.test_delivery_process import push_to
+from tests.ops.files import DASHBOARD
 from tests.ops.watching import Prometheus, watching
 from tests.receivers import Inbox
 from tests.receivers import running as receiving
 
+PANELS = json.loads(DASHBOARD.read_text())["panels"]
+GRID_COLUMNS = 24
+LABEL = re.compile(r"\{\{(\w+)\}\}")
 METRIC = re.compile(r"\bswitch_[a-z_]+\b")
 WORKERS = 2
 AT_ONCE = 64  # on connections of their own, so that both workers get some
@@ -124,9 +129,45 @@ async def test_every_rule_is_evaluated_and_has_what_it_asks_for(watched: Watched
             await prometheus.ask(rule["query"])
             for metric in METRIC.findall(rule["query"]):
                 named = f'{{__name__=~"(.*:)?{metric}(:.*)?"}}'
-                assert await prometheus.ask(named), (rule["name"], metric)
+                await until(lambda asked=named: prometheus.ask(asked), f"{rule['name']}: {metric}")
     assert {rule["health"] for rule in await prometheus.rules()} == {"ok"}
     assert await prometheus.ask('ALERTS{alertstate="firing"}') == [], "all is well in this city"
+
+
+async def test_every_panel_of_the_dashboard_has_something_to_show(watched: Watched) -> None:
+    """No fault in an expression and no empty answer, and no label in a legend that is not there."""
+    targets = [one for panel in PANELS if panel["type"] != "row" for one in panel["targets"]]
+    assert targets
+    for target in targets:
+        expression, legend = target["expr"], target["legendFormat"]
+        await until(lambda asked=expression: watched.prometheus.ask(asked), expression)
+        for sample in await watched.prometheus.ask(expression):
+            assert set(LABEL.findall(legend)) <= sample["metric"].keys(), (expression, legend)
+
+
+def test_panels_lie_beside_each_other() -> None:
+    """Each has a number of its own, a title, a place on the grid, and says what it shows."""
+    taken: set[tuple[int, int]] = set()
+    for panel in PANELS:
+        assert panel["title"]
+        assert panel["type"] == "row" or panel["description"]
+        place = panel["gridPos"]
+        assert place["x"] + place["w"] <= GRID_COLUMNS
+        columns = range(place["x"], place["x"] + place["w"])
+        cells = {(x, place["y"] + y) for x in columns for y in range(place["h"])}
+        assert not cells & taken, panel["title"]
+        taken |= cells
+    assert len({panel["id"] for panel in PANELS}) == len(PANELS)
+
+
+async def test_the_log_of_the_database_is_measured(watched: Watched) -> None:
+    """What was written by now is seen by a later scrape, and the database has a size."""
+    written = int(
+        await watched.ledger.fetchval("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint")
+    )
+    await until(lambda: _reaches(watched.prometheus, "switch_wal_bytes", written), "it is seen")
+    stored = await watched.ledger.fetchval("SELECT pg_database_size(current_database())")
+    assert 0 < (await watched.prometheus.value("switch_database_bytes") or 0) < 2 * stored
 
 
 @pytest.mark.parametrize("counter", COUNTED)
