@@ -198,6 +198,12 @@ class JobMetrics:
             "Changes of payments that have their number in the feeds",
             registry=registry,
         )
+        self.event_lag_seconds = _gauge(
+            registry,
+            "switch_event_lag_seconds",
+            "Age of the oldest event that has no number yet",
+            "livemostrecent",
+        )
         self.database_bytes = _gauge(
             registry, "switch_database_bytes", "Size of the database on disk", "livemostrecent"
         )

@@ -107,6 +107,12 @@ async def record_books_check(connection: asyncpg.Connection, deviations: int) ->
     await connection.execute(QUERIES["record_books_check"], deviations)
 
 
+async def event_lag_s(connection: asyncpg.Connection) -> float:
+    """Age of the oldest event without a number, 0 when all have theirs."""
+    age_s: float | None = await connection.fetchval(QUERIES["read_unnumbered"])
+    return age_s or 0.0
+
+
 async def database_size(connection: asyncpg.Connection) -> DatabaseSize:
     """Sizes as Postgres tells them to every role."""
     row = await connection.fetchrow(QUERIES["read_database_size"])

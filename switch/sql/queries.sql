@@ -192,6 +192,9 @@ SELECT pg_try_advisory_lock($1::integer, $2::integer);
 -- name: read_waiting
 SELECT credits, oldest_age_s FROM ledger.read_waiting();
 
+-- name: read_unnumbered
+SELECT ledger.read_unnumbered();
+
 -- name: read_database_size
 SELECT pg_database_size(current_database()) AS stored_bytes,
        pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint AS wal_bytes;
