@@ -280,6 +280,7 @@ class App:
             metrics.pending_messages.set(self._pending.total)
             metrics.connections.set(len(server.connections))
             metrics.snapshot_age_seconds.set(self.participants.age_s)
+            metrics.clock_apart_seconds.set(self.participants.clock_apart_s)
             metrics.flush()
             await asyncio.sleep(limits.METRICS_FLUSH_S)
 

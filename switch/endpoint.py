@@ -38,6 +38,7 @@ class Dispatch:
             methods = self._table.setdefault(template, {})
             assert endpoint.method not in methods, "one endpoint a method and path"
             methods[endpoint.method] = endpoint
+            metrics.show_endpoint(endpoint.name)
         self._admission = admission
         self._metrics = metrics
 

@@ -3,7 +3,7 @@
     fold      adds credits up on their accounts, in rounds of small bites
     closing   finishes accounts that are being closed
     books     proves the books at a long interval, and records what it found
-    backlog   measures what is not folded yet
+    backlog   measures what is not folded or numbered yet, and how large the database is
     expiry    posts that holds past their time are expired
     events    numbers what participants are told
     retention forgets what they were told, and banks were asked, long ago
@@ -81,6 +81,10 @@ class Jobs(Loops):
         status = await upkeep.ledger_status(connection)
         self._metrics.unfolded_credits.set(status.unfolded_credits)
         self._metrics.fold_lag_seconds.set(status.fold_lag_s)
+        self._metrics.event_lag_seconds.set(await upkeep.event_lag_s(connection))
+        size = await upkeep.database_size(connection)
+        self._metrics.database_bytes.set(size.stored_bytes)
+        self._metrics.wal_bytes.set(size.wal_bytes)
         return limits.BACKLOG_INTERVAL_S
 
     async def _check_books(self, connection: asyncpg.Connection) -> float:

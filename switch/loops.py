@@ -72,6 +72,8 @@ class Loops:
 
     async def run(self) -> None:
         """Run every loop until cancelled."""
+        for job in self.jobs:
+            self._failures.labels(job.name)  # shown as 0: an alarm sees the first failure, too
         async with asyncio.TaskGroup() as group:
             for job in self.jobs:
                 group.create_task(self._keep(job))

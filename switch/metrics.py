@@ -19,6 +19,11 @@ SECONDS = tuple(0.0001 * 2**step for step in range(18))  # 0.1 ms to 13 s
 SIGNATURE_SECONDS = tuple(0.00001 * 2**step for step in range(12))  # 10 µs to 20 ms
 BATCH_MESSAGES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
+# Shown as 0 from the start: a counter that appears with its first failure shows Prometheus no
+# growth, and an alarm would miss it.
+LEDGER_FAILURES = ("unavailable", "unknown", "refused")
+REFUSALS = ("429", "503", "504")
+
 
 class Tally:
     """A counter with labels, counted in memory until `flush`."""
@@ -124,6 +129,10 @@ class WorkerMetrics:
         self.batch_messages = timing(
             "switch_batch_messages", "Payments decided by one call", BATCH_MESSAGES
         )
+        self._measure(registry)
+        self._show_failures()
+
+    def _measure(self, registry: CollectorRegistry) -> None:
         self.queue_messages = _gauge(
             registry, "switch_queue_messages", "Payments waiting in the lanes", "livesum"
         )
@@ -140,6 +149,24 @@ class WorkerMetrics:
             "Since the participants' snapshot was confirmed, the oldest of all workers",
             "livemax",
         )
+        self.clock_apart_seconds = _gauge(
+            registry,
+            "switch_clock_apart_seconds",
+            "How far the clocks of a worker and the database differ at least, the most of all",
+            "livemax",
+        )
+
+    def _show_failures(self) -> None:
+        for kind in LEDGER_FAILURES:
+            self.ledger_failures.add((kind,), 0)
+        for status in REFUSALS:
+            self.batch_payments.add((status,), 0)
+
+    def show_endpoint(self, name: str) -> None:
+        """Count an endpoint's failures from 0 on."""
+        self.faults.add((name,), 0)
+        for status in REFUSALS:
+            self.requests.add((name, status), 0)
 
     def flush(self) -> None:
         """Hand over what was counted in memory."""
@@ -170,6 +197,21 @@ class JobMetrics:
             "switch_sequenced_events_total",
             "Changes of payments that have their number in the feeds",
             registry=registry,
+        )
+        self.event_lag_seconds = _gauge(
+            registry,
+            "switch_event_lag_seconds",
+            "Age of the oldest event that has no number yet",
+            "livemostrecent",
+        )
+        self.database_bytes = _gauge(
+            registry, "switch_database_bytes", "Size of the database on disk", "livemostrecent"
+        )
+        self.wal_bytes = _gauge(
+            registry,
+            "switch_wal_bytes",
+            "Write-ahead log written by the database server since it was made",
+            "livemostrecent",
         )
         self.books_deviations = _gauge(
             registry,

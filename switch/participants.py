@@ -103,6 +103,7 @@ class Participants:
         self._metrics = metrics
         self._snapshot = EMPTY
         self._confirmed_at_s = float("-inf")
+        self.clock_apart_s = 0.0
         self._own_keys = OwnKeys(key_dir, clock)
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -197,9 +198,12 @@ class Participants:
 
     async def _poll(self, connection: asyncpg.Connection) -> None:
         """Ask for the version and read everything anew when it moved."""
-        asked_at_s = self._clock.monotonic_s()
+        asked_at_s, asked_at_us = self._clock.monotonic_s(), self._clock.now_us()
         async with asyncio.timeout(limits.PARTICIPANTS_QUERY_TIMEOUT_S):
-            version = await connection.fetchval(QUERIES["participants_version"])
+            row = await connection.fetchrow(QUERIES["participants_version"])
+        answered_at_us = _us(row["answered_at"])
+        self.clock_apart_s = _apart_s(asked_at_us, answered_at_us, self._clock.now_us())
+        version = row["version"]
         if version != self._snapshot.version:
             async with asyncio.timeout(limits.PARTICIPANTS_READ_TIMEOUT_S):
                 self._snapshot = await read_snapshot(connection, version)
@@ -240,6 +244,11 @@ def _snapshot(version: int, rows: list[Any], switch_rows: list[Any]) -> Snapshot
             )
     switch_keys = published(switch_rows)
     return Snapshot(version=version, keys=keys, switch_keys=switch_keys)
+
+
+def _apart_s(asked_at_us: int, answered_at_us: int, heard_at_us: int) -> float:
+    """How far two clocks are apart at least: 0 while the other's time lies within the question."""
+    return max(asked_at_us - answered_at_us, answered_at_us - heard_at_us, 0) / 1_000_000
 
 
 def _us(at: datetime) -> int:

@@ -39,6 +39,14 @@ class LedgerStatus:
     books_deviations: int | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseSize:
+    """What the database has on disk, and what its server has written to get there."""
+
+    stored_bytes: int
+    wal_bytes: int
+
+
 async def fold_credits(connection: asyncpg.Connection, limit: int) -> Folded:
     """Add waiting credits to balances, at most about `limit` of them."""
     row = await connection.fetchrow(QUERIES["fold_credits"], SHARD, limit)
@@ -97,6 +105,19 @@ async def check_books(connection: asyncpg.Connection) -> list[Deviation]:
 async def record_books_check(connection: asyncpg.Connection, deviations: int) -> None:
     """Keep the result of a books check."""
     await connection.execute(QUERIES["record_books_check"], deviations)
+
+
+async def event_lag_s(connection: asyncpg.Connection) -> float:
+    """Age of the oldest event without a number, 0 when all have theirs."""
+    age_s: float | None = await connection.fetchval(QUERIES["read_unnumbered"])
+    return age_s or 0.0
+
+
+async def database_size(connection: asyncpg.Connection) -> DatabaseSize:
+    """Sizes as Postgres tells them to every role."""
+    row = await connection.fetchrow(QUERIES["read_database_size"])
+    assert row is not None, "the sizes are one row"
+    return DatabaseSize(stored_bytes=row["stored_bytes"], wal_bytes=row["wal_bytes"])
 
 
 async def ledger_status(connection: asyncpg.Connection) -> LedgerStatus:

@@ -33,7 +33,7 @@ TO switch_worker;
 -- The jobs: fold, expire, tell, finish, check.
 GRANT EXECUTE ON FUNCTION
     ledger.fold_credits, ledger.expire_holds, ledger.sequence_events, ledger.prune_events,
-    ledger.finish_closing, ledger.read_waiting,
+    ledger.finish_closing, ledger.read_waiting, ledger.read_unnumbered,
     ledger.check_books, ledger.record_books_check, ledger.read_books_check,
     ledger.read_delivery_work, ledger.read_new_deliveries, ledger.read_due_deliveries,
     ledger.pass_deliveries, ledger.settle_deliveries, ledger.read_delivery_backlog,

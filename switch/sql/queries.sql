@@ -166,7 +166,7 @@ SELECT * FROM ledger.read_bank_backlog();
 SELECT ledger.prune_bank_calls($1::integer, $2::integer);
 
 -- name: participants_version
-SELECT ledger.participants_version();
+SELECT ledger.participants_version() AS version, clock_timestamp() AS answered_at;
 
 -- name: read_participants
 SELECT * FROM ledger.read_participants();
@@ -191,6 +191,13 @@ SELECT pg_try_advisory_lock($1::integer, $2::integer);
 
 -- name: read_waiting
 SELECT credits, oldest_age_s FROM ledger.read_waiting();
+
+-- name: read_unnumbered
+SELECT ledger.read_unnumbered();
+
+-- name: read_database_size
+SELECT pg_database_size(current_database()) AS stored_bytes,
+       pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint AS wal_bytes;
 
 -- name: check_books
 SELECT check_name, subject, detail FROM ledger.check_books();

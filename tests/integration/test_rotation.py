@@ -158,7 +158,7 @@ async def none_refused(server: Running, made: Traffic) -> None:
 
     await running.until(all_counted, "the workers have counted")
     counts = await answered()
-    assert all('status="201"' in name for name in counts), counts
+    assert all('status="201"' in name for name, count in counts.items() if count), counts
     print(f"{len(made.paid)} payments heard of, {sum(counts.values()):g} decided, none refused")
 
 

@@ -13,7 +13,7 @@ from asyncpg.transaction import Transaction
 
 from switch.ledger import Statements, authorize_batch, decide_steps
 from switch.queries import QUERIES
-from switch.upkeep import expire_holds, prune_events, sequence_events
+from switch.upkeep import event_lag_s, expire_holds, prune_events, sequence_events
 from tests.databases import Database
 from tests.ledger.city import NOON, City
 from tests.ledger.test_steps import Stage
@@ -59,6 +59,21 @@ async def feed(
             return found
         found += [(row["no"], row["kind"], row["subject"]) for row in rows]
         after = rows[-1]["no"]
+
+
+async def test_the_lag_is_the_age_of_the_oldest_event_without_a_number(
+    stage: Stage, jobs: asyncpg.Connection
+) -> None:
+    """By the ledger's own clock; nothing once all have theirs."""
+    await sequenced(jobs)
+    assert await event_lag_s(jobs) == 0
+    await stage.pay()
+    await stage.city.set_time(NOON + timedelta(seconds=30))
+    await stage.pay()
+    await stage.city.set_time(NOON + timedelta(seconds=40))
+    assert await event_lag_s(jobs) == 40
+    await sequenced(jobs)
+    assert await event_lag_s(jobs) == 0
 
 
 async def test_both_sides_are_told_of_a_payment_and_its_steps(

@@ -277,6 +277,7 @@ LOOKS: dict[str, Look] = {
     "expiry": query("expire_holds", 0, 100),
     "closing": query("finish_closing", 100),
     "waiting": query("read_waiting"),
+    "unnumbered": query("read_unnumbered"),
     "retention of calls": query("prune_bank_calls", 1, 100),
     "retention of deliveries": query("prune_deliveries", 1, 100),
     "retention of events": query("prune_events", 1, 100),

@@ -54,12 +54,28 @@ def test_a_tally_hands_over_each_count_once() -> None:
     assert registry.get_sample_value("c_total", {"kind": "b"}) == 1
 
 
+def test_failures_are_shown_before_the_first_of_them() -> None:
+    """A counter that appears with its first failure would show an alarm no growth."""
+    registry = CollectorRegistry()
+    metrics = WorkerMetrics(registry)
+    metrics.show_endpoint("decide_payment")
+    metrics.flush()
+    for kind in ("unavailable", "unknown", "refused"):
+        assert registry.get_sample_value("switch_ledger_failures_total", {"kind": kind}) == 0
+    for status in ("429", "503", "504"):
+        labels = {"status": status}
+        assert registry.get_sample_value("switch_batch_payments_total", labels) == 0
+        labels["endpoint"] = "decide_payment"
+        assert registry.get_sample_value("switch_requests_total", labels) == 0
+    assert registry.get_sample_value("switch_faults_total", {"endpoint": "decide_payment"}) == 0
+
+
 def test_names_say_whose_they_are_and_end_in_their_unit() -> None:
     """Every metric starts with `switch_` and ends in a base unit or what it counts."""
     registry = CollectorRegistry()
     WorkerMetrics(registry)
     JobMetrics(registry)
-    ends = ("_seconds", "_messages", "_connections", "_credits", "_deviations")
+    ends = ("_seconds", "_messages", "_connections", "_credits", "_deviations", "_bytes")
     for metric in registry.collect():
         assert metric.name.startswith("switch_")
         if metric.type != "counter":  # its samples end in _total
