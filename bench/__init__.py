@@ -11,11 +11,15 @@ kept         verifies a sample of the answers when the clock has stopped
 phase        some seconds of payments in open loop, accounted for
 bank         a bank whose server hangs until it is let go
 pairs        two ways of one thing compared: ratios, their median and its bound
+beside       what stands beside the switch: a database and servers of their own
+naive_server a server that does each payment in a transaction of its own
 
 tpcb                 how fast is pgbench's TPC-B on this machine?         the yardstick
 http_uniform         how many signed payments a second over HTTP?
 http_one_merchant    and if every payment goes to one merchant?
 function             how many does the deciding function take by itself?
+floors               what does nobody get below? curve, HTTP, a bare commit
+naive                how fast is one transaction a request?                a second yardstick
 memory               how much memory does a worker hold, and does it grow?
 storm                do payments go on while everybody asks how they stand?
 outage               do all others pay on while a bank hangs?

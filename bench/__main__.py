@@ -18,11 +18,12 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from bench import machine, memory, outage, stage, storm, wrk
+from bench import floors, machine, memory, outage, stage, storm, wrk
 from bench.function import Function
 from bench.harness import Question, Ratio, Results, conclude, run_rounds
 from bench.http_one_merchant import HttpOneMerchant
 from bench.http_uniform import HttpUniform
+from bench.naive import Naive
 from bench.stage import FULL, QUICK, BenchError, Size, Stage
 from bench.tpcb import Tpcb
 from switch.errors import SwitchError
@@ -34,12 +35,21 @@ REPORTS: dict[str, Report] = {
     storm.NAME: storm.report,
     outage.NAME: outage.report,
 }
-QUESTIONS: tuple[Question, ...] = (Tpcb(), HttpUniform(), HttpOneMerchant(), Function())
-NAMES = [*(question.name for question in QUESTIONS), *REPORTS]
-BY_DEFAULT = {*(question.name for question in QUESTIONS), memory.NAME}
-NEEDS_WRK = {HttpUniform.name, HttpOneMerchant.name, *REPORTS}
+QUESTIONS: tuple[Question, ...] = (
+    Tpcb(),
+    HttpUniform(),
+    HttpOneMerchant(),
+    Function(),
+    *floors.QUESTIONS,
+    Naive(),
+)
+GROUPS = {"floors": floors.QUESTIONS}  # asked together under one name
+NAMES = [*(question.name for question in QUESTIONS), *GROUPS, *REPORTS]
+BY_DEFAULT = {Tpcb.name, HttpUniform.name, HttpOneMerchant.name, Function.name, memory.NAME}
+WITHOUT_WRK = {Tpcb.name, Function.name, "floor-verify", "floor-sign", "floor-insert-update"}
 RATIOS = (
     Ratio(of=HttpUniform.name, to=Tpcb.name, wanted_min=1.0),
+    Ratio(of=HttpUniform.name, to=Naive.name, wanted_min=2.5),
     Ratio(of=Function.name, to=Tpcb.name, wanted_min=4.0),
     Ratio(of=HttpOneMerchant.name, to=HttpUniform.name, wanted_min=0.9),
 )
@@ -48,10 +58,10 @@ RATIOS = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, run, and say in one line what went wrong."""
     options = _parser().parse_args(arguments)
-    wanted = set(options.only or BY_DEFAULT)
+    wanted = _wanted(options.only)
     console = Console(stderr=True)
     try:
-        if wanted & NEEDS_WRK:
+        if wanted - WITHOUT_WRK:
             wrk.check_installed()
         uvloop.run(_run(options, wanted, console))
     except (BenchError, SwitchError) as error:
@@ -80,6 +90,13 @@ def _parser() -> argparse.ArgumentParser:
         "--results", type=Path, help="folder for the figures [bench/results; with --quick none]"
     )
     return parser
+
+
+def _wanted(only: Sequence[str] | None) -> set[str]:
+    """The names that are asked for, with a group's questions in its place."""
+    asked = set(only or BY_DEFAULT)
+    groups = [question.name for name in asked & GROUPS.keys() for question in GROUPS[name]]
+    return (asked - GROUPS.keys()) | set(groups)
 
 
 def _size(options: argparse.Namespace) -> Size:
