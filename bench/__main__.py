@@ -18,7 +18,7 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from bench import floors, machine, memory, outage, stage, storm, wrk
+from bench import batches, curve, floors, machine, memory, outage, report, stage, storm, wrk
 from bench.function import Function
 from bench.harness import Question, Ratio, Results, conclude, run_rounds
 from bench.http_one_merchant import HttpOneMerchant
@@ -28,12 +28,16 @@ from bench.stage import FULL, QUICK, BenchError, Size, Stage
 from bench.tpcb import Tpcb
 from switch.errors import SwitchError
 
+RESULTS = Path(__file__).with_name("results")
+PAGE = Path(__file__).with_name("report.html")
+
 Report = Callable[[Stage, Results, Console], Awaitable[None]]
 
 REPORTS: dict[str, Report] = {
     memory.NAME: memory.report,
     storm.NAME: storm.report,
     outage.NAME: outage.report,
+    curve.NAME: curve.report,
 }
 QUESTIONS: tuple[Question, ...] = (
     Tpcb(),
@@ -42,8 +46,12 @@ QUESTIONS: tuple[Question, ...] = (
     Function(),
     *floors.QUESTIONS,
     Naive(),
+    *batches.QUESTIONS,
 )
-GROUPS = {"floors": floors.QUESTIONS}  # asked together under one name
+GROUPS: dict[str, Sequence[Question]] = {
+    "floors": floors.QUESTIONS,
+    "batches": batches.QUESTIONS,
+}  # asked together under one name
 NAMES = [*(question.name for question in QUESTIONS), *GROUPS, *REPORTS]
 BY_DEFAULT = {Tpcb.name, HttpUniform.name, HttpOneMerchant.name, Function.name, memory.NAME}
 WITHOUT_WRK = {Tpcb.name, Function.name, "floor-verify", "floor-sign", "floor-insert-update"}
@@ -51,6 +59,7 @@ RATIOS = (
     Ratio(of=HttpUniform.name, to=Tpcb.name, wanted_min=1.0),
     Ratio(of=HttpUniform.name, to=Naive.name, wanted_min=2.5),
     Ratio(of=Function.name, to=Tpcb.name, wanted_min=4.0),
+    Ratio(of="batches-100", to=Tpcb.name, wanted_min=4.0),
     Ratio(of=HttpOneMerchant.name, to=HttpUniform.name, wanted_min=0.9),
 )
 
@@ -60,6 +69,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     wanted = _wanted(options.only)
     console = Console(stderr=True)
+    if options.report:
+        count = report.write(options.results or RESULTS, PAGE)
+        console.print(f"{count} runs shown in {PAGE}", soft_wrap=True)
+        return 0
     try:
         if wanted - WITHOUT_WRK:
             wrk.check_installed()
@@ -73,6 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--only", action="append", choices=NAMES, help="may be given repeatedly")
+    parser.add_argument("--report", action="store_true", help="make the page of all that is kept")
     parser.add_argument("--quick", action="store_true", help="short and small; figures mean little")
     parser.add_argument("--rounds", type=int, help=f"[{FULL.rounds}]")
     parser.add_argument("--seconds", type=float, help=f"of one measurement [{FULL.seconds:g}]")
@@ -111,6 +125,12 @@ def _size(options: argparse.Namespace) -> Size:
     return replace(size, **given)
 
 
+def _command(only: Sequence[str] | None, size: Size) -> str:
+    """What to type for the same once more: no folder of this machine is in it."""
+    names = "".join(f" --only {name}" for name in only or ())
+    return f"python -m bench{names} --rounds {size.rounds} --seconds {size.seconds:g}"
+
+
 @contextmanager
 def _folder(under: Path) -> Iterator[Path]:
     """A folder on the disk to measure on, removed at the end."""
@@ -124,11 +144,11 @@ def _folder(under: Path) -> Iterator[Path]:
 async def _run(options: argparse.Namespace, wanted: set[str], console: Console) -> None:
     questions = [question for question in QUESTIONS if question.name in wanted]
     size = _size(options)
-    kept = options.results or (None if options.quick else Path(__file__).parent / "results")
+    kept = options.results or (None if options.quick else RESULTS)
     with _folder(options.under) as folder:
         async with stage.opened(folder, size, console) as opened:
             about = await machine.fingerprint(folder, opened.operator.connection)
-            results = Results(kept, about)
+            results = Results(kept, {**about, "command": _command(options.only, size)})
             _introduce(about, console)
             if questions:
                 await run_rounds(opened, questions, results, console)

@@ -74,6 +74,7 @@ class Size:
     connections: int  # of wrk
     memory_payments: int
     pairs: int  # of phases that are compared
+    is_thorough: bool = True  # ask at every point, not only at the ends
 
 
 FULL = Size(
@@ -97,6 +98,7 @@ QUICK = Size(
     connections=64,
     memory_payments=4_000,
     pairs=1,
+    is_thorough=False,
 )
 
 
