@@ -24,6 +24,9 @@ function             how many does the deciding function take by itself?
 floors               what does nobody get below? curve, HTTP, a bare commit
 naive                how fast is one transaction a request?                a second yardstick
 batches              how many payments a second in batches of 10, 100, 1,000?
+holds                how many a second, held first and captured later?
+http_grid            how does that grow with workers and connections, where does time go?
+ledger               how many does the deciding function take, in small batches and on hot accounts?
 curve                how long does a payment take, from idle to overload?
 memory               how much memory does a worker hold, and does it grow?
 storm                do payments go on while everybody asks how they stand?

@@ -18,9 +18,23 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from bench import batches, curve, floors, machine, memory, outage, report, stage, storm, wrk
+from bench import (
+    batches,
+    curve,
+    floors,
+    http_grid,
+    ledger,
+    machine,
+    memory,
+    outage,
+    report,
+    stage,
+    storm,
+    wrk,
+)
 from bench.function import Function
 from bench.harness import Question, Ratio, Results, conclude, run_rounds
+from bench.holds import Holds
 from bench.http_one_merchant import HttpOneMerchant
 from bench.http_uniform import HttpUniform
 from bench.naive import Naive
@@ -38,6 +52,8 @@ REPORTS: dict[str, Report] = {
     storm.NAME: storm.report,
     outage.NAME: outage.report,
     curve.NAME: curve.report,
+    http_grid.NAME: http_grid.report,
+    ledger.NAME: ledger.report,
 }
 QUESTIONS: tuple[Question, ...] = (
     Tpcb(),
@@ -47,6 +63,7 @@ QUESTIONS: tuple[Question, ...] = (
     *floors.QUESTIONS,
     Naive(),
     *batches.QUESTIONS,
+    Holds(),
 )
 GROUPS: dict[str, Sequence[Question]] = {
     "floors": floors.QUESTIONS,
@@ -55,6 +72,7 @@ GROUPS: dict[str, Sequence[Question]] = {
 NAMES = [*(question.name for question in QUESTIONS), *GROUPS, *REPORTS]
 BY_DEFAULT = {Tpcb.name, HttpUniform.name, HttpOneMerchant.name, Function.name, memory.NAME}
 WITHOUT_WRK = {Tpcb.name, Function.name, "floor-verify", "floor-sign", "floor-insert-update"}
+SIZES = ("rounds", "seconds", "pairs", "wallets", "merchants", "connections")  # to be set
 RATIOS = (
     Ratio(of=HttpUniform.name, to=Tpcb.name, wanted_min=1.0),
     Ratio(of=HttpUniform.name, to=Naive.name, wanted_min=2.5),
@@ -115,11 +133,7 @@ def _wanted(only: Sequence[str] | None) -> set[str]:
 
 def _size(options: argparse.Namespace) -> Size:
     size = QUICK if options.quick else FULL
-    given = {
-        name: getattr(options, name)
-        for name in ("rounds", "seconds", "pairs", "wallets", "merchants", "connections")
-        if getattr(options, name) is not None
-    }
+    given = {name: getattr(options, name) for name in SIZES if getattr(options, name) is not None}
     if options.long:
         given["memory_payments"] = memory.LONG_PAYMENTS
     return replace(size, **given)
@@ -128,7 +142,15 @@ def _size(options: argparse.Namespace) -> Size:
 def _command(only: Sequence[str] | None, size: Size) -> str:
     """What to type for the same once more: no folder of this machine is in it."""
     names = "".join(f" --only {name}" for name in only or ())
-    return f"python -m bench{names} --rounds {size.rounds} --seconds {size.seconds:g}"
+    quick = "" if size.is_thorough else " --quick"
+    usual = FULL if size.is_thorough else QUICK
+    sizes = "".join(
+        f" --{name} {getattr(size, name):g}"
+        for name in SIZES
+        if name in ("rounds", "seconds") or getattr(size, name) != getattr(usual, name)
+    )
+    long = " --long" if size.memory_payments == memory.LONG_PAYMENTS else ""
+    return f"python -m bench{names}{quick}{sizes}{long}"
 
 
 @contextmanager

@@ -20,8 +20,11 @@ from bench import (
     curve,
     floors,
     function,
+    holds,
+    http_grid,
     http_one_merchant,
     http_uniform,
+    ledger,
     memory,
     naive,
     outage,
@@ -71,6 +74,25 @@ SECTIONS = (
     Section(name="naive", module=naive),
     Section(name="http", module=http_uniform),
     Section(name="http-one-merchant", module=http_one_merchant),
+    Section(
+        name=http_grid.NAME,
+        module=http_grid,
+        charts=(
+            Chart(
+                axes=Axes(x_name="connections", y_name="payments a second", is_log_x=True),
+                x="connections",
+                y=("per_second",),
+                series="workers",
+            ),
+            Chart(
+                axes=Axes(x_name="connections", y_name="ms", is_log_x=True, is_log_y=True),
+                x="connections",
+                y=PERCENTILES,
+                facets=("workers",),
+            ),
+        ),
+    ),
+    Section(name="holds", module=holds),
     Section(name="batches", module=batches, prefix=batches.PREFIX),
     Section(
         name=curve.NAME,
@@ -81,6 +103,24 @@ SECTIONS = (
         ),
     ),
     Section(name="function", module=function),
+    Section(
+        name=ledger.NAME,
+        module=ledger,
+        charts=(
+            Chart(
+                axes=Axes(
+                    x_name="batch",
+                    y_name="payments a second, best of all connections",
+                    is_log_x=True,
+                ),
+                x="batch_size",
+                y=("per_second",),
+                series="hot_payee_percent",
+                facets=("hot_payer_percent",),
+                best_of="connections",
+            ),
+        ),
+    ),
     Section(
         name=memory.NAME,
         module=memory,
@@ -183,22 +223,28 @@ def _rates(lines: Sequence[Line]) -> list[str]:
 
 def _chart(chart: Chart, lines: Sequence[Line]) -> list[str]:
     """A plot for each combination of the facets."""
+    return [
+        (f"<h3>{escape(title)}</h3>" if title else "") + plot.lines(series, chart.axes)
+        for title, series in drawn_series(chart, lines).items()
+    ]
+
+
+def drawn_series(chart: Chart, lines: Sequence[Line]) -> dict[str, dict[str, list[Mark]]]:
+    """The marks of each line of each plot, by their names; every mark is over all rounds."""
     facets: dict[str, dict[str, dict[float, list[float]]]] = {}
     for at, seen in _best(chart, [_flat(line) for line in lines]):
-        title = ", ".join(f"{_spoken(key)} {at[key]}" for key in chart.facets)
+        title = ", ".join(_set(at, key) for key in chart.facets)
         for name in chart.y:
-            label = _spoken(name) if chart.series is None else str(at[chart.series])
+            label = _spoken(name) if chart.series is None else _set(at, chart.series)
             series = facets.setdefault(title, {}).setdefault(label, {})
             series.setdefault(at[chart.x], []).append(seen[name])
-    drawn = []
-    for title, names in facets.items():
-        series_of = {
+    return {
+        title: {
             name: [Mark(x, *_spread(values)) for x, values in sorted(points.items())]
             for name, points in names.items()
         }
-        caption = f"<h3>{escape(title)}</h3>" if title else ""
-        drawn.append(caption + plot.lines(series_of, chart.axes))
-    return drawn
+        for title, names in facets.items()
+    }
 
 
 def _flat(line: Line) -> tuple[Line, Line] | None:
@@ -231,7 +277,7 @@ def _points(lines: Sequence[Line]) -> list[str]:
     points: dict[str, list[Line]] = {}
     for line in lines:
         if "at" in line:
-            name = ", ".join(f"{_spoken(key)} {value}" for key, value in line["at"].items())
+            name = ", ".join(_set(line["at"], key) for key in line["at"])
             points.setdefault(name, []).append(line)
     rows = {
         name: {"a second": [line["per_second"] for line in some], **_seen(some)}
@@ -293,7 +339,7 @@ def _ratios(section: Section, run: Run) -> str:
     """Ratios whose first half is this question."""
     rows = ""
     for line in run.lines:
-        if section.asked_by(line.get("ratio", "").split(" ")[0]):
+        if section.asked_by(line.get("ratio", "").split(" ")[0].rstrip(":")):
             values = line.get("rounds") or line.get("pairs") or [line["median"]]
             wanted = f"{line.get('wanted', '')} {line.get('reached', '')}"
             rows += (
@@ -331,6 +377,11 @@ def _plain(value: Any) -> str:
 
 def _spoken(name: str) -> str:
     return name.replace("_", " ")
+
+
+def _set(at: Line, key: str) -> str:
+    """One thing that was set, in words."""
+    return f"{_spoken(key)} {at[key]}"
 
 
 def _code(text: str) -> str:

@@ -113,14 +113,16 @@ class Stage:
     city: city.City
 
     @asynccontextmanager
-    async def switch(self, callback_allow: tuple[str, ...] = ()) -> AsyncIterator[Serving]:
+    async def switch(
+        self, callback_allow: tuple[str, ...] = (), worker_count: int = WORKER_COUNT
+    ) -> AsyncIterator[Serving]:
         """A whole switch with the settings of `switch serve --workers 2`, jobs included."""
         options = ServeOptions(
             host=HOST_DEFAULT,
             port=0,
             admin_host=HOST_DEFAULT,
             admin_port=0,
-            worker_count=WORKER_COUNT,
+            worker_count=worker_count,
             authorities=(),
             data_dir=self.database.data_dir,
             key_dir=self.database.data_dir / "keys",

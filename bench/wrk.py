@@ -79,8 +79,14 @@ class Load:
     connections: int
 
 
-def payments(stage: Stage, payees: Sequence[UUID], connections: int | None = None) -> Load:
-    """Single payments from all wallets."""
+def payments(
+    stage: Stage,
+    payees: Sequence[UUID],
+    *,
+    connections: int | None = None,
+    is_hold: bool = False,
+) -> Load:
+    """Single payments from all wallets, to be captured later or at once."""
 
     def order(authority: str, _: int, count: int, key_prefix: str) -> requests.Order:
         return requests.Order(
@@ -89,6 +95,7 @@ def payments(stage: Stage, payees: Sequence[UUID], connections: int | None = Non
             payees=payees,
             count=count,
             key_prefix=key_prefix,
+            is_hold=is_hold,
         )
 
     return Load(order=order, connections=connections or stage.size.connections)
@@ -116,7 +123,7 @@ async def burst(
 
     async def attempt(rate: float) -> Measurement:
         async with signed(stage, switch.url, load, rate * seconds) as slices:
-            return await _burst(stage, switch, load, slices, seconds)
+            return await accounted(stage, switch, load, slices, seconds)
 
     return await with_enough(attempt, rate_guess)
 
@@ -140,9 +147,10 @@ async def signed(
         slices.remove()
 
 
-async def _burst(
+async def accounted(
     stage: Stage, switch: Serving, load: Load, slices: requests.Slices, seconds: float
 ) -> Measurement:
+    """Send what was signed, and believe it only when ledger, switch and wrk agree."""
     mark = stage.mark()
     answered = await _answered(switch, load)
     used = Used.now(stage, switch)

@@ -31,11 +31,15 @@ PURSE = Provider(id="purse", number=1, seed=SEED, wallets=(WALLET,))
 
 @pytest.fixture(scope="module")
 def lines(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Line]:
-    """What a run keeps of the yardsticks, by question."""
+    """What a run keeps of the yardsticks, by question; its command can be typed once more."""
     if shutil.which("wrk") is None:
         missing("wrk")
     only = ("--only", "floors", "--only", "naive", "--rounds", "1")
     kept_lines = run_bench(tmp_path_factory.mktemp("yardsticks"), *only)
+    assert kept_lines[0]["machine"]["command"] == (
+        "python -m bench --only floors --only naive --quick --rounds 1 --seconds 1"
+        " --wallets 200 --merchants 10"
+    )
     return {line["question"]: line for line in kept_lines if "round" in line}
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 from html.parser import HTMLParser
+from itertools import product
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -20,7 +21,10 @@ MACHINE = {
         "packages": {"aiohttp": "3"}, "load": [0.1, 0.2], "command": "python -m bench --only x",
     },
 }  # fmt: skip
-RATES = ("tpcb", "floor-verify", "naive", "http", "http-one-merchant", "batches-100", "function")
+RATES = (
+    *("tpcb", "floor-verify", "naive", "http", "http-one-merchant", "batches-100", "holds"),
+    "function",
+)
 VOID = {"meta", "br"}
 
 
@@ -38,13 +42,37 @@ def example() -> list[dict[str, Any]]:
              "per_second": rate}
             for load in (10, 50)
         ]  # fmt: skip
+        lines += points("http-grid", round_no, rate, {"connections": (1, 16), "workers": (1, 2)})
+        hot = {"hot_payee_percent": (0, 100), "hot_payer_percent": (0, 10)}
+        lines += points(
+            "ledger", round_no, rate, {"batch_size": (1, 256), **hot, "connections": (1, 2)}
+        )
     lines.append({"ratio": "http ÷ tpcb", "median": 0.9, "rounds": [0.8, 0.9, 1.0]})
+    own = {"ratio": "http-grid: the switch's own share", "median": 0.3, "pairs": [0.3]}
+    lines.append({**own, "wanted": "≤ 0.35", "reached": "yes"})
     lines += [{"question": "memory", "payments": count, "mib": [50.0, 51.0]} for count in (0, 9)]
     for name in ("storm", "outage"):
         lines.append({"question": name, "phase": "quiet", "pair": 1, "p99_ms": 9.5})
         ratio = {"ratio": f"{name} x ÷ quiet: p99", "median": 2.0, "pairs": [2.0]}
         lines.append({**ratio, "wanted": "≤ 3", "reached": "by the median alone"})
     return lines
+
+
+def points(
+    name: str, round_no: int, rate: float, sides: dict[str, tuple[int, ...]]
+) -> list[dict[str, Any]]:
+    """A line for every combination; the rate is higher where more was set."""
+    shares = ("p50_ms", "p95_ms", "p99_ms", "p999_ms")
+    return [
+        {
+            "question": name,
+            "round": round_no,
+            "at": dict(zip(sides, values, strict=True)),
+            "per_second": rate * sum(values),
+            "seen": {share: rate / sum(values) for share in shares},
+        }
+        for values in product(*sides.values())
+    ]
 
 
 def page_of(folder: Path, lines: list[dict[str, Any]]) -> str:
@@ -108,6 +136,7 @@ def test_every_question_has_its_section(tmp_path: Path) -> None:
     assert "1,100 1,000 to 1,300" in page.sections["http"]
     assert "http ÷ tpcb" in page.sections["http"]
     assert "≤ 3 by the median alone" in page.sections["storm"]
+    assert "≤ 0.35 yes" in page.sections["http-grid"]
     assert "floor-verify" in page.sections["floors"]
 
 
@@ -143,6 +172,19 @@ def test_every_plot_is_well_formed(tmp_path: Path) -> None:
     assert len(drawn) >= len(RATES)
     latency = next(one for one in drawn if one.get("aria-label") == "ms over load, % of capacity")
     assert len(latency.findall("polyline")) == 4
+
+
+def test_the_best_counts_where_only_the_best_is_asked_for() -> None:
+    """Of points that differ in the number of connections alone, the fastest of each round."""
+    (section,) = (one for one in report.SECTIONS if one.name == "ledger")
+    (chart,) = section.charts
+    sides = {
+        "batch_size": (1,), "hot_payee_percent": (0,), "hot_payer_percent": (0, 10),
+        "connections": (1, 4),
+    }  # fmt: skip
+    plain, hot = report.drawn_series(chart, points("ledger", 1, 10.0, sides)).values()
+    assert plain == {"hot payee percent 0": [Mark(1, 50.0, 50.0, 50.0)]}
+    assert hot == {"hot payee percent 0": [Mark(1, 150.0, 150.0, 150.0)]}
 
 
 @pytest.mark.parametrize("is_log", [False, True])
