@@ -29,6 +29,7 @@ from switch.serving import Serving
 
 THREADS = 2
 FEWEST = 2_000  # payments signed for the shortest burst
+FEWEST_A_CONNECTION = 10  # of messages, however large: a slow warm-up says little of them
 RATE_GUESS = 8_000.0  # payments a second, for the first warm-up
 SPARE = 1.5  # signed for each payment expected: a slice must not run out
 ANSWER_WAIT_S = 10
@@ -135,7 +136,8 @@ async def signed(
     """One slice for each thread, with some to spare; gone when the block ends."""
     now_us = SYSTEM_CLOCK.now_us()
     threads = min(THREADS, load.connections)
-    count = max(FEWEST // load.payments, int(SPARE * expected_count)) // threads
+    fewest = max(FEWEST // load.payments, FEWEST_A_CONNECTION * load.connections)
+    count = max(fewest, int(SPARE * expected_count)) // threads
     authority = urlsplit(url).netloc
     orders = [
         load.order(authority, thread, count, f"{now_us:016}-{thread}") for thread in range(threads)
@@ -164,8 +166,8 @@ async def accounted(
         seen={
             "decided": decided,
             **percentiles(result),
-            "worker_us": round(1e6 * used.workers_s / decided),
-            "postgres_us": round(1e6 * used.postgres_s / decided),
+            "worker_us": round(1e6 * used.workers_s / max(1, decided)),
+            "postgres_us": round(1e6 * used.postgres_s / max(1, decided)),
             "batch": await _mean_batch(switch),
             "unfolded": waiting,
             "folded_s": round(folded_s, 2),
