@@ -18,14 +18,33 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from bench import machine, memory, outage, overload, stage, storm, wrk
+from bench import (
+    batches,
+    curve,
+    floors,
+    http_grid,
+    ledger,
+    machine,
+    memory,
+    outage,
+    overload,
+    report,
+    stage,
+    storm,
+    wrk,
+)
 from bench.function import Function
 from bench.harness import Question, Ratio, Results, conclude, run_rounds
+from bench.holds import Holds
 from bench.http_one_merchant import HttpOneMerchant
 from bench.http_uniform import HttpUniform
+from bench.naive import Naive
 from bench.stage import FULL, QUICK, BenchError, Size, Stage
 from bench.tpcb import Tpcb
 from switch.errors import SwitchError
+
+RESULTS = Path(__file__).with_name("results")
+PAGE = Path(__file__).with_name("report.html")
 
 Report = Callable[[Stage, Results, Console], Awaitable[None]]
 
@@ -34,14 +53,33 @@ REPORTS: dict[str, Report] = {
     storm.NAME: storm.report,
     outage.NAME: outage.report,
     overload.NAME: overload.report,
+    curve.NAME: curve.report,
+    http_grid.NAME: http_grid.report,
+    ledger.NAME: ledger.report,
 }
-QUESTIONS: tuple[Question, ...] = (Tpcb(), HttpUniform(), HttpOneMerchant(), Function())
-NAMES = [*(question.name for question in QUESTIONS), *REPORTS]
-BY_DEFAULT = {*(question.name for question in QUESTIONS), memory.NAME}
-NEEDS_WRK = {HttpUniform.name, HttpOneMerchant.name, *REPORTS}
+QUESTIONS: tuple[Question, ...] = (
+    Tpcb(),
+    HttpUniform(),
+    HttpOneMerchant(),
+    Function(),
+    *floors.QUESTIONS,
+    Naive(),
+    *batches.QUESTIONS,
+    Holds(),
+)
+GROUPS: dict[str, Sequence[Question]] = {
+    "floors": floors.QUESTIONS,
+    "batches": batches.QUESTIONS,
+}  # asked together under one name
+NAMES = [*(question.name for question in QUESTIONS), *GROUPS, *REPORTS]
+BY_DEFAULT = {Tpcb.name, HttpUniform.name, HttpOneMerchant.name, Function.name, memory.NAME}
+WITHOUT_WRK = {Tpcb.name, Function.name, "floor-verify", "floor-sign", "floor-insert-update"}
+SIZES = ("rounds", "seconds", "pairs", "wallets", "merchants", "connections")  # to be set
 RATIOS = (
     Ratio(of=HttpUniform.name, to=Tpcb.name, wanted_min=1.0),
+    Ratio(of=HttpUniform.name, to=Naive.name, wanted_min=2.5),
     Ratio(of=Function.name, to=Tpcb.name, wanted_min=4.0),
+    Ratio(of="batches-100", to=Tpcb.name, wanted_min=4.0),
     Ratio(of=HttpOneMerchant.name, to=HttpUniform.name, wanted_min=0.9),
 )
 
@@ -49,10 +87,14 @@ RATIOS = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, run, and say in one line what went wrong."""
     options = _parser().parse_args(arguments)
-    wanted = set(options.only or BY_DEFAULT)
+    wanted = _wanted(options.only)
     console = Console(stderr=True)
+    if options.report:
+        count = report.write(options.results or RESULTS, PAGE)
+        console.print(f"{count} runs shown in {PAGE}", soft_wrap=True)
+        return 0
     try:
-        if wanted & NEEDS_WRK:
+        if wanted - WITHOUT_WRK:
             wrk.check_installed()
         uvloop.run(_run(options, wanted, console))
     except (BenchError, SwitchError) as error:
@@ -64,6 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--only", action="append", choices=NAMES, help="may be given repeatedly")
+    parser.add_argument("--report", action="store_true", help="make the page of all that is kept")
     parser.add_argument("--quick", action="store_true", help="short and small; figures mean little")
     parser.add_argument("--rounds", type=int, help=f"[{FULL.rounds}]")
     parser.add_argument("--seconds", type=float, help=f"of one measurement [{FULL.seconds:g}]")
@@ -83,16 +126,33 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _wanted(only: Sequence[str] | None) -> set[str]:
+    """The names that are asked for, with a group's questions in its place."""
+    asked = set(only or BY_DEFAULT)
+    groups = [question.name for name in asked & GROUPS.keys() for question in GROUPS[name]]
+    return (asked - GROUPS.keys()) | set(groups)
+
+
 def _size(options: argparse.Namespace) -> Size:
     size = QUICK if options.quick else FULL
-    given = {
-        name: getattr(options, name)
-        for name in ("rounds", "seconds", "pairs", "wallets", "merchants", "connections")
-        if getattr(options, name) is not None
-    }
+    given = {name: getattr(options, name) for name in SIZES if getattr(options, name) is not None}
     if options.long:
         given["memory_payments"] = memory.LONG_PAYMENTS
     return replace(size, **given)
+
+
+def _command(only: Sequence[str] | None, size: Size) -> str:
+    """What to type for the same once more: no folder of this machine is in it."""
+    names = "".join(f" --only {name}" for name in only or ())
+    quick = "" if size.is_thorough else " --quick"
+    usual = FULL if size.is_thorough else QUICK
+    sizes = "".join(
+        f" --{name} {getattr(size, name):g}"
+        for name in SIZES
+        if name in ("rounds", "seconds") or getattr(size, name) != getattr(usual, name)
+    )
+    long = " --long" if size.memory_payments == memory.LONG_PAYMENTS else ""
+    return f"python -m bench{names}{quick}{sizes}{long}"
 
 
 @contextmanager
@@ -108,11 +168,11 @@ def _folder(under: Path) -> Iterator[Path]:
 async def _run(options: argparse.Namespace, wanted: set[str], console: Console) -> None:
     questions = [question for question in QUESTIONS if question.name in wanted]
     size = _size(options)
-    kept = options.results or (None if options.quick else Path(__file__).parent / "results")
+    kept = options.results or (None if options.quick else RESULTS)
     with _folder(options.under) as folder:
         async with stage.opened(folder, size, console) as opened:
             about = await machine.fingerprint(folder, opened.operator.connection)
-            results = Results(kept, about)
+            results = Results(kept, {**about, "command": _command(options.only, size)})
             _introduce(about, console)
             if questions:
                 await run_rounds(opened, questions, results, console)

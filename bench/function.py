@@ -28,7 +28,20 @@ CONNECTIONS = (1, 2, 3, 4)
 RATE_GUESS = 12_000.0  # of one connection alone, for the first time: orders made beforehand
 SPARE = 1.5  # made for each order expected: they must not run out
 READY_WAIT_S = 120.0  # for all connections to have made their orders
-WARM_UP_BATCHES = 4
+WARM_UP_BATCHES = 4  # eight are made beyond what is expected
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mix:
+    """How large batches are, and how many payments meet on one account."""
+
+    batch_size: int = limits.BATCH_SIZE_MAX
+    hot_payee_percent: int = 0
+    hot_payer_percent: int = 0
+    hot_payer_no: int = 0  # which wallet that is
+
+
+PLAIN = Mix()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +55,7 @@ class Task:
     order_count: int
     seconds: float
     key_prefix: str
+    mix: Mix
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +104,9 @@ class Function:
         )
 
 
-async def rate(stage: Stage, count: int, seconds: float, rate_guess: float) -> float:
+async def rate(
+    stage: Stage, count: int, seconds: float, rate_guess: float, mix: Mix = PLAIN
+) -> float:
     """Decisions a second on this many connections, once the ledger agrees."""
     tasks = [
         Task(
@@ -98,9 +114,10 @@ async def rate(stage: Stage, count: int, seconds: float, rate_guess: float) -> f
             providers=stage.city.providers,
             payees=stage.city.merchants,
             share=(number, count),
-            order_count=int(SPARE * rate_guess * seconds / count) + 8 * limits.BATCH_SIZE_MAX,
+            order_count=int(SPARE * rate_guess * seconds / count) + 8 * mix.batch_size,
             seconds=seconds,
             key_prefix=f"{SYSTEM_CLOCK.now_us()}-{number}",
+            mix=mix,
         )
         for number in range(count)
     ]
@@ -146,17 +163,17 @@ def decide_in_process(task: Task, start: Barrier, writing: Connection) -> None:
 
 
 async def _decide(task: Task, start: Barrier) -> Result:
-    batches = list(_batches(task))
+    made = list(batches(task))
     connection = await db.connect(task.url, application_name="bench function")
     statements = await ledger.prepare(connection)
-    for orders in batches[:WARM_UP_BATCHES]:
+    for orders in made[:WARM_UP_BATCHES]:
         await ledger.authorize_batch(statements, orders)
     gc.collect()
     gc.freeze()  # a worker has no hundred thousand orders for the collector to look at
     await asyncio.to_thread(start.wait, READY_WAIT_S)
     decided = 0
     began_s = ended_s = SYSTEM_CLOCK.monotonic_s()
-    for orders in batches[WARM_UP_BATCHES:]:
+    for orders in made[WARM_UP_BATCHES:]:
         verdicts = await ledger.authorize_batch(statements, orders)
         decided += len(verdicts)
         ended_s = SYSTEM_CLOCK.monotonic_s()
@@ -165,17 +182,19 @@ async def _decide(task: Task, start: Barrier) -> Result:
     await connection.close()
     return Result(
         decided=decided,
-        warm_up=WARM_UP_BATCHES * limits.BATCH_SIZE_MAX,
+        warm_up=WARM_UP_BATCHES * task.mix.batch_size,
         began_s=began_s,
         ended_s=ended_s,
         exhausted=ended_s - began_s < task.seconds,
     )
 
 
-def _batches(task: Task) -> list[list[Order]]:
-    """Full batches of purchases from this connection's share of the wallets."""
+def batches(task: Task) -> list[list[Order]]:
+    """Batches of purchases from this connection's share of the wallets, and from the hot one."""
     chosen = random.Random(task.key_prefix)
     number, count = task.share
+    mix = task.mix
+    hot_payer = _wallet(task.providers, mix.hot_payer_no)
     payers = [
         (provider, wallet)
         for provider in task.providers
@@ -184,17 +203,25 @@ def _batches(task: Task) -> list[list[Order]]:
     ]
     orders = []
     for position in range(task.order_count):
-        provider, payer = chosen.choice(payers)
+        is_hot = chosen.randrange(100) < mix.hot_payer_percent
+        provider, payer = hot_payer if is_hot else chosen.choice(payers)
+        is_to_hot = chosen.randrange(100) < mix.hot_payee_percent
         orders.append(
             order(
                 provider.id,
                 provider.number,
                 "purchase",
                 payer,
-                chosen.choice(task.payees),
+                task.payees[0] if is_to_hot else chosen.choice(task.payees),
                 amount=chosen.randint(1_000, 9_999),
                 key=f"{task.key_prefix}-{position:08}",
             )
         )
-    size = limits.BATCH_SIZE_MAX
+    size = mix.batch_size
     return [orders[at : at + size] for at in range(0, len(orders) - size + 1, size)]
+
+
+def _wallet(providers: Sequence[Provider], number: int) -> tuple[Provider, UUID]:
+    """The wallet of this number: first one of each provider, then the next of each."""
+    provider = providers[number % len(providers)]
+    return provider, provider.wallets[number // len(providers) % len(provider.wallets)]

@@ -20,4 +20,4 @@ class HttpOneMerchant:
 
     async def measure(self, stage: Stage) -> Measurement:
         """One turn."""
-        return await wrk.measure(stage, stage.city.merchants[:1])
+        return await wrk.measure(stage, wrk.payments(stage, stage.city.merchants[:1]))

@@ -20,4 +20,4 @@ class HttpUniform:
 
     async def measure(self, stage: Stage) -> Measurement:
         """One turn."""
-        return await wrk.measure(stage, stage.city.merchants)
+        return await wrk.measure(stage, wrk.payments(stage, stage.city.merchants))

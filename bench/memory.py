@@ -32,15 +32,14 @@ class Sample:
 
 async def measure(stage: Stage, payments: int) -> list[Sample]:
     """Samples from a fresh switch to the last payment."""
+    load = wrk.payments(stage, stage.city.merchants)
     async with stage.switch() as switch:
         samples = [Sample(payments=0, mib=resident_mib(switch))]
         rate = wrk.RATE_GUESS / 4
         while samples[-1].payments < payments:
             left = payments - samples[-1].payments
             seconds = min(BURST_S_MAX, max(1.0, left / rate), max(1.0, payments / 10 / rate))
-            burst = await wrk.burst(
-                stage, switch, stage.city.merchants, seconds=seconds, rate_guess=2 * rate
-            )
+            burst = await wrk.burst(stage, switch, load, seconds=seconds, rate_guess=2 * rate)
             rate = burst.per_second
             done = samples[-1].payments + burst.seen["decided"]
             samples.append(Sample(payments=done, mib=resident_mib(switch)))

@@ -112,7 +112,9 @@ class Phase:
         return {
             "per_second": round(self.per_second, 1),
             "p50_ms": round(self.latency_ms(0.50), 2),
+            "p95_ms": round(self.latency_ms(0.95), 2),
             "p99_ms": round(self.latency_ms(0.99), 2),
+            "p999_ms": round(self.latency_ms(0.999), 2),
             "not_decided": count.total() - decided,
             "held_up_p99_ms": round(self.payments.held_up_ms(0.99), 2),
             "worker_us": round(1e6 * self.used.workers_s / max(1, decided)),

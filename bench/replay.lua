@@ -34,8 +34,9 @@ function done(summary, latency, requests)
    local errors = summary.errors
    print(string.format(
       'RESULT {"answers": %d, "duration_us": %d, "exhausted": %d, "refused": %d, "broken": %d, '
-         .. '"late": %d, "p50_us": %d, "p99_us": %d, "most_us": %d}',
+         .. '"late": %d, "p50_us": %d, "p95_us": %d, "p99_us": %d, "p999_us": %d}',
       summary.requests, summary.duration, exhausted_count, errors.status,
       errors.connect + errors.read + errors.write, errors.timeout,
-      latency:percentile(50), latency:percentile(99), latency.max))
+      latency:percentile(50), latency:percentile(95), latency:percentile(99),
+      latency:percentile(99.9)))
 end

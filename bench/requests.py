@@ -14,17 +14,31 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 from uuid import UUID
 
 from bench.city import CURRENCY, Holder, Provider
 from switch.clock import SYSTEM_CLOCK
-from switch.signature import signing_key
+from switch.signature import SigningKey, signing_key
 from switch.signing import sign_request
 
 PATH = "/v1/payments"
 EVENTS_PATH = "/v1/events"
 EVENTS_AT_ONCE = 10  # asked for by a look at a feed
 AMOUNTS = (1_000, 9_999)  # minor units, of equal length
+
+
+class Messages(Protocol):
+    """What one thread is to send; made in a process of its own, so it must be picklable."""
+
+    @property
+    def count(self) -> int:
+        """How many messages that makes."""
+        ...
+
+    def messages(self) -> Iterator[bytes]:
+        """Signed, as whole HTTP requests of equal length."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +50,24 @@ class Order:
     payees: Sequence[UUID]
     count: int
     key_prefix: str  # never used before
+    is_hold: bool = False
+
+    def messages(self) -> Iterator[bytes]:
+        """Signed purchases, as whole HTTP requests."""
+        chosen = random.Random(self.key_prefix)
+        created = SYSTEM_CLOCK.now_us() // 1_000_000
+        keys = [signing_key(provider.key_id, provider.seed) for provider in self.providers]
+        for number in range(self.count):
+            holder = chosen.randrange(len(keys))
+            payer = chosen.choice(self.providers[holder].wallets)
+            yield signed_post(
+                keys[holder],
+                self.authority,
+                PATH,
+                purchase(chosen, payer, self.payees, is_hold=self.is_hold),
+                idempotency_key=f"{self.key_prefix}-{number:08}",
+                created=created,
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +77,7 @@ class Slices:
     prefix: Path
     message_bytes: int
     count: int
+    began_us: int  # when signing began: no message is older
 
     def read(self) -> Iterator[bytes]:
         """All messages, one slice after the other."""
@@ -59,8 +92,9 @@ class Slices:
             path.unlink()
 
 
-async def sign(prefix: Path, orders: Sequence[Order]) -> Slices:
+async def sign(prefix: Path, orders: Sequence[Messages]) -> Slices:
     """Sign all orders side by side, one file each, written through to the disk."""
+    began_us = SYSTEM_CLOCK.now_us()
     loop = asyncio.get_running_loop()
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(len(orders), mp_context=context) as pool:
@@ -72,14 +106,14 @@ async def sign(prefix: Path, orders: Sequence[Order]) -> Slices:
         )
     (message_bytes,) = set(lengths)
     count = sum(order.count for order in orders)
-    return Slices(prefix=prefix, message_bytes=message_bytes, count=count)
+    return Slices(prefix=prefix, message_bytes=message_bytes, count=count, began_us=began_us)
 
 
-def write_slice(path: Path, order: Order) -> int:
+def write_slice(path: Path, order: Messages) -> int:
     """Sign one slice; the length of each of its messages in bytes."""
     length = 0
     with path.open("wb") as file:
-        for message in messages(order):
+        for message in order.messages():
             assert length in (0, len(message)), "all messages have the same length"
             length = len(message)
             file.write(message)
@@ -88,35 +122,44 @@ def write_slice(path: Path, order: Order) -> int:
     return length
 
 
-def messages(order: Order) -> Iterator[bytes]:
-    """Signed purchases, as whole HTTP requests."""
-    chosen = random.Random(order.key_prefix)
-    created = SYSTEM_CLOCK.now_us() // 1_000_000
-    keys = [signing_key(provider.key_id, provider.seed) for provider in order.providers]
-    for number in range(order.count):
-        holder = chosen.randrange(len(keys))
-        payer = chosen.choice(order.providers[holder].wallets)
-        payee = chosen.choice(order.payees)
-        amount = chosen.randint(*AMOUNTS)
-        body = (
-            f'{{"type":"purchase","payer":"{payer}","payee":"{payee}",'
-            f'"amount":{amount},"currency":"{CURRENCY}"}}'
-        ).encode()
-        signed = sign_request(
-            keys[holder],
-            method="POST",
-            authority=order.authority,
-            path=PATH,
-            body=body,
-            idempotency_key=f"{order.key_prefix}-{number:08}",
-            created=created,
-        )
-        fields = "".join(f"{name}: {value}\r\n" for name, value in signed.headers.items())
-        head = (
-            f"POST {PATH} HTTP/1.1\r\nHost: {order.authority}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n{fields}\r\n"
-        )
-        yield head.encode() + body
+def purchase(
+    chosen: random.Random, payer: UUID, payees: Sequence[UUID], *, is_hold: bool = False
+) -> bytes:
+    """The body of a purchase from a wallet to one of these payees, always of the same length."""
+    payee = chosen.choice(payees)
+    amount = chosen.randint(*AMOUNTS)
+    held = ',"capture":false' if is_hold else ""
+    return (
+        f'{{"type":"purchase","payer":"{payer}","payee":"{payee}",'
+        f'"amount":{amount},"currency":"{CURRENCY}"{held}}}'
+    ).encode()
+
+
+def signed_post(
+    key: SigningKey,
+    authority: str,
+    path: str,
+    body: bytes,
+    *,
+    idempotency_key: str,
+    created: int,
+) -> bytes:
+    """A whole HTTP request with a body, signed."""
+    signed = sign_request(
+        key,
+        method="POST",
+        authority=authority,
+        path=path,
+        body=body,
+        idempotency_key=idempotency_key,
+        created=created,
+    )
+    fields = "".join(f"{name}: {value}\r\n" for name, value in signed.headers.items())
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: {authority}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n{fields}\r\n"
+    )
+    return head.encode() + body
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

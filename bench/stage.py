@@ -74,6 +74,7 @@ class Size:
     connections: int  # of wrk
     memory_payments: int
     pairs: int  # of phases that are compared
+    is_thorough: bool = True  # ask at every point, not only at the ends
 
 
 FULL = Size(
@@ -97,6 +98,7 @@ QUICK = Size(
     connections=64,
     memory_payments=4_000,
     pairs=1,
+    is_thorough=False,
 )
 
 
@@ -111,14 +113,16 @@ class Stage:
     city: city.City
 
     @asynccontextmanager
-    async def switch(self, callback_allow: tuple[str, ...] = ()) -> AsyncIterator[Serving]:
+    async def switch(
+        self, callback_allow: tuple[str, ...] = (), worker_count: int = WORKER_COUNT
+    ) -> AsyncIterator[Serving]:
         """A whole switch with the settings of `switch serve --workers 2`, jobs included."""
         options = ServeOptions(
             host=HOST_DEFAULT,
             port=0,
             admin_host=HOST_DEFAULT,
             admin_port=0,
-            worker_count=WORKER_COUNT,
+            worker_count=worker_count,
             authorities=(),
             data_dir=self.database.data_dir,
             key_dir=self.database.data_dir / "keys",

@@ -136,14 +136,8 @@ async def report(stage: Stage, results: Results, console: Console) -> None:
 
 async def capacity(stage: Stage, switch: Any) -> float:
     """Payments a second in closed loop, after a warm-up."""
-    payees = stage.city.merchants
-    warm = await wrk.burst(
-        stage, switch, payees, seconds=stage.size.warm_up_s, rate_guess=wrk.RATE_GUESS
-    )
-    full = await wrk.burst(
-        stage, switch, payees, seconds=stage.size.seconds, rate_guess=warm.per_second
-    )
-    return full.per_second
+    load = wrk.payments(stage, stage.city.merchants)
+    return (await wrk.warm_burst(stage, switch, load)).per_second
 
 
 async def _watches(stage: Stage) -> list[Watch]:

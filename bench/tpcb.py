@@ -7,6 +7,7 @@ disk. One of its transactions moves an amount and records it, without any checks
 
 import asyncio
 import re
+from collections.abc import Sequence
 from urllib.parse import parse_qs, urlsplit
 
 from bench.harness import Measurement
@@ -29,33 +30,41 @@ class Tpcb:
     async def prepare(self, stage: Stage) -> None:
         """A database with its tables, at the scale asked for."""
         await stage.operator.connection.execute(f"CREATE DATABASE {DATABASE}")
-        await pgbench(stage, "--initialize", "--scale", str(stage.size.tpcb_scale), "--quiet")
+        scale = str(stage.size.tpcb_scale)
+        await pgbench(stage, DATABASE, "--initialize", "--scale", scale, "--quiet")
 
     async def measure(self, stage: Stage) -> Measurement:
         """One turn, after a short one that does not count."""
-        await self._run(stage, stage.size.warm_up_s)
-        output = await self._run(stage, stage.size.seconds)
-        rate, latency, failed = (pattern.search(output) for pattern in (RATE, LATENCY, FAILED))
-        if rate is None or latency is None or failed is None or int(failed[1]):
-            raise BenchError(f"pgbench did not end well: {output[-500:]}")
-        return Measurement(per_second=float(rate[1]), seen={"mean_ms": float(latency[1])})
-
-    async def _run(self, stage: Stage, seconds: float) -> str:
-        return await pgbench(
-            stage,
-            *("--protocol", "prepared", "--client", str(CLIENTS), "--jobs", str(THREADS)),
-            *("--time", str(max(1, round(seconds)))),
-        )
+        return await transactions(stage, DATABASE)
 
 
-async def pgbench(stage: Stage, *arguments: str) -> str:
+async def transactions(stage: Stage, database: str, *script: str) -> Measurement:
+    """How many transactions a second pgbench commits: of TPC-B, or of a script."""
+    await _run(stage, database, stage.size.warm_up_s, script)
+    output = await _run(stage, database, stage.size.seconds, script)
+    rate, latency, failed = (pattern.search(output) for pattern in (RATE, LATENCY, FAILED))
+    if rate is None or latency is None or failed is None or int(failed[1]):
+        raise BenchError(f"pgbench did not end well: {output[-500:]}")
+    return Measurement(per_second=float(rate[1]), seen={"mean_ms": float(latency[1])})
+
+
+async def _run(stage: Stage, database: str, seconds: float, script: Sequence[str]) -> str:
+    return await pgbench(
+        stage,
+        database,
+        *("--protocol", "prepared", "--client", str(CLIENTS), "--jobs", str(THREADS)),
+        *("--time", str(max(1, round(seconds))), *script),
+    )
+
+
+async def pgbench(stage: Stage, database: str, *arguments: str) -> str:
     """Run pgbench of the same Postgres; what it says."""
     url = urlsplit(stage.database.url())
     where = parse_qs(url.query)
     process = await asyncio.create_subprocess_exec(
         str(stage.database.binaries / "pgbench"),
         *("--host", where["host"][0], "--port", where["port"][0]),
-        *("--username", url.username or "", *arguments, DATABASE),
+        *("--username", url.username or "", *arguments, database),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

@@ -9,7 +9,8 @@ does not wait for.
 import asyncio
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -27,6 +28,8 @@ from switch.limits import SIGNATURE_AGE_S_MAX
 from switch.serving import Serving
 
 THREADS = 2
+FEWEST = 2_000  # payments signed for the shortest burst
+FEWEST_A_CONNECTION = 10  # of messages, however large: a slow warm-up says little of them
 RATE_GUESS = 8_000.0  # payments a second, for the first warm-up
 SPARE = 1.5  # signed for each payment expected: a slice must not run out
 ANSWER_WAIT_S = 10
@@ -66,67 +69,105 @@ def check_installed() -> None:
         raise BenchError(INSTALL)
 
 
-async def measure(stage: Stage, payees: Sequence[UUID]) -> Measurement:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What is sent to a switch, and how its good answers are counted there."""
+
+    order: Callable[[str, int, int, str], requests.Messages]  # authority, thread, count, prefix
+    endpoint: str = "decide_payment"
+    status: int = 201
+    payments: int = 1  # a message
+    connections: int
+
+
+def payments(
+    stage: Stage,
+    payees: Sequence[UUID],
+    *,
+    connections: int | None = None,
+    is_hold: bool = False,
+) -> Load:
+    """Single payments from all wallets, to be captured later or at once."""
+
+    def order(authority: str, _: int, count: int, key_prefix: str) -> requests.Order:
+        return requests.Order(
+            authority=authority,
+            providers=stage.city.providers,
+            payees=payees,
+            count=count,
+            key_prefix=key_prefix,
+            is_hold=is_hold,
+        )
+
+    return Load(order=order, connections=connections or stage.size.connections)
+
+
+async def measure(stage: Stage, load: Load, rate_guess: float = RATE_GUESS) -> Measurement:
     """Start a switch, warm it up, measure, and let it end."""
     async with stage.switch() as switch:
-        warm = await burst(
-            stage, switch, payees, seconds=stage.size.warm_up_s, rate_guess=RATE_GUESS
-        )
-        return await burst(
-            stage, switch, payees, seconds=stage.size.seconds, rate_guess=warm.per_second
-        )
+        return await warm_burst(stage, switch, load, rate_guess)
+
+
+async def warm_burst(
+    stage: Stage, switch: Serving, load: Load, rate_guess: float = RATE_GUESS
+) -> Measurement:
+    """Send for a while that does not count, then for the seconds of the stage."""
+    warm = await burst(stage, switch, load, seconds=stage.size.warm_up_s, rate_guess=rate_guess)
+    rate = warm.per_second / load.payments
+    return await burst(stage, switch, load, seconds=stage.size.seconds, rate_guess=rate)
 
 
 async def burst(
-    stage: Stage, switch: Serving, payees: Sequence[UUID], *, seconds: float, rate_guess: float
+    stage: Stage, switch: Serving, load: Load, *, seconds: float, rate_guess: float
 ) -> Measurement:
-    """Sign enough, send for some seconds, account for all of it."""
+    """Sign enough for so many messages a second, send for some seconds, account for all of it."""
 
     async def attempt(rate: float) -> Measurement:
-        return await _burst(stage, switch, payees, seconds, rate)
+        async with signed(stage, switch.url, load, rate * seconds) as slices:
+            return await accounted(stage, switch, load, slices, seconds)
 
     return await with_enough(attempt, rate_guess)
 
 
-async def _burst(
-    stage: Stage, switch: Serving, payees: Sequence[UUID], seconds: float, rate_guess: float
-) -> Measurement:
-    count = max(1_000, int(SPARE * rate_guess * seconds / THREADS))
+@asynccontextmanager
+async def signed(
+    stage: Stage, url: str, load: Load, expected_count: float
+) -> AsyncIterator[requests.Slices]:
+    """One slice for each thread, with some to spare; gone when the block ends."""
     now_us = SYSTEM_CLOCK.now_us()
+    threads = min(THREADS, load.connections)
+    fewest = max(FEWEST // load.payments, FEWEST_A_CONNECTION * load.connections)
+    count = max(fewest, int(SPARE * expected_count)) // threads
+    authority = urlsplit(url).netloc
     orders = [
-        requests.Order(
-            authority=urlsplit(switch.url).netloc,
-            providers=stage.city.providers,
-            payees=payees,
-            count=count,
-            key_prefix=f"{now_us:016}-{thread}",
-        )
-        for thread in range(THREADS)
+        load.order(authority, thread, count, f"{now_us:016}-{thread}") for thread in range(threads)
     ]
     slices = await requests.sign(stage.folder / "slice", orders)
     try:
-        signed_s = (SYSTEM_CLOCK.now_us() - now_us) / 1e6
-        if signed_s + seconds > SIGNATURE_AGE_S_MAX:
-            raise BenchError(f"signing took {signed_s:.0f} s: signatures would be too old")
-        mark = stage.mark()
-        answered = await _answered(switch)
-        used = Used.now(stage, switch)
-        result = await _run(switch.url, slices, stage.size.connections, seconds)
-        used = Used.now(stage, switch) - used
-        waiting = await stage.waiting_credits()
-        decided = await _account(stage, switch, mark, answered, result)
-        folded_s = await stage.folded()
+        yield slices
     finally:
         slices.remove()
-    duration_s = result["duration_us"] / 1e6
+
+
+async def accounted(
+    stage: Stage, switch: Serving, load: Load, slices: requests.Slices, seconds: float
+) -> Measurement:
+    """Send what was signed, and believe it only when ledger, switch and wrk agree."""
+    mark = stage.mark()
+    answered = await _answered(switch, load)
+    used = Used.now(stage, switch)
+    result = await send(switch.url, slices, load.connections, seconds)
+    used = Used.now(stage, switch) - used
+    waiting = await stage.waiting_credits()
+    decided = await _account(stage, switch, load, mark, answered, result)
+    folded_s = await stage.folded()
     return Measurement(
-        per_second=result["answers"] / duration_s,
+        per_second=load.payments * rate(result),
         seen={
             "decided": decided,
-            "p50_ms": round(result["p50_us"] / 1000, 1),
-            "p99_ms": round(result["p99_us"] / 1000, 1),
-            "worker_us": round(1e6 * used.workers_s / decided),
-            "postgres_us": round(1e6 * used.postgres_s / decided),
+            **percentiles(result),
+            "worker_us": round(1e6 * used.workers_s / max(1, decided)),
+            "postgres_us": round(1e6 * used.postgres_s / max(1, decided)),
             "batch": await _mean_batch(switch),
             "unfolded": waiting,
             "folded_s": round(folded_s, 2),
@@ -134,11 +175,28 @@ async def _burst(
     )
 
 
-async def _run(
+def rate(result: dict[str, Any]) -> float:
+    """Good answers a second, as wrk counted them."""
+    return float(result["answers"] / (result["duration_us"] / 1e6))
+
+
+def percentiles(result: dict[str, Any]) -> dict[str, float]:
+    """How long answers took, as wrk saw it."""
+    return {
+        f"{name}_ms": round(result[f"{name}_us"] / 1000, 2)
+        for name in ("p50", "p95", "p99", "p999")
+    }
+
+
+async def send(
     url: str, slices: requests.Slices, connections: int, seconds: float
 ) -> dict[str, Any]:
+    """Run wrk; what it counted, if everything was answered well and in time."""
+    age_s = (SYSTEM_CLOCK.now_us() - slices.began_us) / 1e6
+    if age_s + seconds > SIGNATURE_AGE_S_MAX:
+        raise BenchError(f"signing took {age_s:.0f} s: signatures would be too old")
     process = await asyncio.create_subprocess_exec(
-        *("wrk", "--threads", str(THREADS), "--connections", str(connections)),
+        *("wrk", "--threads", str(min(THREADS, connections)), "--connections", str(connections)),
         *("--duration", f"{max(1, round(seconds))}s", "--timeout", f"{ANSWER_WAIT_S}s"),
         *("--script", str(SCRIPT), url, str(slices.prefix), str(slices.message_bytes)),
         stdout=asyncio.subprocess.PIPE,
@@ -150,7 +208,7 @@ async def _run(
         raise BenchError(f"wrk failed: {output.decode()[-500:]}")
     result: dict[str, Any] = json.loads(found[0].removeprefix("RESULT "))
     if result["exhausted"]:
-        raise RanOut("a thread ran out of signed payments")
+        raise RanOut("a thread ran out of signed messages")
     for fault in ("refused", "broken", "late"):
         if result[fault]:
             raise BenchError(f"{result[fault]} of {result['answers']} requests were {fault}")
@@ -158,26 +216,31 @@ async def _run(
 
 
 async def _account(
-    stage: Stage, switch: Serving, mark: UUID, answered: float, result: dict[str, Any]
+    stage: Stage,
+    switch: Serving,
+    load: Load,
+    mark: UUID,
+    answered: float,
+    result: dict[str, Any],
 ) -> int:
     """The payments decided in this burst, once ledger, switch and wrk agree on them."""
     ends_s = SYSTEM_CLOCK.monotonic_s() + ACCOUNT_WAIT_S
     while True:
         decided = await stage.decided_since(mark)
-        told = await _answered(switch) - answered
-        if told == decided and 0 <= decided - result["answers"] <= stage.size.connections:
+        told = await _answered(switch, load) - answered
+        if told * load.payments == decided and 0 <= told - result["answers"] <= load.connections:
             return decided
         if SYSTEM_CLOCK.monotonic_s() > ends_s:
             raise BenchError(
-                f"wrk counted {result['answers']} answers, the switch {told:g} answers of 201,"
-                f" the ledger {decided} decisions"
+                f"wrk counted {result['answers']} answers, the switch {told:g} of"
+                f" {load.status}, the ledger {decided} decisions"
             )
         await asyncio.sleep(0.25)
 
 
-async def _answered(switch: Serving) -> float:
-    """How often the switch has answered a payment with 201 since it started."""
-    labels = {"endpoint": "decide_payment", "status": "201"}
+async def _answered(switch: Serving, load: Load) -> float:
+    """How often the switch has answered such a message well since it started."""
+    labels = {"endpoint": load.endpoint, "status": str(load.status)}
     return sum(
         float(sample.value)
         for sample in await _samples(switch)

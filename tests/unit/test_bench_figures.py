@@ -154,7 +154,7 @@ def payment() -> bytes:
     order = Order(
         authority=AUTHORITY, providers=[provider], payees=[SHOP], count=1, key_prefix="figures"
     )
-    return next(requests.messages(order))
+    return next(order.messages())
 
 
 def decision(message: bytes, **changes: object) -> bytes:
