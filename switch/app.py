@@ -64,6 +64,10 @@ class App:
             each_max=limits.PARTICIPANT_IN_FLIGHT_MAX,
             clock=clock,
         )
+        self._in_batches = InFlight(
+            total_max=limits.BATCHES_IN_FLIGHT_MAX * limits.BATCH_WINDOW_PAYMENTS,
+            each_max=limits.PARTICIPANT_BATCHES_IN_FLIGHT_MAX * limits.BATCH_WINDOW_PAYMENTS,
+        )
         self._lanes = [self._lane(ledger.authorize_batch) for _ in range(config.lane_count)]
         self._step_lane = self._lane(ledger.decide_steps)
         self._others = InFlight(
@@ -73,7 +77,12 @@ class App:
             total_max=limits.BATCHES_IN_FLIGHT_MAX,
             each_max=limits.PARTICIPANT_BATCHES_IN_FLIGHT_MAX,
         )
-        self._router = Router(self._lanes, steps=self._step_lane, in_flight=self._payments)
+        self._router = Router(
+            self._lanes,
+            steps=self._step_lane,
+            in_flight=self._payments,
+            in_batches=self._in_batches,
+        )
         self._read_pool = db.pool(
             config.database_url, application_name="switch reads", size=config.read_connections_max
         )
@@ -116,7 +125,7 @@ class App:
     @property
     def payments_in_flight(self) -> int:
         """Payments accepted and not answered."""
-        return self._payments.total
+        return self._payments.total + self._in_batches.total
 
     async def start(self) -> None:
         """Reach the database, check that it fits, then listen. Raises SwitchError otherwise."""
@@ -165,7 +174,7 @@ class App:
                 await self._batches.empty()
                 await self._key_uses.stop()
         except TimeoutError:
-            _log.warning("not all was answered", unanswered=self._payments.total)
+            _log.warning("not all was answered", unanswered=self.payments_in_flight)
 
     async def _check_database(self) -> None:
         connection = await self._connect("switch start")

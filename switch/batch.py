@@ -138,7 +138,7 @@ class Course:
                 sent.append(position)
         # Tasks begin in the order in which they are made, and a payment that begins is in its lane.
         results = await asyncio.gather(
-            *(self._router.decide(self._orders[position]) for position in sent)
+            *(self._router.decide(self._orders[position], in_batch=True) for position in sent)
         )
         for position, result in zip(sent, results, strict=True):
             self._results[position] = result

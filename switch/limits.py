@@ -74,7 +74,7 @@ KEY_USES_WRITE_MAX = 1_000  # keys in one statement
 LANE_COUNT = 1  # connections of one worker that decide payments; one makes larger batches
 LANE_COUNT_MAX = 16
 GC_NEW_OBJECTS = 10_000  # before a search for cycles among them; Python's own choice is 700
-LANE_QUEUE_MAX = 2048  # messages waiting for one lane; eight full batches
+LANE_QUEUE_MAX = 4096  # messages waiting for one lane, those of eight large batches included
 PARTICIPANT_IN_FLIGHT_MAX = 1024  # accepted and unanswered messages of one participant, per worker
 PAYMENT_WAIT_S_MEAN = 0.1  # of payments that were taken on, until they are decided
 PAYMENTS_ROOM_MAX = 1_024  # of them at a time, per worker, while they are decided sooner
@@ -285,8 +285,9 @@ assert PARTICIPANT_IN_FLIGHT_MAX <= LANE_QUEUE_MAX, "one participant cannot fill
 assert PARTICIPANT_BATCHES_IN_FLIGHT_MAX < BATCHES_IN_FLIGHT_MAX, "one sender leaves room"
 assert BATCHES_WAITING_MAX < BATCHES_IN_FLIGHT_MAX, "batches that wait for banks leave room"
 assert PARTICIPANT_BANK_WAITERS_MAX >= BATCH_PAYMENTS_MAX, "a batch may wait as a whole"
-assert PARTICIPANT_BATCHES_IN_FLIGHT_MAX * BATCH_WINDOW_PAYMENTS <= PARTICIPANT_IN_FLIGHT_MAX
-assert BATCHES_IN_FLIGHT_MAX * BATCH_WINDOW_PAYMENTS <= LANE_QUEUE_MAX, "batches alone fit a lane"
+assert BATCHES_IN_FLIGHT_MAX * BATCH_WINDOW_PAYMENTS + PAYMENTS_ROOM_MAX <= LANE_QUEUE_MAX, (
+    "batches leave room in a lane"
+)
 assert PARTICIPANTS_POLL_S + PARTICIPANTS_QUERY_TIMEOUT_S < 1.0, "a revoked key stops within 1 s"
 assert PARTICIPANTS_QUERY_TIMEOUT_S < PARTICIPANTS_TRUST_S, "a poll may fail once without alarm"
 assert SWITCH_KEY_LEAD_S > JWKS_AGE_S_MAX + PARTICIPANTS_TRUST_S + 2 * SIGNATURE_AHEAD_S_MAX, (

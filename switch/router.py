@@ -27,11 +27,14 @@ IN_PROGRESS = Problem(
 class Router:
     """Takes messages on until it is drained."""
 
-    def __init__(self, lanes: Sequence[Lane], *, steps: Lane, in_flight: InFlight) -> None:
+    def __init__(
+        self, lanes: Sequence[Lane], *, steps: Lane, in_flight: InFlight, in_batches: InFlight
+    ) -> None:
         assert lanes, "somebody has to decide"
         self._lanes = tuple(lanes)
         self._steps = steps
         self._in_flight = in_flight
+        self._in_batches = in_batches  # apart: a batch takes no room from its sender's payments
         self._first: dict[tuple[int, str], Waiting] = {}
         self._is_draining = False
 
@@ -54,11 +57,12 @@ class Router:
         """Take nothing new on; what was taken on is decided."""
         self._is_draining = True
 
-    async def decide(self, order: Message) -> Verdict | Problem:
+    async def decide(self, order: Message, *, in_batch: bool = False) -> Verdict | Problem:
         """The ledger's verdict, or why there is none."""
         if self._is_draining:
             return overloaded("this switch is stopping")
-        refusal = self._in_flight.enter(order.participant_no)
+        in_flight = self._in_batches if in_batch else self._in_flight
+        refusal = in_flight.enter(order.participant_no)
         if refusal is not None:
             return refusal
         name = (order.participant_no, order.key)
@@ -77,7 +81,7 @@ class Router:
         finally:
             if waiting is not None and self._first.get(name) is waiting:
                 del self._first[name]
-            self._in_flight.leave(order.participant_no)
+            in_flight.leave(order.participant_no)
 
     def _lane(self, order: Message) -> Lane:
         if isinstance(order, StepOrder):

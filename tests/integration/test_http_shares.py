@@ -14,6 +14,7 @@ import pytest_asyncio
 from switch import keyfile, limits
 from switch.signature import signing_key
 from tests.databases import Database
+from tests.integration.test_http_batch import item, send, statuses
 from tests.integration.test_http_faults import Relay, relay_to
 from tests.integration.town import Member, Reply, Town, open_town, until
 
@@ -64,3 +65,20 @@ async def test_a_flood_leaves_others_their_share(relay_and_town: tuple[Relay, To
     relay.lets_answers_pass.set()
     assert {reply.status for reply in await asyncio.gather(*waiting)} == {201}
     assert (await pay(flood, refused_key)).status == 201
+
+
+async def test_a_batch_takes_no_room_from_its_sender(relay_and_town: tuple[Relay, Town]) -> None:
+    """Whoever sends batches one after the other would else have no payment taken on beside them."""
+    relay, town = relay_and_town
+    sender = await town.member("wallet")
+    payer, payee = [await town.account(sender, "wallet", balance=100) for _ in range(2)]
+    await town.pay(sender, payer, payee, 1)
+    relay.lets_answers_pass.clear()
+    items = [item(uuid4().hex, payer, payee) for _ in range(2 * ROOM)]
+    batch = asyncio.create_task(send(town, sender, items))
+    await until(lambda: town.app.payments_in_flight == len(items), "the batch is taken on")
+    alone = asyncio.create_task(town.pay(sender, payer, payee, 1))
+    await until(lambda: town.app.payments_in_flight == len(items) + 1, "so is the payment")
+    relay.lets_answers_pass.set()
+    assert (await alone).status == 201
+    assert statuses(await batch) == [201] * len(items)

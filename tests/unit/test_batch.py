@@ -115,7 +115,7 @@ async def test_payments_leave_in_order_a_window_at_a_time() -> None:
     async with stage() as made:
         task = course(made, [keyed(str(number)) for number in range(10)])
         await settle()
-        assert made.in_flight.total == WINDOW
+        assert made.in_batches.total == WINDOW
         between = made.send(order("between"))
         await settle()
         made.link.gate.set()
@@ -268,7 +268,7 @@ async def test_beyond_what_a_participant_may_take_payments_are_refused_cleanly()
         made.link.gate.set()
         results = await task
         assert names(results) == ["DECIDED"] * 2 + ["too-many-requests"] * 2 + ["overloaded"] * 6
-        assert made.in_flight.total == 0
+        assert made.in_batches.total == 0
 
 
 async def test_a_full_lane_refuses_what_does_not_fit() -> None:
@@ -311,7 +311,7 @@ async def test_a_caller_that_is_cut_off_leaves_nothing_behind() -> None:
         await settle()
         task.cancel()
         await settle()
-        assert made.in_flight.total == 0
+        assert made.in_batches.total == 0
         made.link.gate.set()
         await settle()
         assert [len(batch) for batch in made.link.batches] == [WINDOW]

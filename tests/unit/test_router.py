@@ -101,7 +101,10 @@ class Stage:
             decided=lambda count, waited_s: self.decided.append((count, waited_s)),
         )
         self.in_flight = InFlight(total_max=1000, each_max=each_max)
-        self.router = Router([self.lane], steps=self.lane, in_flight=self.in_flight)
+        self.in_batches = InFlight(total_max=1000, each_max=each_max)
+        self.router = Router(
+            [self.lane], steps=self.lane, in_flight=self.in_flight, in_batches=self.in_batches
+        )
 
     async def _open(self) -> Link:
         if self.refuse_links:

@@ -66,7 +66,9 @@ async def test_it_is_known_while_a_batch_is_gathered(is_of_steps: bool) -> None:
     """Only until the batch leaves, or nobody is there to send it: look-ups wait for that long."""
     async with stage() as made, stage() as idle:
         lanes = (idle.lane, made.lane) if is_of_steps else (made.lane, idle.lane)
-        router = Router(lanes[:1], steps=lanes[1], in_flight=made.in_flight)
+        router = Router(
+            lanes[:1], steps=lanes[1], in_flight=made.in_flight, in_batches=made.in_batches
+        )
         assert not router.is_gathering
         tasks = [made.send(order("first"))]
         seen = []
