@@ -46,7 +46,7 @@ def test_every_scenario_ends_with_a_clean_audit(tmp_path: Path) -> None:
     have seen what it is about, and nothing is in doubt in the end.
     """
     ran = run_load(
-        *("--scenario", "all", "--duration", "2", "--spawn-rate", "100", "--reads-per-s", "4"),
+        *("--scenario", "all", "--duration", "2", "--spawn-rate", "100", "--reads-per-s", "2"),
         *("--p95-ms", "60000", "--report", str(tmp_path)),
         small=("--wallets", "20"),
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -368,7 +369,7 @@ async def test_a_fault_is_answered_500_and_says_nothing(capfd: pytest.CaptureFix
         assert (answered.status, answered.problem) == (500, "internal-error")
         assert b"secret" not in answered.body
         assert (await peer.ask(get("/seen"))).status == 200
-        assert made.metrics.faults._counts == {("GET /broken",): 1}
+        assert +Counter(made.metrics.faults._counts) == {("GET /broken",): 1}
 
 
 async def test_http_1_0_gets_its_answer_and_the_end() -> None:
@@ -420,7 +421,7 @@ async def test_requests_are_counted_by_endpoint_and_status() -> None:
     async with edge() as made, made.peer() as peer:
         for path in ("/seen", "/seen", "/invented", "/v1/things/1"):
             await peer.ask(get(path))
-        assert made.metrics.requests._counts == {
+        assert +Counter(made.metrics.requests._counts) == {
             ("GET /seen", "200"): 2,
             ("none", "404"): 1,
             ("GET /v1/things/{id}", "200"): 1,
