@@ -21,6 +21,7 @@ from schemathesis.engine import events, from_schema
 from switch.clock import SYSTEM_CLOCK
 from switch.components import BoundRequest
 from switch.digest import digest_field
+from switch.limits import EVENT_WAIT_S_MAX
 from switch.signature import sign_bytes
 from switch.signing import check_reply
 from tests.fuzz.target import DOCUMENTED, Target
@@ -157,6 +158,7 @@ def _explore(target: Target, auth: ParticipantAuth, seed: int, long_run: bool) -
     config = schemathesis.Config.from_dict(
         {
             "seed": seed,
+            "request-timeout": 2 * EVENT_WAIT_S_MAX,  # a look at a feed may be told to wait
             "checks": {
                 # What the schema allows and a rule beyond it refuses is refused rightly.
                 "positive_data_acceptance": {"enabled": False},
