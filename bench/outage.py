@@ -1,12 +1,17 @@
 """Do all others pay on while a bank hangs?
 
 Payments between wallets and merchants in open loop at seven tenths of half of the capacity that was
-measured just before, once alone and once beside the other three tenths: payments of the customers
-of a bank that takes every request of the switch and answers none. Both are compared in pairs, every
-second pair the other way round. Before the next phase the bank answers again until nothing waits
-for it.
+measured just before, beside the other three tenths, which are sent by a process of their own:
+
+    sound      payments like all others
+    hanging    payments of the customers of a bank that takes every request and answers none
+
+Payments of the seven tenths are compared in pairs, every second pair the other way round: the load
+is the same in both, only the bank makes a difference. Before the next phase the bank answers again
+until nothing waits for it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +19,9 @@ from rich.console import Console
 
 from bench import bank, pairs, phase, storm
 from bench.bank import Bank
+from bench.city import Provider
 from bench.harness import Results
-from bench.open_loop import Sent, Task
+from bench.open_loop import Task
 from bench.pairs import Compared, Target
 from bench.phase import Ground, Phase
 from bench.stage import BenchError, Stage
@@ -24,7 +30,7 @@ from switch.clock import SYSTEM_CLOCK
 NAME = "outage"
 LOAD = 0.5  # of capacity
 BANK_SHARE = 0.3  # of the load
-ALONE, BESIDE = "alone", "beside"
+SOUND, HANGING = "sound", "hanging"
 BANK_CONNECTIONS = 4_000  # whose answer takes seconds, many are open
 RATE_MIN, P99_MAX = 0.90, 1.10
 
@@ -40,30 +46,35 @@ class Outage:
     console: Console
 
     async def turn(self, pair_no: int, name: str) -> Phase:
-        """One phase, beside a bank that hangs or not."""
+        """One phase, in which three tenths are for the bank that hangs, or are like all others."""
         self.bank.hang()
         asked_count, answered_count = self.bank.asked_count, self.bank.answered_count
-        beside = [await self._of_bank()] if name == BESIDE else []
+        is_hanging = name == HANGING
+        beside = await self._beside([self.bank.payer] if is_hanging else self._providers)
         with self.console.status(f"pair {pair_no}: {name}"):
-            seen = await phase.run(self.ground, (1 - BANK_SHARE) * self.per_second, beside)
+            seen = await phase.run(self.ground, (1 - BANK_SHARE) * self.per_second, [beside])
             if self.bank.answered_count > answered_count:
                 raise BenchError("the bank answered while it should have hung")
-            if beside and self.bank.asked_count == asked_count:
-                raise BenchError("the bank was not asked")
-            of_bank = {
-                "bank_asked": self.bank.asked_count - asked_count,
-                **{f"bank_{key}": value for sent in seen.beside for key, value in _seen(sent)},
-            }
+            asked_count = self.bank.asked_count - asked_count
+            if bool(asked_count) != is_hanging:
+                raise BenchError(f"the bank was asked {asked_count} times in a phase {name!r}")
             await self.bank.rest()
-        self.write(name, pair=pair_no, **seen.seen, **(of_bank if beside else {}))
+        [others] = seen.beside
+        count = others.count()
+        answers = {status: count[status] for status in sorted(count)}
+        self.write(name, pair=pair_no, **seen.seen, bank_asked=asked_count, beside=answers)
         return seen
 
-    async def _of_bank(self) -> Task:
-        """Payments of the bank's customers, signed now."""
+    @property
+    def _providers(self) -> Sequence[Provider]:
+        return self.ground.stage.city.providers
+
+    async def _beside(self, payers: Sequence[Provider]) -> Task:
+        """The other three tenths, signed now."""
         per_second = BANK_SHARE * self.per_second
         count = self.ground.task((), per_second, BANK_CONNECTIONS).count
-        prefix = f"bank-{SYSTEM_CLOCK.now_us():016}"
-        messages = await self.ground.sign([self.bank.payer], prefix, count)
+        prefix = f"beside-{SYSTEM_CLOCK.now_us():016}"
+        messages = await self.ground.sign(payers, prefix, count)
         return self.ground.task(messages, per_second, BANK_CONNECTIONS)
 
     def write(self, what: str, **seen: Any) -> None:
@@ -89,22 +100,22 @@ async def report(stage: Stage, results: Results, console: Console) -> None:
         outage.write("capacity", per_second=round(capacity_per_s), load=round(outage.per_second))
         rates, p99s = [], []
         for pair_no in range(1, stage.size.pairs + 1):
-            turns = pairs.in_turn(pair_no, ALONE, BESIDE)
+            turns = pairs.in_turn(pair_no, SOUND, HANGING)
             seen = {name: await outage.turn(pair_no, name) for name in turns}
-            rate, p99 = phase.ratios(seen[BESIDE], seen[ALONE])
+            rate, p99 = phase.ratios(seen[HANGING], seen[SOUND])
             rates.append(rate)
             p99s.append(p99)
     pairs.conclude(
         [
             Compared(
                 target=Target(
-                    name=f"{NAME} {BESIDE} ÷ {ALONE}: payments", wanted=RATE_MIN, is_floor=True
+                    name=f"{NAME} {HANGING} ÷ {SOUND}: payments", wanted=RATE_MIN, is_floor=True
                 ),
                 ratios=tuple(rates),
             ),
             Compared(
                 target=Target(
-                    name=f"{NAME} {BESIDE} ÷ {ALONE}: p99", wanted=P99_MAX, is_floor=False
+                    name=f"{NAME} {HANGING} ÷ {SOUND}: p99", wanted=P99_MAX, is_floor=False
                 ),
                 ratios=tuple(p99s),
             ),
@@ -113,12 +124,3 @@ async def report(stage: Stage, results: Results, console: Console) -> None:
         console,
     )
     await stage.check_books()
-
-
-def _seen(sent: Sent) -> list[tuple[str, Any]]:
-    """What the bank's own customers were answered."""
-    count = sent.count()
-    return [
-        ("paid", count.total()),
-        ("answers", {status: count[status] for status in sorted(count)}),
-    ]

@@ -85,15 +85,15 @@ def test_a_storm_of_look_ups_is_measured_in_pairs_and_accounted_for(lines: list[
 def test_a_bank_that_hangs_is_measured_beside_all_others(lines: list[Line]) -> None:
     """The bank was asked, answered nothing, and nothing waits for it when the books are checked."""
     phases = [line for line in lines if line.get("question") == "outage" and "pair" in line]
-    assert [line["phase"] for line in phases] == ["alone", "beside"]
-    alone, beside = phases
-    assert "bank_asked" not in alone
-    assert beside["bank_asked"] > 0
-    assert beside["bank_paid"] > 0
-    assert "200" not in beside["bank_answers"]
+    assert [line["phase"] for line in phases] == ["sound", "hanging"]
+    sound, hanging = phases
+    assert sound["bank_asked"] == 0
+    assert sound["beside"].keys() == {"201"}
+    assert hanging["bank_asked"] > 0
+    assert "202" in hanging["beside"]
     assert ratios(lines, "outage") == [
-        ("outage beside ÷ alone: payments", "≥ 0.9", 1),
-        ("outage beside ÷ alone: p99", "≤ 1.1", 1),
+        ("outage hanging ÷ sound: payments", "≥ 0.9", 1),
+        ("outage hanging ÷ sound: p99", "≤ 1.1", 1),
     ]
 
 
