@@ -16,6 +16,7 @@ from tests.ledger.banking import AUTHORIZATION, CREDIT, DEADLINE, REVERSAL, Bank
 from tests.ledger.city import NOON
 
 AMOUNT = 100
+MEMORY = timedelta(seconds=1)  # of a bank that could not be asked
 MIDNIGHT = NOON.replace(hour=16)  # in Shanghai
 
 
@@ -119,8 +120,10 @@ async def test_a_bank_that_fails_or_is_full_is_not_asked(shop: Shop) -> None:
     number = shop.bank.holder.no
     first = await shop.buy()
     assert not await shop.begin(first, shut=(number,))
+    await shop.banking.city.set_time(NOON + MEMORY)
     second, third = await shop.buy(), await shop.buy()
     assert await shop.begin(second, probed=(number,))
+    await shop.banking.city.set_time(NOON + 2 * MEMORY)
     fourth = await shop.buy()
     assert await shop.begin(fourth, calls_max=2)
     fifth = await shop.buy()
@@ -129,6 +132,50 @@ async def test_a_bank_that_fails_or_is_full_is_not_asked(shop: Shop) -> None:
         assert await shop.reason(payment) == "issuer_unavailable"
     for payment in (second, fourth):
         assert (await shop.banking.now(payment)).status == "pending"
+
+
+async def test_whoever_comes_next_to_a_bank_that_cannot_be_asked_is_declined_at_once(
+    shop: Shop,
+) -> None:
+    """In the deciding transaction, for a second; holds too, and nothing is left to be begun."""
+    number = shop.bank.holder.no
+    assert not await shop.begin(await shop.buy(), shut=(number,))
+    for fields in ({}, {"capture": False, "hold_seconds": 60}):
+        payment = await shop.buy(**fields)
+        assert (payment.status, payment.reason) == ("declined", "issuer_unavailable")
+    assert await shop.banking.account(shop.bank.position) == (0, 0)
+    await shop.banking.city.set_time(NOON + MEMORY)
+    assert (await shop.buy()).status == "pending"
+
+
+async def test_a_bank_that_was_full_is_asked_as_soon_as_it_has_room(shop: Shop) -> None:
+    """What is remembered is how much it takes; how much it has is counted each time."""
+    first, second = await shop.buy(), await shop.buy()
+    assert await shop.begin(first, calls_max=1)
+    assert await shop.reason(second) == "issuer_unavailable"
+    assert (await shop.buy()).status == "declined"
+    await shop.banking.answer(first, AUTHORIZATION, "approved")
+    assert (await shop.buy()).status == "pending"
+
+
+async def test_a_reason_that_comes_first_is_given_also_for_a_bank_that_cannot_be_asked(
+    shop: Shop,
+) -> None:
+    """What its position cannot pay, and what a capped payee cannot take, is looked at in order."""
+    number = shop.bank.holder.no
+    assert not await shop.begin(await shop.buy(), shut=(number,))
+    too_much = await shop.buy(10**9)
+    assert too_much.status == "pending"
+    assert not await shop.begin(too_much, shut=(number,))
+    assert await shop.reason(too_much) == "insufficient_funds"
+    tier = await shop.banking.city.tier("capped", balance_limit=AMOUNT - 1)
+    merchant = await shop.banking.city.participant("merchant")
+    capped = await shop.banking.city.account(merchant, "merchant", tier=tier)
+    order = shop.banking.city.order(shop.bank.holder, shop.bank.customer, capped, AMOUNT)
+    pending = await shop.banking.send(order)
+    assert pending.status == "pending"
+    assert not await shop.begin(pending, shut=(number,))
+    assert await shop.reason(pending) == "payee_balance_limit_exceeded"
 
 
 async def test_calls_that_a_full_bank_does_not_get_wait(shop: Shop) -> None:

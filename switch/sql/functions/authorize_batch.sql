@@ -159,7 +159,7 @@ BEGIN
                  ORDER BY position) o;
         v_credit := v_order.credits;
         v_before := v_order.balances_before;
-        IF v_order.routes <> '{}' THEN
+        IF 1 = ANY (v_order.routes) OR 2 = ANY (v_order.routes) THEN
             SELECT * INTO STRICT v_handed
               FROM ledger.hand_to_banks(
                        p_shard, decided_at, p_participant_no, p_key, p_payment_id, p_type, p_payer,

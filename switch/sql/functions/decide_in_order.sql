@@ -70,10 +70,10 @@ BEGIN
     IF 'external' = ANY (v_locked.kinds) OR 'external' = ANY (p_payee_kind) THEN
         SELECT * INTO STRICT v_routed
           FROM ledger.route_to_banks(
-                   p_shard, p_payee, p_hold_seconds,
+                   p_shard, p_payer, p_payee, p_amount, p_hold_seconds,
                    ARRAY(SELECT v_locked.kinds[a.at] FROM unnest(v_check.payers_at)
                          WITH ORDINALITY AS a (at, i) ORDER BY a.i),
-                   p_payee_kind, v_check.verdicts);
+                   p_payee_kind, p_capped, decided_at, v_check.verdicts);
         v_check.verdicts := v_routed.verdicts;
         routes := v_routed.routes;
         takers := v_routed.takers;
@@ -167,6 +167,10 @@ BEGIN
         END IF;
     END LOOP;
 
+    IF v_postings IS NOT DISTINCT FROM v_locked.postings
+       AND v_bound IS NOT DISTINCT FROM v_locked.bounds THEN
+        RETURN;  -- all is refused
+    END IF;
     UPDATE ledger.account a
        SET balance = u.balance, held = u.bound - a.floor, posting_count = u.postings,
            spent_today = u.spent, spent_day = u.spent_day

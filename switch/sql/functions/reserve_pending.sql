@@ -9,7 +9,7 @@
 --             time (participant_no)
 -- Returns     how many were looked at
 -- Locks       the pending payments that nobody else begins; then accounts in id order
--- Tables      reads and updates pending_payment; inserts bank_call; updates account; as
+-- Tables      reads and updates pending_payment; inserts bank_call; updates account, bank_room; as
 --             finish_pending
 CREATE OR REPLACE FUNCTION ledger.reserve_pending(
     p_limit integer, p_deadline interval, p_calls_max integer, p_shut integer[],
@@ -23,6 +23,7 @@ DECLARE
     v_payee   ledger.account;
     v_keeper  ledger.account;
     v_taker   uuid;
+    v_max     integer;
     v_outcome smallint;
     v_at      timestamptz;
 BEGIN
@@ -49,6 +50,9 @@ BEGIN
          WHERE shard = 0 AND id = ledger.bank_position(0::smallint, v_payer);
         v_taker := ledger.bank_position(0::smallint, v_payee);
         CONTINUE WHEN ledger.has_backlog(0::smallint, ARRAY[v_keeper.id, v_payee.id]);
+        v_max := CASE WHEN v_payer.participant_no = ANY (p_shut) THEN 0
+                      WHEN v_payer.participant_no = ANY (p_probed) THEN 1
+                      ELSE p_calls_max END;
         v_outcome := CASE
             WHEN v_pending.expires_at <= v_at THEN 20
             WHEN v_payer.holder_freeze OR v_payer.operator_freeze THEN 70
@@ -60,15 +64,21 @@ BEGIN
             WHEN v_keeper.holder_freeze OR v_keeper.operator_freeze THEN 140
             WHEN v_keeper.id IS NULL OR v_taker IS NULL
                 OR v_pending.created_at + p_deadline <= v_at THEN 140
-            WHEN NOT ledger.may_call_bank(v_payer.participant_no, 1::smallint,
-                        CASE WHEN v_payer.participant_no = ANY (p_shut) THEN 0
-                             WHEN v_payer.participant_no = ANY (p_probed) THEN 1
-                             ELSE p_calls_max END) THEN 140
+            WHEN NOT ledger.may_call_bank(v_payer.participant_no, 1::smallint, v_max) THEN 141
             WHEN v_payee.kind = 'external'
                 AND NOT ledger.may_call_bank(v_payee.participant_no, 2::smallint,
                                              ledger.bank_credits_max()) THEN 140
             ELSE 0
         END;
+        IF v_outcome = 141 THEN  -- and so will be who comes next
+            INSERT INTO ledger.bank_room AS r (participant_no, calls_max, forgotten_at)
+            VALUES (v_payer.participant_no, v_max, v_at + interval '1 second')
+                ON CONFLICT (participant_no) DO UPDATE
+               SET calls_max = excluded.calls_max, forgotten_at = excluded.forgotten_at
+             WHERE r.calls_max <> excluded.calls_max
+                OR r.forgotten_at < excluded.forgotten_at - interval '0.5 second';
+            v_outcome := 140;
+        END IF;
         IF v_outcome <> 0 THEN
             PERFORM ledger.finish_pending(v_pending, v_outcome, v_at);
             CONTINUE;

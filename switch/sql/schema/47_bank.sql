@@ -72,6 +72,15 @@ CREATE INDEX bank_call_due ON ledger.bank_call (participant_no, (kind <> 1), due
 CREATE INDEX bank_call_open ON ledger.bank_call (participant_no, kind) WHERE finished_at IS NULL;
 CREATE INDEX bank_call_finished ON ledger.bank_call (finished_at) WHERE finished_at IS NOT NULL;
 
+-- Banks that could not be asked about a payment more a moment ago: until that is forgotten, their
+-- payers are declined in the transaction that decides, as long as it is still so. It is a memory
+-- only: without a row the payment waits until it is begun, and is declined then.
+CREATE TABLE ledger.bank_room (
+    participant_no integer PRIMARY KEY REFERENCES ledger.participant,
+    calls_max      integer NOT NULL CHECK (calls_max >= 0),  -- authorizations that may be open
+    forgotten_at   timestamptz NOT NULL
+) WITH (fillfactor = 50);
+
 -- Every payment that is known, decided or not.
 CREATE VIEW ledger.known_payment AS
     SELECT shard, id, participant_no, payer, payee, reference, created_at FROM ledger.payment
