@@ -19,7 +19,15 @@ import asyncpg
 from switch import limits
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("aiohttp", "asyncpg", "msgspec", "orjson", "pynacl", "uvloop")
+PACKAGES = (
+    "aiohttp",
+    "asyncpg",
+    "msgspec",
+    "orjson",
+    "pynacl",
+    "py-ed25519-zebra-bindings",
+    "uvloop",
+)
 SYNC_TRIALS = 200
 SYNC_BYTES = 8192  # a page of Postgres
 FOLDER_SETTINGS = frozenset({"unix_socket_directories", "data_directory"})
