@@ -1,6 +1,6 @@
 -- decide_steps(…arrays, one element a step…) → one row of arrays
 --
--- Purpose     Decides captures, voids and refunds in one transaction, in the order of their
+-- Purpose     Decides captures, voids and refunds in one transaction, as in the order of their
 --             positions; a refusal is a value and undoes nothing of its neighbours.
 -- Parameters  p_shard           the shard of all payers (0 while there is one)
 --             p_participant_no  who sent the message
@@ -14,7 +14,7 @@
 -- Locks       1. key claims in (participant, key) order;
 --             2. accounts that are debited or whose balance is capped, in id order;
 --             3. states of the payments, in id order; unfolded credits of accounts locked in 2.
--- Tables      as decide_step; inserts key_claim
+-- Tables      as decide_step and capture_at_once; inserts key_claim
 CREATE OR REPLACE FUNCTION ledger.decide_steps(
     p_shard smallint, p_participant_no integer[], p_key text[], p_digest bytea[],
     p_payment_id uuid[], p_type smallint[], p_parent uuid[], p_amount bigint[], p_final boolean[],
@@ -68,9 +68,11 @@ BEGIN
       ORDER BY payment
         FOR NO KEY UPDATE;
     decided_at := ledger.decision_time();
-    outcomes := array_fill(null::smallint, ARRAY[v_count]);
+    outcomes := ledger.capture_at_once(
+        p_shard, decided_at, p_participant_no, p_key, p_payment_id, p_type, p_parent, p_amount,
+        p_final, p_key_no, p_queue_us, p_traceparent, p_span_id, dispositions);
     FOR i IN 1 .. v_count LOOP
-        IF dispositions[i] = 0 THEN
+        IF dispositions[i] = 0 AND outcomes[i] IS NULL THEN
             outcomes[i] := ledger.decide_step(
                 p_shard, decided_at, p_participant_no[i], p_key[i], p_payment_id[i], p_type[i],
                 p_parent[i], p_amount[i], p_final[i], p_key_no[i], p_queue_us[i],
