@@ -188,6 +188,34 @@ async def test_a_hold_keeps_the_money_and_a_capture_moves_it(stage: Stage) -> No
     await assert_books_are_right(stage.city.admin)
 
 
+async def test_captures_of_one_payer_in_one_batch_are_all_taken(stage: Stage) -> None:
+    """Each a posting of its own; of those of one payment the later finds what the first has left."""
+    payments = [await stage.pay() for _ in range(3)]
+    first, *others = [stage.step(payment.id, "capture", amount=60) for payment in payments]
+    again = stage.step(payments[0].id, "capture", amount=60)
+    verdicts = await stage.take(first, again, *others)
+    reasons = [verdict.payment.reason for verdict in verdicts if verdict.payment is not None]
+    assert reasons == [None, "exceeds_held", None, None]
+    assert [(await stage.now(payment.id)).amount_captured for payment in payments] == [60] * 3
+    assert await stage.account(stage.wallet) == (820, 120)
+    assert await stage.account(stage.shop) == (180, 0)
+    await assert_books_are_right(stage.city.admin)
+
+
+async def test_steps_of_one_payment_keep_their_order_in_a_batch(stage: Stage) -> None:
+    """What is voided first is not captured after it, beside a capture that nothing precedes."""
+    payment, other = await stage.pay(), await stage.pay()
+    verdicts = await stage.take(
+        stage.step(payment.id, "void"),
+        stage.step(other.id, "capture"),
+        stage.step(payment.id, "capture"),
+    )
+    reasons = [verdict.payment.reason for verdict in verdicts if verdict.payment is not None]
+    assert reasons == [None, None, "wrong_state"]
+    assert await stage.account(stage.wallet) == (900, 0)
+    await assert_books_are_right(stage.city.admin)
+
+
 async def test_a_void_gives_back_the_money_and_the_day(stage: Stage) -> None:
     """What a hold counted for the day's limit is free again when it is voided on that day."""
     tier = await stage.city.tier("short", daily_limit=AMOUNT)
