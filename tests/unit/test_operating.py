@@ -1,16 +1,26 @@
 """The operator's page says what the program does."""
 
+import re
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
 from switch import limits
+from switch.admin_port import ProcessCollector
 from switch.banks import Banks
 from switch.config import Config
 from switch.delivery import Delivery
 from switch.jobs import Jobs
-from switch.metrics import BankMetrics, DeliveryMetrics, JobMetrics
+from switch.metrics import (
+    OTHER,
+    UNKNOWN,
+    BankMetrics,
+    DeliveryMetrics,
+    JobMetrics,
+    WorkerMetrics,
+)
 
+METRIC = re.compile(r"`(switch_[a-z_]+)`")
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "OPERATING.md").read_text()
 
 
@@ -32,6 +42,22 @@ def test_connections_of_the_other_processes_are_counted_as_they_are(tmp_path: Pa
     banks = len(Banks(config, BankMetrics(CollectorRegistry())).jobs)
     banks += limits.BANK_CONNECTIONS_MAX
     assert f"{jobs} for the jobs, {delivery} for the delivery, {banks} for the banks" in PAGE
+
+
+def test_every_metric_is_in_the_page_and_no_other() -> None:
+    """By the name under which Prometheus has it."""
+    made = [*ProcessCollector([]).collect()]
+    for metrics in (WorkerMetrics, JobMetrics, DeliveryMetrics, BankMetrics):
+        registry = CollectorRegistry()
+        metrics(registry)
+        made += registry.collect()
+    names = {f"{one.name}_total" if one.type == "counter" else one.name for one in made}
+    tables = PAGE[PAGE.index("### What is measured") : PAGE.index("## Run book")]
+    told = {name for line in tables.splitlines() for name in METRIC.findall(line.split(" | ")[0])}
+    assert told == names
+    assert f"The first {limits.PARTICIPANT_LABELS_MAX} participants" in PAGE
+    assert f"share `{OTHER}`" in PAGE
+    assert f"`{UNKNOWN}`" in PAGE
 
 
 def test_limits_of_banks_are_told_as_they_are() -> None:
