@@ -5,6 +5,7 @@ is waited for; the curve is last, and asked for one signature at most. A `Proble
 answered unsigned; once there is a `Caller`, everything is signed.
 """
 
+import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -26,7 +27,7 @@ from switch.config import normal_authority
 from switch.digest import check_digest
 from switch.errors import LedgerUnavailable, OutcomeUnknown, Problem
 from switch.introduction import find_pair
-from switch.metrics import WorkerMetrics
+from switch.metrics import UNKNOWN, WorkerMetrics
 from switch.participants import Key, Participant, Participants
 from switch.reply import Answer, refused, signed
 from switch.shares import Shares
@@ -56,6 +57,7 @@ Handler = Callable[[Request], Awaitable[Answer]]
 
 STOPPING = overloaded("this switch is stopping")
 _KEYS_UNCONFIRMED = ledger_unavailable("whose keys are valid cannot be confirmed now")
+_KEY_ID = re.compile(r'keyid="([^"]+)"')  # good enough to name whom a failure concerns
 
 
 class Caller(Struct, frozen=True, kw_only=True):
@@ -120,26 +122,25 @@ class Admission:
         """
         candidate = self._candidate(request, by_two)
         if isinstance(candidate, Problem):
-            return self._counted(candidate)
+            return self._counted(request, candidate)
+        claimed = self._participants.key(candidate.key_id)
+        assert claimed is not None, "it was found by its key"
+        refusal = None
         if is_payment:
-            claimed = self._participants.key(candidate.key_id)
-            assert claimed is not None, "it was found by its key"
             refusal = self._payments.refusal(claimed.participant.number)
-            if refusal is not None:
-                return refusal
-        if request.method != "POST":
+        elif request.method != "POST":
             refusal = await self._turns.take()
-            if refusal is not None:
-                return refusal
-        body = await request.read_body(limits.BODY_BYTES_MAX)
+        if refusal is not None:
+            return self._refused(claimed.participant, refusal)
+        body = await self._body(request, limits.BODY_BYTES_MAX)
         if isinstance(body, Problem):
-            return self._counted(body)
+            return self._counted(request, body)
         digest = self._digest(candidate, request.peer, body)
         if isinstance(digest, Problem):
-            return self._counted(digest)
+            return self._counted(request, digest)
         key = self._signer(candidate, request.peer)
         if isinstance(key, Problem):
-            return self._counted(key)
+            return self._counted(request, key)
         return Caller(
             participant=key.participant,
             key_no=key.number,
@@ -151,9 +152,30 @@ class Admission:
             digest=digest,
         )
 
-    def _counted(self, problem: Problem) -> Problem:
-        self._metrics.signature_failures.add((problem.name,))
+    def _counted(self, request: Request, problem: Problem) -> Problem:
+        """A problem of a request that is not verified; its sender may be anybody."""
+        self._metrics.signature_failures.add((self._named(request), problem.name))
         return problem
+
+    def _named(self, request: Request) -> str:
+        """The label of the participant whose key a request names, whoever sent it."""
+        for line in request.headers.getall("Signature-Input", []):
+            for key_id in _KEY_ID.findall(line):
+                key = self._participants.key(key_id)
+                if key is not None:
+                    return key.participant.label
+        return UNKNOWN
+
+    def _refused(self, sender: Participant, problem: Problem) -> Problem:
+        """A problem of a participant's request."""
+        self._metrics.refusals.add((sender.label, problem.name))
+        return problem
+
+    async def _body(self, request: Request, bytes_max: int) -> bytes | Problem:
+        started_s = self._clock.monotonic_s()
+        body = await request.read_body(bytes_max)
+        self._metrics.body_seconds.observe(self._clock.monotonic_s() - started_s)
+        return body
 
     def _candidate(self, request: Request, by_two: bool = False) -> Candidate | Problem:
         """The signature to verify, by all that the headers alone can tell."""
@@ -251,11 +273,15 @@ class Admission:
 
     def seal(self, caller: Caller, result: Answer | Problem) -> Answer:
         """The answer to a verified request, signed and bound to it."""
-        answer = refused(result) if isinstance(result, Problem) else result
+        if isinstance(result, Problem):
+            result = refused(self._refused(caller.participant, result))
         key = self._participants.signing_key
         assert key is not None, "nobody is admitted while answers cannot be signed"
+        started_s = self._clock.monotonic_s()
         created = self._clock.now_us() // 1_000_000
-        return signed(answer, key=key, bound=caller.bound, created=created)
+        answer = signed(result, key=key, bound=caller.bound, created=created)
+        self._metrics.sealing_seconds.observe(self._clock.monotonic_s() - started_s)
+        return answer
 
     async def seal_if_verified(self, request: Request, refusal: Answer) -> Answer:
         """The refusal of a path or method that is not here: signed for who can be verified.
@@ -301,10 +327,10 @@ class Admission:
         async def serve(request: Request) -> Answer:
             candidate = self._candidate(request)
             if isinstance(candidate, Problem):
-                return refused(self._counted(candidate))
+                return refused(self._counted(request, candidate))
             key = self._signer(candidate, request.peer)
             if isinstance(key, Problem):
-                return refused(self._counted(key))
+                return refused(self._counted(request, key))
             sender = key.participant
             refusal = STOPPING if self._is_draining else in_flight.enter(sender.number)
             if refusal is not None:
@@ -312,7 +338,7 @@ class Admission:
             request.after_answer = partial(in_flight.leave, sender.number)
             caller = await self._with_body(request, candidate, body_bytes_max)
             if isinstance(caller, Problem):
-                return refused(self._counted(caller))
+                return refused(self._counted(request, caller))
             return self.seal(caller, await _answered(caller, handle))
 
         return serve
@@ -321,7 +347,7 @@ class Admission:
         self, request: Request, candidate: Candidate, body_bytes_max: int
     ) -> Caller | Problem:
         """The caller who was proven before, now that the body has come."""
-        body = await request.read_body(body_bytes_max)
+        body = await self._body(request, body_bytes_max)
         if isinstance(body, Problem):
             return body
         digest = self._digest(candidate, request.peer, body)

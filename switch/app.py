@@ -87,7 +87,9 @@ class App:
             config.database_url, application_name="switch reads", size=config.read_connections_max
         )
         self._reads = Reads(self._read_pool)
-        self._pending = Pending(reads=self._reads, wait_s=config.bank_wait_s)
+        self._pending = Pending(
+            reads=self._reads, wait_s=config.bank_wait_s, clock=clock, metrics=self.metrics
+        )
         self._key_uses = KeyUses(reads=self._reads, interval_s=config.key_uses_interval_s)
         self._admission = Admission(
             participants=self.participants,
@@ -291,7 +293,9 @@ class App:
             metrics.snapshot_age_seconds.set(self.participants.age_s)
             metrics.clock_apart_seconds.set(self.participants.clock_apart_s)
             metrics.flush()
+            due_s = self._clock.monotonic_s() + limits.METRICS_FLUSH_S
             await asyncio.sleep(limits.METRICS_FLUSH_S)
+            metrics.late_seconds.observe(max(0.0, self._clock.monotonic_s() - due_s))
 
 
 def listening_socket(host: str, port: int) -> socket.socket:

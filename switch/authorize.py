@@ -64,7 +64,7 @@ class Authorize:
         if isinstance(verdict, Problem):
             return self._admission.seal(caller, verdict)
         settled = await self._pending.settle(caller.participant.number, verdict)
-        return self._admission.seal(caller, self.answer(settled))
+        return self._admission.seal(caller, self.answer(caller, settled))
 
     async def _decide(self, caller: Caller) -> Verdict | Problem:
         key = parse_idempotency_key(caller.bound.idempotency_key)
@@ -99,13 +99,13 @@ class Authorize:
             trace=caller.request.trace,
         )
 
-    def answer(self, verdict: Verdict) -> Answer | Problem:
+    def answer(self, caller: Caller, verdict: Verdict) -> Answer | Problem:
         """The answer to what was decided; it is counted here."""
         if verdict.payment is None:
             assert verdict.disposition is Disposition.KEY_REUSED, "a decision has its payment"
             return KEY_REUSED
         is_repeat = verdict.disposition is Disposition.REPEATED
-        count_decision(self._metrics, verdict.payment, is_repeat=is_repeat)
+        count_decision(self._metrics, caller.participant, verdict.payment, is_repeat=is_repeat)
         return decided(verdict.payment, replayed=is_repeat, answer_version=verdict.answer_version)
 
     def endpoints(self) -> tuple[Endpoint, ...]:

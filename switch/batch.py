@@ -209,7 +209,7 @@ class Batches:
         )
         results = await self._settled(caller.participant.number, await course.run())
         answers = [
-            self._answer(payment.key, result)
+            self._answer(caller, payment.key, result)
             for payment, result in zip(payments, results, strict=True)
         ]
         return document(BatchAnswer(answers=answers))
@@ -225,8 +225,10 @@ class Batches:
         finally:
             self._waiting.leave(participant_no)
 
-    def _answer(self, key: str, result: Verdict | Problem) -> BatchItemAnswer:
-        said = result if isinstance(result, Problem) else self._authorize.answer(result)
+    def _answer(self, caller: Caller, key: str, result: Verdict | Problem) -> BatchItemAnswer:
+        said = result if isinstance(result, Problem) else self._authorize.answer(caller, result)
+        if isinstance(said, Problem):
+            self._metrics.refusals.add((caller.participant.label, said.name))
         answer = refused(said) if isinstance(said, Problem) else said
         self._metrics.batch_payments.add((str(answer.status),))
         return BatchItemAnswer(

@@ -54,8 +54,10 @@ class Tried:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryBacklog:
-    """How many events are still to be pushed, and how many were given up."""
+    """How many events of a participant are still to be pushed, and how many were given up."""
 
+    participant_no: int
+    participant: str
     waiting: int
     dead: int
 
@@ -116,11 +118,10 @@ async def delivery_work(connection: asyncpg.Connection) -> list[Work]:
     return [Work(**dict(row)) for row in rows]
 
 
-async def delivery_backlog(connection: asyncpg.Connection) -> DeliveryBacklog:
-    """What is still to be pushed, of all participants."""
-    row = await connection.fetchrow(QUERIES["read_delivery_backlog"])
-    assert row is not None, "the backlog is one row"
-    return DeliveryBacklog(waiting=row["waiting"], dead=row["dead"])
+async def delivery_backlog(connection: asyncpg.Connection) -> list[DeliveryBacklog]:
+    """What is still to be pushed, of every participant that has, or had, a callback URL."""
+    rows = await connection.fetch(QUERIES["read_delivery_backlog"])
+    return [DeliveryBacklog(**dict(row)) for row in rows]
 
 
 def _columns(tried: Sequence[Tried]) -> tuple[list[int], list[timedelta | None], list[str | None]]:

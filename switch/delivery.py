@@ -21,7 +21,7 @@ from switch.deliveries import Deliveries, delivery_backlog, delivery_work
 from switch.errors import SwitchError
 from switch.lifeline import Lifeline, fail, share_metrics_as
 from switch.loops import Job, Loops, work
-from switch.metrics import DeliveryMetrics
+from switch.metrics import DeliveryMetrics, participant_label
 from switch.receiver import Post, Receiver
 from switch.switch_keys import CurrentKey
 
@@ -77,11 +77,14 @@ class Delivery(Loops):
         return limits.DELIVERY_LOOK_S
 
     async def _measure(self, connection: asyncpg.Connection) -> float:
-        backlog = await delivery_backlog(connection)
-        self._metrics.waiting_events.set(backlog.waiting)
-        self._metrics.dead_events.set(backlog.dead)
-        self._metrics.spared_receivers.set(
-            sum(receiver.is_down for receiver in self._receivers.values())
+        backlog = [
+            (participant_label(one.participant_no, one.participant), one)
+            for one in await delivery_backlog(connection)
+        ]
+        self._metrics.waiting_events.show((label, one.waiting) for label, one in backlog)
+        self._metrics.dead_events.show((label, one.dead) for label, one in backlog)
+        self._metrics.spared_receivers.show(
+            (receiver.label, receiver.is_down) for receiver in self._receivers.values()
         )
         return limits.DELIVERY_BACKLOG_INTERVAL_S
 

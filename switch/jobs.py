@@ -82,9 +82,13 @@ class Jobs(Loops):
         self._metrics.unfolded_credits.set(status.unfolded_credits)
         self._metrics.fold_lag_seconds.set(status.fold_lag_s)
         self._metrics.event_lag_seconds.set(await upkeep.event_lag_s(connection))
-        size = await upkeep.database_size(connection)
-        self._metrics.database_bytes.set(size.stored_bytes)
-        self._metrics.wal_bytes.set(size.wal_bytes)
+        state = await upkeep.database_state(connection)
+        self._metrics.database_bytes.set(state.stored_bytes)
+        self._metrics.database_connections.set(state.connections)
+        self._metrics.wal_bytes.set(state.wal_bytes)
+        self._metrics.read_bytes.set(state.read_bytes)
+        self._metrics.commits.set(state.commits)
+        self._metrics.deadlocks.set(state.deadlocks)
         return limits.BACKLOG_INTERVAL_S
 
     async def _check_books(self, connection: asyncpg.Connection) -> float:

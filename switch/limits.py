@@ -119,6 +119,7 @@ SHUTDOWN_S_MAX = 0.3  # for connections to end once all is answered
 SHUTDOWN_LOOK_S = 0.02  # how often they are looked at then
 LISTEN_BACKLOG = 1024  # connections the kernel keeps until a worker takes them
 METRICS_FLUSH_S = 0.25  # how often what was counted in memory is handed over
+PARTICIPANT_LABELS_MAX = 200  # in metrics, the first that were let in; the others share one
 DRAIN_ANSWERS_S_MAX = 9.0  # of which: for answering what was accepted
 
 # Processes.

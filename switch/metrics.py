@@ -6,14 +6,18 @@ so a worker counts in plain integers (`Tally`, `Timing`) and hands the sums over
 second.
 
 Names start with `switch_` and end in their base unit. Labels have few values, all known beforehand;
-nothing that a participant sends becomes one.
+nothing that a participant sends becomes one. A participant is named by a label while it is one of
+the first that were let in: so all processes and machines name the same ones, and a process that is
+started again too.
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+
+from switch import limits
 
 SECONDS = tuple(0.0001 * 2**step for step in range(18))  # 0.1 ms to 13 s
 SIGNATURE_SECONDS = tuple(0.00001 * 2**step for step in range(12))  # 10 µs to 20 ms
@@ -24,14 +28,24 @@ BATCH_MESSAGES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 LEDGER_FAILURES = ("unavailable", "unknown", "refused")
 REFUSALS = ("429", "503", "504")
 
+# Beside participants' ids, which have no underscore.
+OTHER = "_other"  # whoever has no label of its own
+UNKNOWN = "_unknown"  # whoever names no key that is registered
+
+
+def participant_label(number: int, participant: str) -> str:
+    """The value of the label `participant`: its id, or that of all who were let in later."""
+    return participant if number <= limits.PARTICIPANT_LABELS_MAX else OTHER
+
 
 class Tally:
     """A counter with labels, counted in memory until `flush`."""
 
-    __slots__ = ("_counter", "_counts")
+    __slots__ = ("_children", "_counter", "_counts")
 
     def __init__(self, counter: Counter) -> None:
         self._counter = counter
+        self._children: dict[tuple[str, ...], Counter] = {}  # found once, by their labels
         self._counts: dict[tuple[str, ...], int] = {}
 
     def add(self, labels: tuple[str, ...], count: int = 1) -> None:
@@ -43,7 +57,10 @@ class Tally:
         """Hand the sums over to Prometheus."""
         counts, self._counts = self._counts, {}
         for labels, count in counts.items():
-            self._counter.labels(*labels).inc(count)
+            child = self._children.get(labels)
+            if child is None:
+                child = self._children[labels] = self._counter.labels(*labels)
+            child.inc(count)
 
 
 class Timing:
@@ -73,26 +90,50 @@ class Timing:
             self._sum = 0.0
 
 
+class ByParticipant:
+    """A gauge by participant that is set for all of them at once; who is not named has 0."""
+
+    def __init__(self, gauge: Gauge) -> None:
+        self._gauge = gauge
+        self._sums: dict[str, float] = {}  # by label, as shown last
+
+    def show(self, values: Iterable[tuple[str, float]]) -> None:
+        """Show what belongs to each label; what is given twice for one is added up."""
+        self._sums = dict.fromkeys(self._sums, 0.0)
+        for label, value in values:
+            self._sums[label] = self._sums.get(label, 0.0) + value
+        for label, value in self._sums.items():
+            self._gauge.labels(label).set(value)
+
+
 class WorkerMetrics:
     """Everything one worker counts. `flush` is called a few times a second and before it ends."""
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self._buffered: list[Tally | Timing] = []
+        self._count(registry)
+        self._time(registry)
+        self._measure(registry)
+        self._show_failures()
+
+    def _count(self, registry: CollectorRegistry) -> None:
         def tally(name: str, what: str, labels: Sequence[str]) -> Tally:
             made = Tally(Counter(name, what, labels, registry=registry))
             self._buffered.append(made)
             return made
 
-        def timing(name: str, what: str, bounds: Sequence[float]) -> Timing:
-            made = Timing(Histogram(name, what, buckets=bounds, registry=registry), bounds)
-            self._buffered.append(made)
-            return made
-
-        self._buffered: list[Tally | Timing] = []
         self.requests = tally(
             "switch_requests_total", "Answers by endpoint and HTTP status", ("endpoint", "status")
         )
         self.decisions = tally(
-            "switch_decisions_total", "First answers to payments, by outcome", ("outcome",)
+            "switch_decisions_total",
+            "First answers to payments, by who sent them and outcome",
+            ("participant", "outcome"),
+        )
+        self.refusals = tally(
+            "switch_refusals_total",
+            "Requests, and payments in batches, that were refused, by who sent them and problem",
+            ("participant", "problem"),
         )
         self.replays = tally(
             "switch_replays_total", "Answers that repeated a stored decision", ("operation",)
@@ -103,7 +144,9 @@ class WorkerMetrics:
             ("status",),
         )
         self.signature_failures = tally(
-            "switch_signature_failures_total", "Requests not verified, by problem", ("problem",)
+            "switch_signature_failures_total",
+            "Requests not verified, by whose key they name and problem",
+            ("participant", "problem"),
         )
         self.ledger_failures = tally(
             "switch_ledger_failures_total", "Batches that failed, by what is known", ("kind",)
@@ -114,8 +157,18 @@ class WorkerMetrics:
         self.faults = tally(
             "switch_faults_total", "Unhandled exceptions, by endpoint", ("endpoint",)
         )
+
+    def _time(self, registry: CollectorRegistry) -> None:
+        def timing(name: str, what: str, bounds: Sequence[float]) -> Timing:
+            made = Timing(Histogram(name, what, buckets=bounds, registry=registry), bounds)
+            self._buffered.append(made)
+            return made
+
         self.payment_seconds = timing(
             "switch_payment_seconds", "A payment from its headers to its verdict", SECONDS
+        )
+        self.body_seconds = timing(
+            "switch_body_seconds", "Waiting for the body of a request", SECONDS
         )
         self.waiting_seconds = timing(
             "switch_waiting_seconds", "A payment in the queue of its lane", SECONDS
@@ -126,11 +179,18 @@ class WorkerMetrics:
         self.signature_seconds = timing(
             "switch_signature_seconds", "Verifying one signature", SIGNATURE_SECONDS
         )
+        self.pending_seconds = timing(
+            "switch_pending_seconds", "A caller's wait for what a bank decides", SECONDS
+        )
+        self.sealing_seconds = timing(
+            "switch_sealing_seconds", "Signing one answer", SIGNATURE_SECONDS
+        )
+        self.late_seconds = timing(
+            "switch_late_seconds", "How late a worker came to what was due, a sample", SECONDS
+        )
         self.batch_messages = timing(
             "switch_batch_messages", "Payments decided by one call", BATCH_MESSAGES
         )
-        self._measure(registry)
-        self._show_failures()
 
     def _measure(self, registry: CollectorRegistry) -> None:
         self.queue_messages = _gauge(
@@ -204,15 +264,6 @@ class JobMetrics:
             "Age of the oldest event that has no number yet",
             "livemostrecent",
         )
-        self.database_bytes = _gauge(
-            registry, "switch_database_bytes", "Size of the database on disk", "livemostrecent"
-        )
-        self.wal_bytes = _gauge(
-            registry,
-            "switch_wal_bytes",
-            "Write-ahead log written by the database server since it was made",
-            "livemostrecent",
-        )
         self.books_deviations = _gauge(
             registry,
             "switch_books_deviations",
@@ -228,6 +279,42 @@ class JobMetrics:
         self.failures = Counter(
             "switch_job_failures_total", "Runs of a job that failed", ("job",), registry=registry
         )
+        self._measure_database(registry)
+
+    def _measure_database(self, registry: CollectorRegistry) -> None:
+        self.database_bytes = _gauge(
+            registry, "switch_database_bytes", "Size of the database on disk", "livemostrecent"
+        )
+        self.wal_bytes = _gauge(
+            registry,
+            "switch_wal_bytes",
+            "Write-ahead log written by the database server since it was made",
+            "livemostrecent",
+        )
+        self.read_bytes = _gauge(
+            registry,
+            "switch_database_read_bytes",
+            "What Postgres asked of the system because its own cache did not have it",
+            "livemostrecent",
+        )
+        self.database_connections = _gauge(
+            registry,
+            "switch_database_connections",
+            "Connections to the database, whoever has them",
+            "livemostrecent",
+        )
+        self.commits = _gauge(
+            registry,
+            "switch_database_commits",
+            "Transactions that the database has committed, look-ups included",
+            "livemostrecent",
+        )
+        self.deadlocks = _gauge(
+            registry,
+            "switch_database_deadlocks",
+            "Deadlocks that the database has broken",
+            "livemostrecent",
+        )
 
 
 class DeliveryMetrics:
@@ -236,27 +323,23 @@ class DeliveryMetrics:
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         self.deliveries = Counter(
             "switch_deliveries_total",
-            "Attempts to push an event, by what came of it",
-            ("result",),
+            "Attempts to push an event, by to whom and what came of it",
+            ("participant", "result"),
             registry=registry,
         )
         self.events_died = Counter(
             "switch_events_died_total", "Events that were given up", registry=registry
         )
-        self.waiting_events = _gauge(
-            registry, "switch_waiting_events", "Events to push that are not taken yet", "mostrecent"
+        self.waiting_events = _by_participant(
+            registry, "switch_waiting_events", "Events to push that are not taken yet"
         )
-        self.dead_events = _gauge(
-            registry,
-            "switch_dead_events",
-            "Events that were given up and not replayed",
-            "mostrecent",
+        self.dead_events = _by_participant(
+            registry, "switch_dead_events", "Events that were given up and not replayed"
         )
-        self.spared_receivers = _gauge(
+        self.spared_receivers = _by_participant(
             registry,
             "switch_spared_receivers",
             "Callback URLs that failed several times in a row and get one event at a time",
-            "livemostrecent",
         )
         self.failures = Counter(
             "switch_job_failures_total", "Runs of a job that failed", ("job",), registry=registry
@@ -316,3 +399,11 @@ class BankMetrics:
 
 def _gauge(registry: CollectorRegistry, name: str, what: str, over_processes: Any) -> Gauge:
     return Gauge(name, what, registry=registry, multiprocess_mode=over_processes)
+
+
+def _by_participant(registry: CollectorRegistry, name: str, what: str) -> ByParticipant:
+    # Of a process that is there: its successor may not know whom it has shown.
+    mode: Any = "livemostrecent"
+    return ByParticipant(
+        Gauge(name, what, ("participant",), registry=registry, multiprocess_mode=mode)
+    )

@@ -20,7 +20,7 @@ from switch import limits, log
 from switch.clock import Clock
 from switch.errors import SwitchError
 from switch.keyfile import PublicKey
-from switch.metrics import WorkerMetrics
+from switch.metrics import WorkerMetrics, participant_label
 from switch.queries import QUERIES
 from switch.signature import SigningKey
 from switch.switch_keys import OwnKeys, published
@@ -37,6 +37,11 @@ class Participant(Struct, frozen=True, kw_only=True):
     id: str
     kind: str
     is_suspended: bool
+
+    @property
+    def label(self) -> str:
+        """Its name in the metrics."""
+        return participant_label(self.number, self.id)
 
 
 class Key(Struct, frozen=True, kw_only=True):

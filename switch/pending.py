@@ -16,17 +16,23 @@ from msgspec.structs import replace
 
 from switch import limits
 from switch.budget import InFlight
+from switch.clock import Clock
 from switch.errors import LedgerUnavailable, Problem
 from switch.ledger import Verdict
+from switch.metrics import WorkerMetrics
 from switch.reads import Reads
 
 
 class Pending:
     """The callers of this worker that wait for a bank, by payment."""
 
-    def __init__(self, *, reads: Reads, wait_s: float) -> None:
+    def __init__(
+        self, *, reads: Reads, wait_s: float, clock: Clock, metrics: WorkerMetrics
+    ) -> None:
         self._reads = reads
         self._wait_s = wait_s
+        self._clock = clock
+        self._metrics = metrics
         self._budget = InFlight(
             total_max=limits.BANK_WAITERS_MAX, each_max=limits.PARTICIPANT_BANK_WAITERS_MAX
         )
@@ -70,7 +76,9 @@ class Pending:
                     break
                 decisions[position] = self._enter(payment_id)
             if decisions:
+                started_s = self._clock.monotonic_s()
                 await asyncio.wait(decisions.values(), timeout=self._wait_s)
+                self._metrics.pending_seconds.observe(self._clock.monotonic_s() - started_s)
             return [
                 _settled(result, decisions.get(position)) for position, result in enumerate(results)
             ]

@@ -22,7 +22,7 @@ from switch.breaker import Breaker, pause_s
 from switch.callback import Callbacks, told
 from switch.clock import Clock
 from switch.deliveries import Deliveries, Delivery, Tried, Work
-from switch.metrics import DeliveryMetrics
+from switch.metrics import DeliveryMetrics, participant_label
 from switch.signature import SigningKey
 
 _log = log.logger("delivery")
@@ -56,6 +56,11 @@ class Receiver:
         )
         self._tries_new_next = False  # an old event, then a new one: one of them may be at fault
         self._turns: dict[str, asyncio.Task[None]] = {}
+
+    @property
+    def label(self) -> str:
+        """Its participant's name in the metrics."""
+        return participant_label(self._work.participant_no, self._work.participant)
 
     @property
     def is_busy(self) -> bool:
@@ -164,7 +169,7 @@ class Receiver:
             return Tried(number=delivery.number, is_taken=True)
         async with self._post.in_flight:
             label, result = await self._call(delivery)
-        self._post.metrics.deliveries.labels(label).inc()
+        self._post.metrics.deliveries.labels(self.label, label).inc()
         if label == TAKEN:
             if self.is_down:
                 _log.info("a receiver is back", participant=self._work.participant)

@@ -177,11 +177,13 @@ def read_position(text: str) -> tuple[int, int] | Rule:
     return int(found[1]), int(found[2])
 
 
-def count_decision(metrics: WorkerMetrics, payment: Payment | Step, *, is_repeat: bool) -> None:
+def count_decision(
+    metrics: WorkerMetrics, sender: Participant, payment: Payment | Step, *, is_repeat: bool
+) -> None:
     """Count an answer about a payment or step; one that says it is still pending is no replay."""
     if not is_repeat:
         name = "pending" if payment.status == "pending" else payment.reason or "approved"
-        metrics.decisions.add((name,))
+        metrics.decisions.add((sender.label, name))
     elif payment.status != "pending":
         metrics.replays.add(("payment",))
 

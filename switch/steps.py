@@ -117,7 +117,7 @@ class Steps:
         verdict = await self._router.decide(order)
         if isinstance(verdict, Problem):
             return verdict
-        return self._answer(await self._pending.settle(caller.participant.number, verdict))
+        return self._answer(caller, await self._pending.settle(caller.participant.number, verdict))
 
     async def bar(self, caller: Caller) -> Answer | Problem:
         """Bar the key, or say what it was decided to. A suspended participant may."""
@@ -141,15 +141,15 @@ class Steps:
             )
         )
         if isinstance(verdict, Verdict):
-            return self._answer(verdict)
+            return self._answer(caller, verdict)
         return _as_answered(verdict)
 
-    def _answer(self, verdict: Verdict) -> Answer | Problem:
+    def _answer(self, caller: Caller, verdict: Verdict) -> Answer | Problem:
         if verdict.payment is None:
             assert verdict.disposition is Disposition.KEY_REUSED, "a decision has its answer"
             return KEY_REUSED
         is_repeat = verdict.disposition is Disposition.REPEATED
-        count_decision(self._metrics, verdict.payment, is_repeat=is_repeat)
+        count_decision(self._metrics, caller.participant, verdict.payment, is_repeat=is_repeat)
         return decided(verdict.payment, replayed=is_repeat, answer_version=verdict.answer_version)
 
     def endpoints(self) -> tuple[Endpoint, ...]:

@@ -40,11 +40,15 @@ class LedgerStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DatabaseSize:
-    """What the database has on disk, and what its server has written to get there."""
+class DatabaseState:
+    """How large the database is, and what its server has done since it was made or counts anew."""
 
     stored_bytes: int
+    connections: int  # at this moment
     wal_bytes: int
+    read_bytes: int  # asked of the system, because Postgres did not have them in its own cache
+    commits: int
+    deadlocks: int
 
 
 async def fold_credits(connection: asyncpg.Connection, limit: int) -> Folded:
@@ -113,11 +117,11 @@ async def event_lag_s(connection: asyncpg.Connection) -> float:
     return age_s or 0.0
 
 
-async def database_size(connection: asyncpg.Connection) -> DatabaseSize:
-    """Sizes as Postgres tells them to every role."""
-    row = await connection.fetchrow(QUERIES["read_database_size"])
-    assert row is not None, "the sizes are one row"
-    return DatabaseSize(stored_bytes=row["stored_bytes"], wal_bytes=row["wal_bytes"])
+async def database_state(connection: asyncpg.Connection) -> DatabaseState:
+    """What Postgres tells of itself to every role."""
+    row = await connection.fetchrow(QUERIES["read_database_state"])
+    assert row is not None, "a database has one row of statistics"
+    return DatabaseState(**dict(row))
 
 
 async def ledger_status(connection: asyncpg.Connection) -> LedgerStatus:

@@ -137,7 +137,7 @@ SELECT ledger.settle_deliveries($1::integer, $2::bigint[], $3::interval[], $4::t
                                 $5::interval);
 
 -- name: read_delivery_backlog
-SELECT waiting, dead FROM ledger.read_delivery_backlog();
+SELECT * FROM ledger.read_delivery_backlog();
 
 -- name: prune_deliveries
 SELECT ledger.prune_deliveries($1::integer, $2::integer);
@@ -195,9 +195,13 @@ SELECT credits, oldest_age_s FROM ledger.read_waiting();
 -- name: read_unnumbered
 SELECT ledger.read_unnumbered();
 
--- name: read_database_size
+-- name: read_database_state
 SELECT pg_database_size(current_database()) AS stored_bytes,
-       pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint AS wal_bytes;
+       pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint AS wal_bytes,
+       blks_read * current_setting('block_size')::bigint AS read_bytes,
+       numbackends AS connections, xact_commit AS commits, deadlocks
+  FROM pg_stat_database
+ WHERE datname = current_database();
 
 -- name: check_books
 SELECT check_name, subject, detail FROM ledger.check_books();

@@ -159,7 +159,10 @@ def _receivers_down(switch: Switch) -> Callable[[], Awaitable[bool]]:
     """Whether some receiver is called by one event at a time."""
 
     async def is_one_down() -> bool:
-        return (await switch.metrics()).get("switch_spared_receivers", 0.0) > 0
+        samples = await switch.metrics()
+        return any(
+            value > 0 for name, value in samples.items() if "switch_spared_receivers" in name
+        )
 
     return is_one_down
 

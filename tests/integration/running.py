@@ -202,6 +202,11 @@ class Payer:
             shop=str(shop),
         )
 
+    @property
+    def name(self) -> str:
+        """The participant, which is its label in the metrics."""
+        return self.key_id.partition("/")[0]
+
     async def pay(self, amount: int = 100, key: str | None = None) -> str:
         """One purchase; its id."""
         payment = await self.client.pay(

@@ -36,12 +36,16 @@ class Pushing:
 
     def attempts(self, result: str) -> float:
         """How many ended like this."""
-        labels = {"result": result}
-        return self.registry.get_sample_value("switch_deliveries_total", labels) or 0.0
+        return self.sample("switch_deliveries_total", result=result)
 
-    def sample(self, name: str) -> float:
-        """A gauge."""
-        return self.registry.get_sample_value(name) or 0.0
+    def sample(self, name: str, **labels: str) -> float:
+        """Of all participants together, or of those with these labels."""
+        return sum(
+            sample.value
+            for metric in self.registry.collect()
+            for sample in metric.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
 
 
 @asynccontextmanager
@@ -246,6 +250,9 @@ async def test_a_receiver_that_was_down_catches_up_in_order(
         await street.step(payment, "refund", 1)
     async with pushing(street.town) as pushed:
         await until(lambda: pushed.attempts("unreachable") > 12, "it is tried", within_s=IN_TIME_S)
+        mine = {"participant": street.merchant.id}
+        await until(lambda: pushed.sample("switch_spared_receivers", **mine) == 1, "it is down")
+        await until(lambda: pushed.sample("switch_waiting_events", **mine) == 80, "all wait")
         await asyncio.sleep(2)  # long enough to try everything, if nothing kept it from that
         rows = await street.town.operator.connection.fetchval(
             "SELECT count(*) FROM ledger.delivery d JOIN ledger.participant USING (participant_no)"
@@ -255,6 +262,8 @@ async def test_a_receiver_that_was_down_catches_up_in_order(
         assert rows < 40, "a receiver that is down does not use its feed up"
         async with running(inbox.receive, port=port):
             await until(lambda: len(inbox.taken) >= 80, "it catches up", within_s=IN_TIME_S)
+            await until(lambda: pushed.sample("switch_waiting_events", **mine) == 0, "none waits")
+            await until(lambda: pushed.sample("switch_spared_receivers", **mine) == 0, "it is up")
     assert sorted(inbox.taken_numbers) == list(range(1, 81))
     assert len(inbox.sent) == 80
     assert inbox.at_once_most <= 4 + limits.RETRIES_AT_ONCE_MAX
@@ -294,7 +303,8 @@ async def test_an_event_that_is_never_taken_is_dead_and_can_be_replayed(street: 
             assert dead["result"] == "answered 422"
             assert dead["attempts"] == inbox.attempts(1) > 2
             assert (dead["dead_at"] - dead["first_tried_at"]).total_seconds() >= 1.0
-            await until(lambda: pushed.sample("switch_dead_events") == 1, "it is counted")
+            dead_of = {"participant": street.merchant.id}
+            await until(lambda: pushed.sample("switch_dead_events", **dead_of) == 1, "it is shown")
             assert pushed.sample("switch_events_died_total") == 1
             with pytest.raises(SwitchError, match=r"event 2 of .* is not dead"):
                 await street.town.operator.replay_events(street.merchant.id, [2])

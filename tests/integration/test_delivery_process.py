@@ -106,7 +106,8 @@ async def test_a_callback_to_the_operators_own_network_is_refused(
     ):
         await push_to(database, payer, server.url)
         await payer.pay()
-        refused = 'switch_deliveries_total{result="address_refused"}'
+        labels = f'participant="{payer.name}-shop",result="address_refused"'
+        refused = f"switch_deliveries_total{{{labels}}}"
 
         async def is_refused() -> bool:
             return (await city.metrics()).get(refused, 0) > 0

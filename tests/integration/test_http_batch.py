@@ -329,12 +329,17 @@ async def test_payments_of_a_batch_are_counted_like_others(
 ) -> None:
     """Decisions and replays by what they are, and the answers by their status."""
 
+    mine = {"participant": wallet.id}
+
     def samples() -> dict[str, float]:
         town.app.metrics.flush()
         read = town.registry.get_sample_value
         return {
-            "approved": read("switch_decisions_total", {"outcome": "approved"}) or 0.0,
-            "short": read("switch_decisions_total", {"outcome": "insufficient_funds"}) or 0.0,
+            "approved": read("switch_decisions_total", mine | {"outcome": "approved"}) or 0.0,
+            "short": read("switch_decisions_total", mine | {"outcome": "insufficient_funds"})
+            or 0.0,
+            "refused": read("switch_refusals_total", mine | {"problem": "malformed-message"})
+            or 0.0,
             "replays": read("switch_replays_total", {"operation": "payment"}) or 0.0,
             "new": read("switch_batch_payments_total", {"status": "201"}) or 0.0,
             "malformed": read("switch_batch_payments_total", {"status": "400"}) or 0.0,
@@ -347,7 +352,8 @@ async def test_payments_of_a_batch_are_counted_like_others(
     await send(town, wallet, [one, item("counted-2", payer, payee, 10**9), one, ("x", b"{}")])
     risen = {name: value - before[name] for name, value in samples().items()}
     assert risen == {
-        "approved": 1, "short": 1, "replays": 1, "new": 2, "malformed": 1, "requests": 1,
+        "approved": 1, "short": 1, "refused": 1, "replays": 1, "new": 2, "malformed": 1,
+        "requests": 1,
     }  # fmt: skip
 
 

@@ -302,9 +302,10 @@ async def test_decisions_are_counted(town: Town, wallet: Member, payer: str, pay
         town.app.metrics.flush()
         return town.registry.get_sample_value(name, labels) or 0.0
 
+    mine = {"participant": wallet.id}
     before = {
-        "approved": sample("switch_decisions_total", outcome="approved"),
-        "short": sample("switch_decisions_total", outcome="insufficient_funds"),
+        "approved": sample("switch_decisions_total", outcome="approved", **mine),
+        "short": sample("switch_decisions_total", outcome="insufficient_funds", **mine),
         "replays": sample("switch_replays_total", operation="payment"),
         "batches": sample("switch_batch_messages_count"),
         "waiting": sample("switch_waiting_seconds_count"),
@@ -315,8 +316,8 @@ async def test_decisions_are_counted(town: Town, wallet: Member, payer: str, pay
     await town.pay(wallet, payer, payee, 1, key="counted")
     await town.pay(wallet, payer, payee, 10**9)
     after = {
-        "approved": sample("switch_decisions_total", outcome="approved"),
-        "short": sample("switch_decisions_total", outcome="insufficient_funds"),
+        "approved": sample("switch_decisions_total", outcome="approved", **mine),
+        "short": sample("switch_decisions_total", outcome="insufficient_funds", **mine),
         "replays": sample("switch_replays_total", operation="payment"),
         "batches": sample("switch_batch_messages_count"),
         "waiting": sample("switch_waiting_seconds_count"),

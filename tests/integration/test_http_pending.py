@@ -407,21 +407,24 @@ async def test_what_is_pending_is_counted(
     """Its first answer as `pending`; a repeat is a replay once there is a decision to replay."""
     wait_s(SHORT_S)
 
-    def counted() -> tuple[float, float]:
+    mine = {"participant": bank.holder.id, "outcome": "pending"}
+
+    def counted() -> tuple[float, float, float]:
         town.app.metrics.flush()
         read = town.registry.get_sample_value
         return (
-            read("switch_decisions_total", {"outcome": "pending"}) or 0.0,
+            read("switch_decisions_total", mine) or 0.0,
             read("switch_replays_total", {"operation": "payment"}) or 0.0,
+            read("switch_pending_seconds_count") or 0.0,
         )
 
-    pending, replays = counted()
-    for _ in range(2):
+    pending, replays, waits = counted()
+    for number in (1, 2):
         sent = await town.pay(bank.holder, bank.customer, payee, 5, key="counted")
-        assert counted() == (pending + 1, replays)
+        assert counted() == (pending + 1, replays, waits + number)
     await bank.decide(sent.json["id"], AUTHORIZATION, "approved")
     await town.pay(bank.holder, bank.customer, payee, 5, key="counted")
-    assert counted() == (pending + 1, replays + 1)
+    assert counted() == (pending + 1, replays + 1, waits + 2)
 
 
 # --- the client and the command line ---------------------------------------------------------

@@ -21,21 +21,26 @@ from tests.integration.running import Payer, paying, serving, until, worker_pids
 async def test_a_killed_worker_is_replaced_and_payments_go_on(
     database: Database, tmp_path: Path
 ) -> None:
-    """A worker that dies is started again, and what it had counted is not lost."""
+    """A worker that dies is started again, and what it had counted is neither lost nor doubled."""
     options = running.external(database, tmp_path)
     async with (
         serving(tmp_path, *options, "--workers", 2) as switch,
         paying(switch.url, database.url(ADMIN), tmp_path) as payer,
     ):
         await _pay_on_new_connections(payer, 20)
-        decided = 'switch_decisions_total{outcome="approved"}'
+        decided = _decided(payer, "approved")
+        short = _decided(payer, "insufficient_funds")
+        await _pay_too_much(payer)
         await until(lambda: _is(switch, decided, 20), "all decisions are counted")
+        await until(lambda: _is(switch, short, 1), "each by its outcome")
         for killed in worker_pids(switch.pid):
             os.kill(killed, signal.SIGKILL)
         await until(lambda: _restarts(switch, 2), "both workers were started again")
         await until(lambda: _serves(switch, 2), "both workers serve")
         await _pay_on_new_connections(payer, 20)
+        await _pay_too_much(payer)
         await until(lambda: _is(switch, decided, 40), "counters go on where the dead ended")
+        await until(lambda: _is(switch, short, 2), "each of them")
         assert await switch.end() == 0
 
 
@@ -136,7 +141,7 @@ async def test_metrics_add_up_two_workers(database: Database, tmp_path: Path) ->
         paying(switch.url, database.url(ADMIN), tmp_path) as payer,
     ):
         await _pay_on_new_connections(payer, 30)
-        decided = 'switch_decisions_total{outcome="approved"}'
+        decided = _decided(payer, "approved")
         await until(lambda: _is(switch, decided, 30), "all decisions are counted")
         await until(lambda: _is(switch, "switch_folded_credits_total", 30), "the jobs fold")
         await until(lambda: _is(switch, "switch_unfolded_credits", 0), "nothing is left to fold")
@@ -230,6 +235,16 @@ async def _pay_until_refused(
 def _again(url: str, payer: Payer) -> "running.Client":
     """The same participant at another address."""
     return running.Client(url, key_id=payer.key_id, key=payer.key_file)
+
+
+async def _pay_too_much(payer: Payer) -> None:
+    fields = {"type": "purchase", "payer": payer.wallet, "payee": payer.shop}
+    poor = await payer.client.pay(**fields, amount=10**15, currency=running.CURRENCY)
+    assert poor.reason == "insufficient_funds"
+
+
+def _decided(payer: Payer, outcome: str) -> str:
+    return f'switch_decisions_total{{outcome="{outcome}",participant="{payer.name}"}}'
 
 
 async def _is(switch: running.Running, name: str, value: float) -> bool:

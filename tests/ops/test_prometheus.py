@@ -49,6 +49,9 @@ COUNTED = {
         SELECT count(*) FROM ledger.payment WHERE type = 4 AND outcome = 0""",
 }
 
+# Of a payment's time, in the order of its way.
+PARTS = ("late", "body", "signature", "waiting", "working", "payment", "pending", "sealing")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
@@ -82,7 +85,9 @@ async def watched(
 
 
 async def everything_happens(city: Seaside) -> None:
-    """Payments, a repeat, a decline, a batch, a bank that decides, a caller without a signature."""
+    """Payments, a repeat, a decline, a batch, a bank that decides, a refusal, callers without a
+    good signature.
+    """
     payer = city.payer
     await asyncio.gather(*(payer.pay() for _ in range(AT_ONCE)))
     key = uuid4().hex
@@ -98,11 +103,14 @@ async def everything_happens(city: Seaside) -> None:
     city.server.behave = decides
     withdrawn = await withdrawing
     await until(lambda: _is_completed(city, withdrawn), "the bank has decided")
-    async with (
-        aiohttp.ClientSession() as session,
-        session.post(f"{city.city.url}/v1/payments", data=b"{}") as answer,
-    ):
-        assert answer.status == 401
+    assert await payer.client.payment_by_key(uuid4().hex) is None
+    url = f"{city.city.url}/v1/payments"
+    forged = {"Signature-Input": f'sig=();keyid="{payer.key_id}"', "Signature": "sig=:AA==:"}
+    async with aiohttp.ClientSession() as session:
+        async with session.post(url, data=b"{}") as answer:
+            assert answer.status == 401
+        async with session.post(url, data=b"{}", headers=forged) as answer:
+            assert answer.status == 400
 
 
 async def _waits_for_bank(city: Seaside) -> bool:
@@ -168,6 +176,15 @@ async def test_the_log_of_the_database_is_measured(watched: Watched) -> None:
     await until(lambda: _reaches(watched.prometheus, "switch_wal_bytes", written), "it is seen")
     stored = await watched.ledger.fetchval("SELECT pg_database_size(current_database())")
     assert 0 < (await watched.prometheus.value("switch_database_bytes") or 0) < 2 * stored
+    assert (await watched.prometheus.value("switch_database_connections") or 0) > WORKERS
+    assert (await watched.prometheus.value("switch_database_commits") or 0) > 2 * AT_ONCE
+
+
+@pytest.mark.parametrize("part", PARTS)
+async def test_every_part_of_the_path_is_timed(watched: Watched, part: str) -> None:
+    """Each was seen, by one worker or both."""
+    count = f"sum(switch_{part}_seconds_count)"
+    await until(lambda: _reaches(watched.prometheus, count, WORKERS), f"{part} is timed")
 
 
 @pytest.mark.parametrize("counter", COUNTED)
@@ -181,6 +198,29 @@ async def test_counters_over_both_workers_equal_the_rows_of_the_ledger(
     assert rows > 1
     await until(lambda: _reaches(prometheus, counter, rows), f"{counter} reaches {rows}")
     assert await prometheus.value(counter) == rows, "nothing is counted twice"
+
+
+async def test_decisions_by_participant_equal_the_rows_of_the_ledger(watched: Watched) -> None:
+    """Each under the name of its sender, over both workers, with none left over."""
+    rows = await watched.ledger.fetch(
+        "SELECT p.id, outcome = 0 AS is_approved, count(*) FROM ledger.payment"
+        " JOIN ledger.participant p USING (participant_no) WHERE type < 100 GROUP BY 1, 2"
+    )
+    made = {(row["id"], row["is_approved"]): row["count"] for row in rows}
+    assert (watched.city.payer.name, False) in made
+    counted: dict[tuple[str, bool], float] = {}
+
+    async def is_complete() -> bool:
+        counted.clear()
+        asked = "sum by (participant, outcome) (switch_decisions_total)"
+        for sample in await watched.prometheus.ask(asked):
+            labels, count = sample["metric"], float(sample["value"][1])
+            name = (labels["participant"], labels["outcome"] in {"approved", "pending"})
+            counted[name] = counted.get(name, 0.0) + count
+        return sum(counted.values()) >= sum(made.values())
+
+    await until(is_complete, "all are counted")
+    assert counted == made
 
 
 async def test_deliveries_equal_what_the_receiver_took(watched: Watched) -> None:

@@ -67,17 +67,18 @@ class Keys:
 class Door:
     """Admission with everything around it."""
 
-    def __init__(self) -> None:
+    def __init__(self, payments: Shares | None = None) -> None:
         self.clock = HandClock()
         self.keys = Keys()
         self.uses: list[tuple[str, int]] = []
-        self.metrics = WorkerMetrics(CollectorRegistry())
+        self.registry = CollectorRegistry()
+        self.metrics = WorkerMetrics(self.registry)
         self.admission = Admission(
             participants=cast(Participants, self.keys),
             budget=FailureBudget(self.clock),
             note_key_use=lambda key, now_us: self.uses.append((key.id, now_us)),
             in_flight=InFlight(total_max=10, each_max=10),
-            payments=Shares(total_max=10, each_max=10, clock=self.clock),
+            payments=payments or Shares(total_max=10, each_max=10, clock=self.clock),
             turns=Turns(lambda: False),
             authorities=frozenset({AUTHORITY}),
             scheme="http",

@@ -12,7 +12,10 @@ from switch.admission import Caller
 from switch.budget import InFlight
 from switch.endpoint import NO_ENDPOINT
 from switch.errors import Problem
+from switch.metrics import UNKNOWN
 from switch.reply import refused
+from switch.requests import NOT_FOUND
+from switch.shares import Shares
 from switch.signature import Candidate
 from switch.signing import check_reply
 from tests.unit.door import SENDER, SWITCH_KEY, Door
@@ -212,6 +215,59 @@ def test_what_is_not_here_for_who_does_not_sign_is_no_failed_signature() -> None
     request = door.request(GET, headers=CIMultiDict({"Host": GET.authority}))
     assert asyncio.run(door.admission.seal_if_verified(request, NOT_HERE)) is NOT_HERE
     assert not door.metrics.signature_failures._counts
+
+
+def test_a_failure_is_counted_for_whose_key_it_names() -> None:
+    """Also before its signature was looked at; of a key that nobody has, for nobody."""
+    door = Door()
+    forged = Message().headers()
+    forged["Idempotency-Key"] = "another"
+    door.ask(Message(), headers=forged)
+    uncovered = Message(covered=REQUIRED[:3])
+    door.ask(uncovered)
+    stranger = Message().headers()
+    stranger["Signature-Input"] = stranger["Signature-Input"].replace(KEY_ID, "nobody/one")
+    door.ask(Message(), headers=stranger)
+    assert door.metrics.signature_failures._counts == {
+        (SENDER.id, "signature-invalid"): 1,
+        (SENDER.id, "signature-incomplete"): 1,
+        (UNKNOWN, "key-unknown"): 1,
+    }
+    assert not door.metrics.refusals._counts, "nobody was refused who is known to have sent it"
+
+
+def test_a_refusal_is_counted_for_who_sent_it() -> None:
+    """Signed, or for want of room, before the signature was looked at; an answer is none."""
+    door = Door()
+    caller = door.ask(Message())
+    assert isinstance(caller, Caller)
+    door.admission.seal(caller, NOT_HERE)
+    assert not door.metrics.refusals._counts
+    door.admission.seal(caller, NOT_FOUND)
+    room = Shares(total_max=0, each_max=0, clock=door.clock)
+    room.room = 0
+    full = Door(payments=room)
+    refusal = asyncio.run(full.admission.admit(full.request(Message()), is_payment=True))
+    assert isinstance(refusal, Problem)
+    assert door.metrics.refusals._counts == {(SENDER.id, "not-found"): 1}
+    assert full.metrics.refusals._counts == {(SENDER.id, "overloaded"): 1}
+
+
+def test_waiting_for_a_body_is_not_work() -> None:
+    """What a caller takes to send it is in a figure of its own, and so is signing the answer."""
+    door = Door()
+
+    def meanwhile() -> None:
+        door.clock.passed_s += 2.5
+
+    caller = door.ask(Message(), meanwhile=meanwhile)
+    assert isinstance(caller, Caller)
+    door.admission.seal(caller, NOT_HERE)
+    door.metrics.flush()
+    read = door.registry.get_sample_value
+    assert read("switch_body_seconds_sum") == 2.5
+    assert (read("switch_signature_seconds_count"), read("switch_signature_seconds_sum")) == (1, 0)
+    assert (read("switch_sealing_seconds_count"), read("switch_sealing_seconds_sum")) == (1, 0)
 
 
 def test_forgeries_for_what_is_not_here_use_up_the_budget_of_forgeries() -> None:

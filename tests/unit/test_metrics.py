@@ -2,13 +2,29 @@
 
 import json
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
-from switch.metrics import BATCH_MESSAGES, SECONDS, JobMetrics, Tally, Timing, WorkerMetrics
+from switch import limits
+from switch.metrics import (
+    BATCH_MESSAGES,
+    OTHER,
+    SECONDS,
+    UNKNOWN,
+    DeliveryMetrics,
+    JobMetrics,
+    Tally,
+    Timing,
+    WorkerMetrics,
+    participant_label,
+)
+from switch.participants import Participant
+
+PARTICIPANT_ID = re.compile(r"[a-z][a-z0-9-]{1,31}")  # as the ledger lets them in
 
 
 def samples(registry: CollectorRegistry) -> dict[str, float]:
@@ -76,11 +92,45 @@ def test_names_say_whose_they_are_and_end_in_their_unit() -> None:
     WorkerMetrics(registry)
     JobMetrics(registry)
     ends = ("_seconds", "_messages", "_connections", "_credits", "_deviations", "_bytes")
+    ends += ("_commits", "_deadlocks")
     for metric in registry.collect():
         assert metric.name.startswith("switch_")
         if metric.type != "counter":  # its samples end in _total
             assert metric.name.endswith(ends), metric.name
     assert BATCH_MESSAGES[-1] == 256
+
+
+def test_only_the_first_participants_have_a_label_of_their_own() -> None:
+    """However many there are, the labels are so many and one, and nobody can be called like it."""
+    count = limits.PARTICIPANT_LABELS_MAX + 50
+    labels = {
+        Participant(number=number, id=f"wallet-{number}", kind="wallet", is_suspended=False).label
+        for number in range(1, count + 1)
+    }
+    assert len(labels) == limits.PARTICIPANT_LABELS_MAX + 1
+    assert f"wallet-{limits.PARTICIPANT_LABELS_MAX}" in labels
+    assert f"wallet-{limits.PARTICIPANT_LABELS_MAX + 1}" not in labels
+    for shared in (OTHER, UNKNOWN):
+        assert PARTICIPANT_ID.fullmatch(shared) is None
+
+
+def test_a_gauge_by_participant_is_shown_as_a_whole() -> None:
+    """Who shares a label is added up; whose value is gone has 0, so that no alarm stays."""
+    registry = CollectorRegistry()
+    waiting = DeliveryMetrics(registry).waiting_events
+    last = limits.PARTICIPANT_LABELS_MAX
+
+    def shown() -> dict[str, float]:
+        [metric] = [one for one in registry.collect() if one.name == "switch_waiting_events"]
+        return {sample.labels["participant"]: sample.value for sample in metric.samples}
+
+    late = [(participant_label(number, f"late-{number}"), 2.0) for number in (last + 1, last + 2)]
+    waiting.show([("shop", 3.0), *late])
+    assert shown() == {"shop": 3, OTHER: 4}
+    waiting.show([("shop", 1.0), *late[:1]])
+    assert shown() == {"shop": 1, OTHER: 2}
+    waiting.show([])
+    assert shown() == {"shop": 0, OTHER: 0}
 
 
 def test_samples_of_several_processes_add_up(tmp_path: Path) -> None:
