@@ -326,6 +326,14 @@ async def test_a_capture_is_held_against_the_payee_s_balance_limit(stage: Stage)
     assert (await stage.now(payment.id)).status == "held"
 
 
+async def test_nothing_is_captured_for_a_payee_that_is_closing(stage: Stage) -> None:
+    """The money stays held until the hold ends."""
+    payment = await stage.pay()
+    await stage.city.change(stage.shop, "close")
+    assert (await stage.taken(payment.id, "capture")).reason == "payee_closed"
+    assert await stage.account(stage.wallet) == (1000, AMOUNT)
+
+
 async def test_a_reversal_takes_back_what_was_not_refunded(stage: Stage) -> None:
     """The operator's reversal counts as a refund: together they never exceed what was captured."""
     payment = await stage.pay(capture=True)
