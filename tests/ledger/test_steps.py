@@ -189,7 +189,7 @@ async def test_a_hold_keeps_the_money_and_a_capture_moves_it(stage: Stage) -> No
 
 
 async def test_captures_of_one_payer_in_one_batch_are_all_taken(stage: Stage) -> None:
-    """Each a posting of its own; of those of one payment the later finds what the first has left."""
+    """Each a posting of its own; of those of one payment the later finds what the first left."""
     payments = [await stage.pay() for _ in range(3)]
     first, *others = [stage.step(payment.id, "capture", amount=60) for payment in payments]
     again = stage.step(payments[0].id, "capture", amount=60)
