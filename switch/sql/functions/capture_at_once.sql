@@ -42,7 +42,7 @@ BEGIN
                   JOIN ledger.account c ON c.shard = p_shard AND c.id = y.payer
                   LEFT JOIN ledger.tier t ON t.name = b.tier AND t.currency = b.currency
                  WHERE m.type = 11 AND m.turn = 1
-                   AND y.type BETWEEN 1 AND 10 AND y.outcome = 0 AND s.hold_expires_at > p_at
+                   AND s.hold_expires_at > p_at
                    AND b.participant_no = m.participant_no AND b.lifecycle = 'open'
                    AND t.balance_limit IS NULL) held
          WHERE keeper = payer AND amount <= available AND available > 0
