@@ -3,13 +3,16 @@
 import itertools
 from array import array
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
+import msgspec
 import pytest
 
-from bench import kept, phase, requests
+from bench import function, kept, phase, requests
 from bench.city import Holder, Provider
+from bench.function import Mix, Task
 from bench.open_loop import ANSWER_WAIT_S, NO_ANSWER, Sent
 from bench.pairs import CONFIDENCE, Compared, Target, bound_of_median, in_turn
 from bench.requests import Order, Watch
@@ -205,3 +208,26 @@ def test_a_kept_refusal_says_why_and_until_when() -> None:
         content_digest=None,
         idempotency_key=None,
     )
+
+
+def test_a_reference_is_borne_by_every_payment_or_by_none() -> None:
+    """Twelve characters, over HTTP and in the function alike; messages stay of one length."""
+    provider = Provider(id="purse", number=1, seed=SEED, wallets=(WALLET,))
+    order = Order(
+        authority=AUTHORITY, providers=[provider], payees=[SHOP], count=20, key_prefix="bearing",
+        has_reference=True,
+    )  # fmt: skip
+    messages = list(order.messages())
+    bodies = [msgspec.json.decode(kept.read_message(message)[1]) for message in messages]
+    assert {len(body["reference"]) for body in bodies} == {12}
+    assert len({len(message) for message in messages}) == 1
+    assert len({body["reference"] for body in bodies}) == 20
+    assert b"reference" not in payment()
+    task = Task(
+        url="", providers=[provider], payees=[SHOP], share=(0, 1), order_count=4, seconds=1.0,
+        key_prefix="bearing", mix=Mix(batch_size=2, has_reference=True), is_made_before=True,
+    )  # fmt: skip
+    given = [one.request.reference or "" for batch in function.batches(task) for one in batch]
+    assert [len(one) for one in given] == [12] * 4
+    (batch,) = function.batches(replace(task, order_count=2, mix=Mix(batch_size=2)))
+    assert {one.request.reference for one in batch} == {None}
