@@ -33,6 +33,7 @@ from bench import (
     storm,
     wrk,
 )
+from bench.bank_routed import BankRouted
 from bench.function import Function
 from bench.harness import Question, Ratio, Results, conclude, run_rounds
 from bench.holds import Holds
@@ -66,6 +67,7 @@ QUESTIONS: tuple[Question, ...] = (
     Naive(),
     *batches.QUESTIONS,
     Holds(),
+    BankRouted(),
 )
 GROUPS: dict[str, Sequence[Question]] = {
     "floors": floors.QUESTIONS,
@@ -81,6 +83,7 @@ RATIOS = (
     Ratio(of=Function.name, to=Tpcb.name, wanted_min=4.0),
     Ratio(of="batches-100", to=Tpcb.name, wanted_min=4.0),
     Ratio(of=HttpOneMerchant.name, to=HttpUniform.name, wanted_min=0.9),
+    Ratio(of=BankRouted.name, to=HttpUniform.name),
 )
 
 

@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from bench import (
+    bank_routed,
     batches,
     curve,
     floors,
@@ -94,6 +95,7 @@ SECTIONS = (
         ),
     ),
     Section(name="holds", module=holds),
+    Section(name="bank-routed", module=bank_routed),
     Section(name="batches", module=batches, prefix=batches.PREFIX),
     Section(
         name=curve.NAME,

@@ -122,6 +122,16 @@ def test_rates_are_measured_in_turn(tmp_path: Path) -> None:
     ]
 
 
+def test_payments_that_a_bank_decides_are_measured(tmp_path: Path) -> None:
+    """Each with the bank's yes, and nothing is open at the end."""
+    if shutil.which("wrk") is None:
+        missing("wrk")
+    lines = run_bench(tmp_path, "--only", "bank-routed", "--rounds", "2")
+    routed = [line["seen"] for line in lines if line.get("question") == "bank-routed"]
+    assert len(routed) == 2
+    assert all(seen["approved"] > 0 and seen["banks_us"] > 0 for seen in routed)
+
+
 def test_a_missing_tool_is_named_with_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without wrk the run does not begin."""
     monkeypatch.setenv("PATH", "")

@@ -1,5 +1,6 @@
 """Figures of the benchmarks: shares of what was sent, ratios of pairs, and how sure a median is."""
 
+import io
 import itertools
 from array import array
 from collections.abc import Sequence
@@ -9,10 +10,14 @@ from uuid import UUID
 
 import msgspec
 import pytest
+from rich.console import Console
 
-from bench import function, kept, phase, requests
+from bench import bank_routed, function, kept, phase, requests
+from bench.bank_routed import BankRouted
 from bench.city import Holder, Provider
 from bench.function import Mix, Task
+from bench.harness import Measurement, Ratio, Results, conclude
+from bench.http_uniform import HttpUniform
 from bench.open_loop import ANSWER_WAIT_S, NO_ANSWER, Sent
 from bench.pairs import CONFIDENCE, Compared, Target, bound_of_median, in_turn
 from bench.requests import Order, Watch
@@ -231,3 +236,26 @@ def test_a_reference_is_borne_by_every_payment_or_by_none() -> None:
     assert [len(one) for one in given] == [12] * 4
     (batch,) = function.batches(replace(task, order_count=2, mix=Mix(batch_size=2)))
     assert {one.request.reference for one in batch} == {None}
+
+
+def test_what_a_bank_decides_is_accounted_for() -> None:
+    """Every approval with the bank's own; who was told to be pending counts once, in no rate."""
+    ledger = {"decided": 100, "approved": 95, "asked": 95}
+    assert bank_routed.is_accounted_for(ledger, told=90, pending=10)
+    assert not bank_routed.is_accounted_for(ledger, told=90, pending=9)
+    with pytest.raises(BenchError, match="1 payments were approved without"):
+        bank_routed.is_accounted_for({**ledger, "asked": 94}, told=90, pending=10)
+    assert bank_routed.in_time_share(100, 95, 10) == 0.85
+    assert bank_routed.in_time_share(0, 0, 0) == 0
+
+
+def test_a_ratio_of_which_nothing_is_wanted_is_shown_all_the_same() -> None:
+    """Without a verdict."""
+    results, written = Results(None, {}), io.StringIO()
+    questions = [BankRouted(), HttpUniform()]
+    for question, rate in zip(questions, (500.0, 1_000.0), strict=True):
+        results.add(question.name, 1, Measurement(per_second=rate, seen={}))
+    ratio = Ratio(of=questions[0].name, to=questions[1].name)
+    conclude(questions, [ratio], results, Console(file=written, width=120))
+    (line,) = (line for line in written.getvalue().splitlines() if "÷" in line)
+    assert line.split() == ["bank-routed", "÷", "http", "0.50", "0.50", "0.50"]

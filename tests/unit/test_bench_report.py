@@ -23,7 +23,7 @@ MACHINE = {
 }  # fmt: skip
 RATES = (
     *("tpcb", "floor-verify", "naive", "http", "http-one-merchant", "batches-100", "holds"),
-    "function",
+    *("bank-routed", "function"),
 )
 VOID = {"meta", "br"}
 
