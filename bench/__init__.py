@@ -29,6 +29,7 @@ bank_routed          and if the payer's bank holds the money itself and decides?
 http_grid            how does that grow with workers and connections, where does time go?
 ledger               how many does the deciding function take, in small batches and on hot accounts?
 curve                how long does a payment take, from idle to overload?
+growth               is it as fast and as lean with ten million payments stored?
 memory               how much memory does a worker hold, and does it grow?
 storm                do payments go on while everybody asks how they stand?
 outage               do all others pay on while a bank hangs?

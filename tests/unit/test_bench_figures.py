@@ -12,10 +12,11 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from bench import bank_routed, function, kept, phase, requests
+from bench import bank_routed, function, growth, kept, phase, requests
 from bench.bank_routed import BankRouted
 from bench.city import Holder, Provider
 from bench.function import Mix, Task
+from bench.growth import Footprint
 from bench.harness import Measurement, Ratio, Results, conclude
 from bench.http_uniform import HttpUniform
 from bench.open_loop import ANSWER_WAIT_S, NO_ANSWER, Sent
@@ -236,6 +237,28 @@ def test_a_reference_is_borne_by_every_payment_or_by_none() -> None:
     assert [len(one) for one in given] == [12] * 4
     (batch,) = function.batches(replace(task, order_count=2, mix=Mix(batch_size=2)))
     assert {one.request.reference for one in batch} == {None}
+
+
+def test_bytes_a_payment_are_split_without_a_rest() -> None:
+    """What each relation has grown by for each payment stored since, a new one included."""
+    before = Footprint(
+        payments=100, relations={("payment", "payment"): 50_000, ("payment", "p_x"): 8_000}
+    )
+    after = Footprint(
+        payments=300,
+        relations={
+            ("payment", "payment"): 90_000, ("payment", "p_x"): 18_000,
+            ("key_claim", "key_claim"): 12_000, ("key_claim", "k_pkey"): 8_000,
+            ("event_run", "event_run"): 4_000, ("fold", "fold"): 2_000,
+            ("tomorrow", "tomorrow"): 1_000,
+        },
+    )  # fmt: skip
+    relations = after.a_payment(before)
+    assert relations["payment", "p_x"] == 50
+    assert growth.parts(relations) == {
+        "total": 385.0, "payment_rows": 200.0, "payment_indexes": 50.0, "key_claims": 100.0,
+        "events": 20.0, "credits": 10.0, "accounts": 0.0, "other": 5.0,
+    }  # fmt: skip
 
 
 def test_what_a_bank_decides_is_accounted_for() -> None:
