@@ -9,7 +9,7 @@ wrk          sends payments in closed loop, each once, and accounts for every an
 open_loop    sends requests when they are due, however late the answers come
 kept         verifies a sample of the answers when the clock has stopped
 phase        some seconds of payments in open loop, accounted for
-bank         a bank whose server hangs until it is let go
+bank         banks: one that decides at once, one whose server hangs until it is let go
 pairs        two ways of one thing compared: ratios, their median and its bound
 sweep        one question at many points
 report       the page of all results, report.css how it looks
@@ -25,9 +25,11 @@ floors               what does nobody get below? curve, HTTP, a bare commit
 naive                how fast is one transaction a request?                a second yardstick
 batches              how many payments a second in batches of 10, 100, 1,000?
 holds                how many a second, held first and captured later?
+bank_routed          and if the payer's bank holds the money itself and decides?
 http_grid            how does that grow with workers and connections, where does time go?
 ledger               how many does the deciding function take, in small batches and on hot accounts?
 curve                how long does a payment take, from idle to overload?
+growth               is it as fast and as lean with ten million payments stored?
 memory               how much memory does a worker hold, and does it grow?
 storm                do payments go on while everybody asks how they stand?
 outage               do all others pay on while a bank hangs?

@@ -22,6 +22,7 @@ from bench import (
     batches,
     curve,
     floors,
+    growth,
     http_grid,
     ledger,
     machine,
@@ -33,6 +34,7 @@ from bench import (
     storm,
     wrk,
 )
+from bench.bank_routed import BankRouted
 from bench.function import Function
 from bench.harness import Question, Ratio, Results, conclude, run_rounds
 from bench.holds import Holds
@@ -56,6 +58,7 @@ REPORTS: dict[str, Report] = {
     curve.NAME: curve.report,
     http_grid.NAME: http_grid.report,
     ledger.NAME: ledger.report,
+    growth.NAME: growth.report,
 }
 QUESTIONS: tuple[Question, ...] = (
     Tpcb(),
@@ -66,6 +69,7 @@ QUESTIONS: tuple[Question, ...] = (
     Naive(),
     *batches.QUESTIONS,
     Holds(),
+    BankRouted(),
 )
 GROUPS: dict[str, Sequence[Question]] = {
     "floors": floors.QUESTIONS,
@@ -81,6 +85,7 @@ RATIOS = (
     Ratio(of=Function.name, to=Tpcb.name, wanted_min=4.0),
     Ratio(of="batches-100", to=Tpcb.name, wanted_min=4.0),
     Ratio(of=HttpOneMerchant.name, to=HttpUniform.name, wanted_min=0.9),
+    Ratio(of=BankRouted.name, to=HttpUniform.name),
 )
 
 
@@ -115,7 +120,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--merchants", type=int, help=f"[{FULL.merchants}]")
     parser.add_argument("--connections", type=int, help=f"of wrk [{FULL.connections}]")
     parser.add_argument(
-        "--long", action="store_true", help=f"memory over {memory.LONG_PAYMENTS:,} payments"
+        "--long",
+        action="store_true",
+        help=f"memory over {memory.LONG_PAYMENTS:,} payments, growth to {growth.LONG[-1]:,}",
     )
     parser.add_argument(
         "--under", type=Path, default=machine.ROOT / ".run", help="the disk to measure on"
@@ -137,7 +144,7 @@ def _size(options: argparse.Namespace) -> Size:
     size = QUICK if options.quick else FULL
     given = {name: getattr(options, name) for name in SIZES if getattr(options, name) is not None}
     if options.long:
-        given["memory_payments"] = memory.LONG_PAYMENTS
+        given |= {"memory_payments": memory.LONG_PAYMENTS, "is_long": True}
     return replace(size, **given)
 
 
@@ -151,7 +158,7 @@ def _command(only: Sequence[str] | None, size: Size) -> str:
         for name in SIZES
         if name in ("rounds", "seconds") or getattr(size, name) != getattr(usual, name)
     )
-    long = " --long" if size.memory_payments == memory.LONG_PAYMENTS else ""
+    long = " --long" if size.is_long else ""
     return f"python -m bench{names}{quick}{sizes}{long}"
 
 

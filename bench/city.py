@@ -6,6 +6,7 @@ books are right from the first minute, and the checks at the end prove every fig
 """
 
 import hashlib
+import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -22,6 +23,7 @@ BANK = "bank"
 PROVIDER_COUNT = 10
 MERCHANT_HOLDER_COUNT = 10
 KEY_NAME = "bench"
+REFERENCE_DIGITS = 12
 
 # Minor units. Limits are there, and checked, but nobody reaches them.
 TOP_UP = 10**9
@@ -158,6 +160,7 @@ def order(
     *,
     amount: int,
     key: str,
+    reference: str | None = None,
 ) -> Order:
     """A message as the path hands it to the ledger."""
     return Order(
@@ -172,8 +175,14 @@ def order(
             payee=payee,
             amount=amount,
             currency=CURRENCY,
+            reference=reference,
         ),
     )
+
+
+def reference(chosen: random.Random) -> str:
+    """A payment's reference as a payer may give one: twelve digits in no order."""
+    return f"{chosen.randrange(10**REFERENCE_DIGITS):0{REFERENCE_DIGITS}}"
 
 
 def _batches(orders: Iterator[Order], size: int) -> Iterator[list[Order]]:

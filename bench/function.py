@@ -10,14 +10,15 @@ import asyncio
 import gc
 import multiprocessing
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 from uuid import UUID
 
-from bench.city import Provider, order
+from bench.city import Provider, order, reference
 from bench.harness import Measurement
 from bench.stage import BenchError, RanOut, Stage, with_enough
 from switch import db, ledger, limits
@@ -33,12 +34,13 @@ WARM_UP_BATCHES = 4  # eight are made beyond what is expected
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mix:
-    """How large batches are, and how many payments meet on one account."""
+    """How large batches are, how many payments meet on one account, and what they bear."""
 
     batch_size: int = limits.BATCH_SIZE_MAX
     hot_payee_percent: int = 0
     hot_payer_percent: int = 0
     hot_payer_no: int = 0  # which wallet that is
+    has_reference: bool = False
 
 
 PLAIN = Mix()
@@ -56,6 +58,7 @@ class Task:
     seconds: float
     key_prefix: str
     mix: Mix
+    is_made_before: bool  # its orders: before the clock starts, else each batch when it is due
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,28 +111,44 @@ async def rate(
     stage: Stage, count: int, seconds: float, rate_guess: float, mix: Mix = PLAIN
 ) -> float:
     """Decisions a second on this many connections, once the ledger agrees."""
+    order_count = int(SPARE * rate_guess * seconds / count) + 8 * mix.batch_size
+    results = await decided(stage, count, order_count, seconds, mix)
+    if any(result.exhausted for result in results):
+        raise RanOut("a connection ran out of orders")
+    duration_s = max(r.ended_s for r in results) - min(r.began_s for r in results)
+    return sum(result.decided for result in results) / duration_s
+
+
+async def decided(
+    stage: Stage,
+    count: int,
+    order_count: int,
+    seconds: float,
+    mix: Mix,
+    *,
+    is_made_before: bool = True,
+) -> list[Result]:
+    """What so many connections did with so many orders each, once the ledger agrees."""
     tasks = [
         Task(
             url=stage.database.url("switch_worker_login"),
             providers=stage.city.providers,
             payees=stage.city.merchants,
             share=(number, count),
-            order_count=int(SPARE * rate_guess * seconds / count) + 8 * mix.batch_size,
+            order_count=order_count,
             seconds=seconds,
             key_prefix=f"{SYSTEM_CLOCK.now_us()}-{number}",
             mix=mix,
+            is_made_before=is_made_before,
         )
         for number in range(count)
     ]
     mark = stage.mark()
     results = await asyncio.to_thread(run_side_by_side, tasks)
-    decided = sum(result.decided + result.warm_up for result in results)
-    if decided != await stage.decided_since(mark):
-        raise BenchError(f"{decided} verdicts are not what the ledger holds")
-    if any(result.exhausted for result in results):
-        raise RanOut("a connection ran out of orders")
-    duration_s = max(r.ended_s for r in results) - min(r.began_s for r in results)
-    return sum(result.decided for result in results) / duration_s
+    verdicts = sum(result.decided + result.warm_up for result in results)
+    if verdicts != await stage.decided_since(mark):
+        raise BenchError(f"{verdicts} verdicts are not what the ledger holds")
+    return results
 
 
 def run_side_by_side(tasks: Sequence[Task]) -> list[Result]:
@@ -163,17 +182,18 @@ def decide_in_process(task: Task, start: Barrier, writing: Connection) -> None:
 
 
 async def _decide(task: Task, start: Barrier) -> Result:
-    made = list(batches(task))
+    made = iter(list(batches(task))) if task.is_made_before else batches(task)
     connection = await db.connect(task.url, application_name="bench function")
     statements = await ledger.prepare(connection)
-    for orders in made[:WARM_UP_BATCHES]:
-        await ledger.authorize_batch(statements, orders)
+    warm_up = 0
+    for orders in islice(made, WARM_UP_BATCHES):
+        warm_up += len(await ledger.authorize_batch(statements, orders))
     gc.collect()
     gc.freeze()  # a worker has no hundred thousand orders for the collector to look at
     await asyncio.to_thread(start.wait, READY_WAIT_S)
     decided = 0
     began_s = ended_s = SYSTEM_CLOCK.monotonic_s()
-    for orders in made[WARM_UP_BATCHES:]:
+    for orders in made:
         verdicts = await ledger.authorize_batch(statements, orders)
         decided += len(verdicts)
         ended_s = SYSTEM_CLOCK.monotonic_s()
@@ -182,14 +202,14 @@ async def _decide(task: Task, start: Barrier) -> Result:
     await connection.close()
     return Result(
         decided=decided,
-        warm_up=WARM_UP_BATCHES * task.mix.batch_size,
+        warm_up=warm_up,
         began_s=began_s,
         ended_s=ended_s,
         exhausted=ended_s - began_s < task.seconds,
     )
 
 
-def batches(task: Task) -> list[list[Order]]:
+def batches(task: Task) -> Iterator[list[Order]]:
     """Batches of purchases from this connection's share of the wallets, and from the hot one."""
     chosen = random.Random(task.key_prefix)
     number, count = task.share
@@ -202,7 +222,7 @@ def batches(task: Task) -> list[list[Order]]:
         if wallet.int % count == number
     ]
     orders = []
-    for position in range(task.order_count):
+    for position in range(task.order_count // mix.batch_size * mix.batch_size):
         is_hot = chosen.randrange(100) < mix.hot_payer_percent
         provider, payer = hot_payer if is_hot else chosen.choice(payers)
         is_to_hot = chosen.randrange(100) < mix.hot_payee_percent
@@ -215,10 +235,12 @@ def batches(task: Task) -> list[list[Order]]:
                 task.payees[0] if is_to_hot else chosen.choice(task.payees),
                 amount=chosen.randint(1_000, 9_999),
                 key=f"{task.key_prefix}-{position:08}",
+                reference=reference(chosen) if mix.has_reference else None,
             )
         )
-    size = mix.batch_size
-    return [orders[at : at + size] for at in range(0, len(orders) - size + 1, size)]
+        if len(orders) == mix.batch_size:
+            yield orders
+            orders = []
 
 
 def _wallet(providers: Sequence[Provider], number: int) -> tuple[Provider, UUID]:

@@ -45,11 +45,11 @@ class Question(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ratio:
-    """Two questions whose rates are compared, and what is wanted of it."""
+    """Two questions whose rates are compared, and what is wanted of it, if anything is."""
 
     of: str
     to: str
-    wanted_min: float
+    wanted_min: float | None = None
 
     @property
     def name(self) -> str:
@@ -132,15 +132,15 @@ def conclude(
         values = results.ratios(ratio)
         if not values:
             continue
-        median = statistics.median(values)
+        median, wanted = statistics.median(values), ratio.wanted_min
         results.write({"ratio": ratio.name, "median": median, "rounds": values})
         compared.add_row(
             ratio.name,
             f"{median:.2f}",
             f"{min(values):.2f}",
             f"{max(values):.2f}",
-            f"≥ {ratio.wanted_min:g}",
-            "yes" if median >= ratio.wanted_min else "no",
+            "" if wanted is None else f"≥ {wanted:g}",
+            "" if wanted is None else "yes" if median >= wanted else "no",
         )
     if rates.row_count:
         console.print()

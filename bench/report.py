@@ -16,10 +16,12 @@ from types import ModuleType
 from typing import Any
 
 from bench import (
+    bank_routed,
     batches,
     curve,
     floors,
     function,
+    growth,
     holds,
     http_grid,
     http_one_merchant,
@@ -94,6 +96,7 @@ SECTIONS = (
         ),
     ),
     Section(name="holds", module=holds),
+    Section(name="bank-routed", module=bank_routed),
     Section(name="batches", module=batches, prefix=batches.PREFIX),
     Section(
         name=curve.NAME,
@@ -119,6 +122,23 @@ SECTIONS = (
                 series="hot_payee_percent",
                 facets=("hot_payer_percent",),
                 best_of="connections",
+            ),
+        ),
+    ),
+    Section(
+        name=growth.NAME,
+        module=growth,
+        charts=(
+            Chart(
+                axes=Axes(x_name="payments stored", y_name="payments a second"),
+                x="stored",
+                y=("per_second",),
+                series="ledger",
+            ),
+            Chart(
+                axes=Axes(x_name="payments stored", y_name="bytes a payment"),
+                x="stored",
+                y=("total", "payment_rows", "payment_indexes", "key_claims"),
             ),
         ),
     ),
@@ -234,7 +254,8 @@ def _chart(chart: Chart, lines: Sequence[Line]) -> list[str]:
 def drawn_series(chart: Chart, lines: Sequence[Line]) -> dict[str, dict[str, list[Mark]]]:
     """The marks of each line of each plot, by their names; every mark is over all rounds."""
     facets: dict[str, dict[str, dict[float, list[float]]]] = {}
-    for at, seen in _best(chart, [_flat(line) for line in lines]):
+    points = [_flat(line) for line in lines]
+    for at, seen in _best(chart, [one for one in points if one and chart.y[0] in one[1]]):
         title = ", ".join(_set(at, key) for key in chart.facets)
         for name in chart.y:
             label = _spoken(name) if chart.series is None else _set(at, chart.series)
@@ -258,16 +279,17 @@ def _flat(line: Line) -> tuple[Line, Line] | None:
         }
     if "mib" in line:
         return {"payments": line["payments"]}, {"largest_worker": max(line["mib"])}
+    if "phase" in line and "stored" in line:
+        return {"stored": line["stored"]}, line
     return None
 
 
-def _best(chart: Chart, points: Iterable[tuple[Line, Line] | None]) -> list[tuple[Line, Line]]:
+def _best(chart: Chart, points: Sequence[tuple[Line, Line]]) -> Sequence[tuple[Line, Line]]:
     """All points, or the best of each that differ in `best_of` alone."""
-    given = [point for point in points if point is not None]
     if chart.best_of is None:
-        return given
+        return points
     best: dict[tuple[Any, ...], tuple[Line, Line]] = {}
-    for at, seen in given:
+    for at, seen in points:
         key = tuple(value for name, value in at.items() if name != chart.best_of)
         if key not in best or best[key][1][chart.y[0]] < seen[chart.y[0]]:
             best[key] = (at, seen)
@@ -294,7 +316,7 @@ def _phases(lines: Sequence[Line]) -> list[str]:
     for line in lines:
         if "phase" in line:
             phases.setdefault(line["phase"], []).append({"seen": line})
-    rows = {name: _seen(some, without={"pair"}) for name, some in phases.items()}
+    rows = {name: _seen(some, without={"pair", "stored"}) for name, some in phases.items()}
     drawn = {name: row["p99_ms"] for name, row in rows.items() if "p99_ms" in row}
     parts = [plot.dots(drawn, "p99, ms")] if drawn else []
     return [*parts, _tables(rows)] if rows else []

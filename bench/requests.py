@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
+from bench import city
 from bench.city import CURRENCY, Holder, Provider
 from switch.clock import SYSTEM_CLOCK
 from switch.signature import SigningKey, signing_key
@@ -51,6 +52,7 @@ class Order:
     count: int
     key_prefix: str  # never used before
     is_hold: bool = False
+    has_reference: bool = False
 
     def messages(self) -> Iterator[bytes]:
         """Signed purchases, as whole HTTP requests."""
@@ -64,7 +66,13 @@ class Order:
                 keys[holder],
                 self.authority,
                 PATH,
-                purchase(chosen, payer, self.payees, is_hold=self.is_hold),
+                purchase(
+                    chosen,
+                    payer,
+                    self.payees,
+                    is_hold=self.is_hold,
+                    reference=city.reference(chosen) if self.has_reference else None,
+                ),
                 idempotency_key=f"{self.key_prefix}-{number:08}",
                 created=created,
             )
@@ -123,15 +131,21 @@ def write_slice(path: Path, order: Messages) -> int:
 
 
 def purchase(
-    chosen: random.Random, payer: UUID, payees: Sequence[UUID], *, is_hold: bool = False
+    chosen: random.Random,
+    payer: UUID,
+    payees: Sequence[UUID],
+    *,
+    is_hold: bool = False,
+    reference: str | None = None,
 ) -> bytes:
     """The body of a purchase from a wallet to one of these payees, always of the same length."""
     payee = chosen.choice(payees)
     amount = chosen.randint(*AMOUNTS)
     held = ',"capture":false' if is_hold else ""
+    named = "" if reference is None else f',"reference":"{reference}"'
     return (
         f'{{"type":"purchase","payer":"{payer}","payee":"{payee}",'
-        f'"amount":{amount},"currency":"{CURRENCY}"{held}}}'
+        f'"amount":{amount},"currency":"{CURRENCY}"{held}{named}}}'
     ).encode()
 
 

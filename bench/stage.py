@@ -75,6 +75,7 @@ class Size:
     memory_payments: int
     pairs: int  # of phases that are compared
     is_thorough: bool = True  # ask at every point, not only at the ends
+    is_long: bool = False  # take the time that many payments take
 
 
 FULL = Size(
@@ -157,13 +158,26 @@ class Stage:
             await asyncio.sleep(QUIET_LOOK_S)
         return SYSTEM_CLOCK.monotonic_s() - began_s
 
+    async def numbered(self) -> None:
+        """Wait until every event has its number, which a running switch gives it."""
+        ends_s = SYSTEM_CLOCK.monotonic_s() + QUIET_WAIT_S_MAX
+        while await self.operator.connection.fetchval(QUERIES["read_unnumbered"]) is not None:
+            if SYSTEM_CLOCK.monotonic_s() > ends_s:
+                raise BenchError(f"events wait for their numbers after {QUIET_WAIT_S_MAX:g} s")
+            await asyncio.sleep(QUIET_LOOK_S)
+
     async def waiting_credits(self) -> int:
         """Credits that no fold has added up yet."""
         row = await self.operator.connection.fetchrow(QUERIES["read_waiting"])
         return int(row["credits"])
 
     async def settle(self) -> None:
-        """Come to rest: nothing to fold, no vacuum at work, nothing left to write."""
+        """Come to rest, with nothing left to write."""
+        await self.rest()
+        await self.operator.connection.execute("CHECKPOINT")
+
+    async def rest(self) -> None:
+        """Come to rest: nothing to fold, no vacuum at work."""
         while await self.operator.fold_credits():
             pass
         ends_s = SYSTEM_CLOCK.monotonic_s() + QUIET_WAIT_S_MAX
@@ -171,7 +185,6 @@ class Stage:
             if SYSTEM_CLOCK.monotonic_s() > ends_s:
                 break  # a vacuum that goes on belongs to the next measurement, whichever it is
             await asyncio.sleep(QUIET_LOOK_S)
-        await self.operator.connection.execute("CHECKPOINT")
 
     async def check_books(self) -> None:
         """Fold what is left; the run ends here if the books are wrong."""

@@ -21,6 +21,7 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from bench import processor, requests
+from bench.city import Provider
 from bench.harness import Measurement
 from bench.stage import BenchError, RanOut, Stage, with_enough
 from switch.clock import SYSTEM_CLOCK
@@ -43,15 +44,17 @@ class Used:
     """Processor time, in seconds."""
 
     workers_s: float
+    banks_s: float  # of the process that calls banks
     postgres_s: float
 
     @classmethod
     def now(cls, stage: Stage, switch: Serving) -> Self:
         """What the processes that run now have used since they started."""
-        workers = [c.pid for c in switch.supervisor.children if c.name.startswith("worker")]
+        children = [(c.name, c.pid) for c in switch.supervisor.children if c.pid is not None]
         server = processor.with_children(stage.database.server_pid())
         return cls(
-            workers_s=processor.used_s(pid for pid in workers if pid is not None),
+            workers_s=processor.used_s(pid for name, pid in children if name.startswith("worker")),
+            banks_s=processor.used_s(pid for name, pid in children if name == "banks"),
             postgres_s=processor.used_s(server),
         )
 
@@ -59,6 +62,7 @@ class Used:
         """What was used since then."""
         return Used(
             workers_s=self.workers_s - earlier.workers_s,
+            banks_s=self.banks_s - earlier.banks_s,
             postgres_s=self.postgres_s - earlier.postgres_s,
         )
 
@@ -84,19 +88,22 @@ def payments(
     stage: Stage,
     payees: Sequence[UUID],
     *,
+    providers: Sequence[Provider] | None = None,
     connections: int | None = None,
     is_hold: bool = False,
+    has_reference: bool = False,
 ) -> Load:
-    """Single payments from all wallets, to be captured later or at once."""
+    """Single payments from all wallets or some providers', to be captured later or at once."""
 
     def order(authority: str, _: int, count: int, key_prefix: str) -> requests.Order:
         return requests.Order(
             authority=authority,
-            providers=stage.city.providers,
+            providers=providers or stage.city.providers,
             payees=payees,
             count=count,
             key_prefix=key_prefix,
             is_hold=is_hold,
+            has_reference=has_reference,
         )
 
     return Load(order=order, connections=connections or stage.size.connections)
@@ -154,12 +161,12 @@ async def accounted(
 ) -> Measurement:
     """Send what was signed, and believe it only when ledger, switch and wrk agree."""
     mark = stage.mark()
-    answered = await _answered(switch, load)
+    before = await answered(switch, load.endpoint, load.status)
     used = Used.now(stage, switch)
     result = await send(switch.url, slices, load.connections, seconds)
     used = Used.now(stage, switch) - used
     waiting = await stage.waiting_credits()
-    decided = await _account(stage, switch, load, mark, answered, result)
+    decided = await _account(stage, switch, load, mark, before, result)
     folded_s = await stage.folded()
     return Measurement(
         per_second=load.payments * rate(result),
@@ -220,14 +227,14 @@ async def _account(
     switch: Serving,
     load: Load,
     mark: UUID,
-    answered: float,
+    before: float,
     result: dict[str, Any],
 ) -> int:
     """The payments decided in this burst, once ledger, switch and wrk agree on them."""
     ends_s = SYSTEM_CLOCK.monotonic_s() + ACCOUNT_WAIT_S
     while True:
         decided = await stage.decided_since(mark)
-        told = await _answered(switch, load) - answered
+        told = await answered(switch, load.endpoint, load.status) - before
         if told * load.payments == decided and 0 <= told - result["answers"] <= load.connections:
             return decided
         if SYSTEM_CLOCK.monotonic_s() > ends_s:
@@ -238,9 +245,9 @@ async def _account(
         await asyncio.sleep(0.25)
 
 
-async def _answered(switch: Serving, load: Load) -> float:
-    """How often the switch has answered such a message well since it started."""
-    labels = {"endpoint": load.endpoint, "status": str(load.status)}
+async def answered(switch: Serving, endpoint: str, status: int) -> float:
+    """How often the switch has answered such a message so since it started."""
+    labels = {"endpoint": endpoint, "status": str(status)}
     return sum(
         float(sample.value)
         for sample in await _samples(switch)

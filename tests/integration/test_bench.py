@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bench import wrk
+from bench import growth, wrk
 from bench.harness import Measurement, Ratio, Results
 from bench.memory import Sample, growth_mib
 from bench.stage import BenchError
@@ -17,6 +17,8 @@ from tests.conftest import missing
 from tests.tidy.tree import ROOT
 
 RUN_S_MAX = 600
+
+PARTS = set(growth.parts({})) - {"total"}
 
 Line = dict[str, Any]
 
@@ -119,6 +121,32 @@ def test_rates_are_measured_in_turn(tmp_path: Path) -> None:
     assert [(line["round"], line["question"]) for line in lines if "round" in line] == [
         *((1, "tpcb"), (1, "function")),
         *((2, "function"), (2, "tpcb")),
+    ]
+
+
+def test_a_bank_that_decides_and_a_ledger_that_grows_are_measured(tmp_path: Path) -> None:
+    """Payments by the bank's yes; each size beside an empty ledger, and all that it takes."""
+    if shutil.which("wrk") is None:
+        missing("wrk")
+    lines = run_bench(tmp_path, "--only", "bank-routed", "--only", "growth", "--rounds", "2")
+    routed = [line["seen"] for line in lines if line.get("question") == "bank-routed"]
+    assert len(routed) == 2
+    assert all(seen["approved"] > 0 and seen["banks_us"] > 0 for seen in routed)
+    found = [line for line in lines if line.get("question") == "growth"]
+    turns = [line["at"]["ledger"] for line in found if "at" in line]
+    assert turns == ["grown", "empty", "grown", "empty"]
+    assert [line["stored"] for line in found if "tables" in line] == [0, 2_000]
+    (whole,) = (line for line in found if "phase" in line and "stored" in line)
+    assert whole["payments"] == 2_048, "full batches on each connection"
+    split = [value for name, value in whole.items() if name in PARTS]
+    assert whole["total"] == pytest.approx(sum(split), abs=1)
+    each = {line["phase"]: line["total"] for line in found if "phase" in line and line != whole}
+    assert sum(each.values()) == pytest.approx(whole["total"], abs=3)
+    assert each["payment"] == whole["payment_rows"]
+    assert ratios(lines, "growth") == [
+        ("growth at 0 ÷ empty: payments", "≥ 0.85", 1),
+        ("growth at 2,000 ÷ empty: payments", "≥ 0.85", 1),
+        ("growth: bytes a payment", "≤ 800", 1),
     ]
 
 

@@ -1,15 +1,24 @@
 """Figures of the benchmarks: shares of what was sent, ratios of pairs, and how sure a median is."""
 
+import io
 import itertools
 from array import array
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
+import msgspec
 import pytest
+from rich.console import Console
 
-from bench import kept, phase, requests
+from bench import bank_routed, function, growth, kept, phase, requests
+from bench.bank_routed import BankRouted
 from bench.city import Holder, Provider
+from bench.function import Mix, Task
+from bench.growth import Footprint
+from bench.harness import Measurement, Ratio, Results, conclude
+from bench.http_uniform import HttpUniform
 from bench.open_loop import ANSWER_WAIT_S, NO_ANSWER, Sent
 from bench.pairs import CONFIDENCE, Compared, Target, bound_of_median, in_turn
 from bench.requests import Order, Watch
@@ -205,3 +214,71 @@ def test_a_kept_refusal_says_why_and_until_when() -> None:
         content_digest=None,
         idempotency_key=None,
     )
+
+
+def test_a_reference_is_borne_by_every_payment_or_by_none() -> None:
+    """Twelve characters, over HTTP and in the function alike; messages stay of one length."""
+    provider = Provider(id="purse", number=1, seed=SEED, wallets=(WALLET,))
+    order = Order(
+        authority=AUTHORITY, providers=[provider], payees=[SHOP], count=20, key_prefix="bearing",
+        has_reference=True,
+    )  # fmt: skip
+    messages = list(order.messages())
+    bodies = [msgspec.json.decode(kept.read_message(message)[1]) for message in messages]
+    assert {len(body["reference"]) for body in bodies} == {12}
+    assert len({len(message) for message in messages}) == 1
+    assert len({body["reference"] for body in bodies}) == 20
+    assert b"reference" not in payment()
+    task = Task(
+        url="", providers=[provider], payees=[SHOP], share=(0, 1), order_count=4, seconds=1.0,
+        key_prefix="bearing", mix=Mix(batch_size=2, has_reference=True), is_made_before=True,
+    )  # fmt: skip
+    given = [one.request.reference or "" for batch in function.batches(task) for one in batch]
+    assert [len(one) for one in given] == [12] * 4
+    (batch,) = function.batches(replace(task, order_count=2, mix=Mix(batch_size=2)))
+    assert {one.request.reference for one in batch} == {None}
+
+
+def test_bytes_a_payment_are_split_without_a_rest() -> None:
+    """What each relation has grown by for each payment stored since, a new one included."""
+    before = Footprint(
+        payments=100, relations={("payment", "payment"): 50_000, ("payment", "p_x"): 8_000}
+    )
+    after = Footprint(
+        payments=300,
+        relations={
+            ("payment", "payment"): 90_000, ("payment", "p_x"): 18_000,
+            ("key_claim", "key_claim"): 12_000, ("key_claim", "k_pkey"): 8_000,
+            ("event_run", "event_run"): 4_000, ("fold", "fold"): 2_000,
+            ("tomorrow", "tomorrow"): 1_000,
+        },
+    )  # fmt: skip
+    relations = after.a_payment(before)
+    assert relations["payment", "p_x"] == 50
+    assert growth.parts(relations) == {
+        "total": 385.0, "payment_rows": 200.0, "payment_indexes": 50.0, "key_claims": 100.0,
+        "events": 20.0, "credits": 10.0, "accounts": 0.0, "other": 5.0,
+    }  # fmt: skip
+
+
+def test_what_a_bank_decides_is_accounted_for() -> None:
+    """Every approval with the bank's own; who was told to be pending counts once, in no rate."""
+    ledger = {"decided": 100, "approved": 95, "asked": 95}
+    assert bank_routed.is_accounted_for(ledger, told=90, pending=10)
+    assert not bank_routed.is_accounted_for(ledger, told=90, pending=9)
+    with pytest.raises(BenchError, match="1 payments were approved without"):
+        bank_routed.is_accounted_for({**ledger, "asked": 94}, told=90, pending=10)
+    assert bank_routed.in_time_share(100, 95, 10) == 0.85
+    assert bank_routed.in_time_share(0, 0, 0) == 0
+
+
+def test_a_ratio_of_which_nothing_is_wanted_is_shown_all_the_same() -> None:
+    """Without a verdict."""
+    results, written = Results(None, {}), io.StringIO()
+    questions = [BankRouted(), HttpUniform()]
+    for question, rate in zip(questions, (500.0, 1_000.0), strict=True):
+        results.add(question.name, 1, Measurement(per_second=rate, seen={}))
+    ratio = Ratio(of=questions[0].name, to=questions[1].name)
+    conclude(questions, [ratio], results, Console(file=written, width=120))
+    (line,) = (line for line in written.getvalue().splitlines() if "÷" in line)
+    assert line.split() == ["bank-routed", "÷", "http", "0.50", "0.50", "0.50"]

@@ -23,7 +23,7 @@ MACHINE = {
 }  # fmt: skip
 RATES = (
     *("tpcb", "floor-verify", "naive", "http", "http-one-merchant", "batches-100", "holds"),
-    "function",
+    *("bank-routed", "function"),
 )
 VOID = {"meta", "br"}
 
@@ -47,6 +47,13 @@ def example() -> list[dict[str, Any]]:
         lines += points(
             "ledger", round_no, rate, {"batch_size": (1, 256), **hot, "connections": (1, 2)}
         )
+        lines += points("growth", round_no, rate, {"stored": (0, 9), "ledger": (1, 2)})
+    lines.append({"question": "growth", "stored": 9, "payments": 12, "tables": {"payment": {}}})
+    lines += [
+        {"question": "growth", "phase": "bytes a payment, up to 9", "stored": 9, "total": 700.5,
+         "payment_rows": 200.0, "payment_indexes": 300.0, "key_claims": 200.5},
+        {"question": "growth", "phase": "key_claim", "total": 120.0},
+    ]  # fmt: skip
     lines.append({"ratio": "http ÷ tpcb", "median": 0.9, "rounds": [0.8, 0.9, 1.0]})
     own = {"ratio": "http-grid: the switch's own share", "median": 0.3, "pairs": [0.3]}
     lines.append({**own, "wanted": "≤ 0.35", "reached": "yes"})
@@ -138,6 +145,7 @@ def test_every_question_has_its_section(tmp_path: Path) -> None:
     assert "≤ 3 by the median alone" in page.sections["storm"]
     assert "≤ 0.35 yes" in page.sections["http-grid"]
     assert "floor-verify" in page.sections["floors"]
+    assert "key_claim120" in page.sections["growth"]
 
 
 def test_a_question_that_was_not_asked_says_how_to_ask_it(tmp_path: Path) -> None:
@@ -185,6 +193,19 @@ def test_the_best_counts_where_only_the_best_is_asked_for() -> None:
     plain, hot = report.drawn_series(chart, points("ledger", 1, 10.0, sides)).values()
     assert plain == {"hot payee percent 0": [Mark(1, 50.0, 50.0, 50.0)]}
     assert hot == {"hot payee percent 0": [Mark(1, 150.0, 150.0, 150.0)]}
+
+
+def test_a_plot_takes_the_points_that_have_its_figures() -> None:
+    """Of a question that keeps rates and sizes, each of its two plots shows one of them."""
+    (section,) = (one for one in report.SECTIONS if one.name == "growth")
+    rates, sizes = section.charts
+    lines = [line for line in example() if line.get("question") == "growth"]
+    (drawn,) = report.drawn_series(rates, lines).values()
+    assert list(drawn) == ["ledger 1", "ledger 2"]
+    assert [mark.x for mark in drawn["ledger 1"]] == [0, 9]
+    (drawn,) = report.drawn_series(sizes, lines).values()
+    assert list(drawn) == ["total", "payment rows", "payment indexes", "key claims"]
+    assert drawn["total"] == [Mark(9, 700.5, 700.5, 700.5)]
 
 
 @pytest.mark.parametrize("is_log", [False, True])
