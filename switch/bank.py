@@ -120,6 +120,7 @@ class Bank:
             return Judged(fate="unsent", label="no_url", detail="the bank has no URL any more")
         reply = await self._desk.callbacks.post(
             f"{call.bank_url.rstrip('/')}/{call.path}",
+            participant=self.participant,
             key=self._desk.signing_key(),
             body=_encoder.encode(call.message),
             idempotency_key=call.idempotency_key,
