@@ -226,6 +226,7 @@ BANK_SETTLE_PAUSE_S = 0.1  # after a failure to record one
 BANK_CONNECTIONS_MAX = 1  # to the database, for recording answers; one makes larger batches
 BANK_TIME_OUT_INTERVAL_S = 0.25  # how late a time-out may be
 BANK_TIME_OUTS_MAX = 256  # in one transaction
+BANK_CALLS_LISTED_MAX = 1_000  # by `switch bank calls`, those that have waited longest first
 BANK_BACKLOG_INTERVAL_S = 1.0  # how often what waits for banks is counted
 CALLBACK_TIMEOUT_S = 10.0  # from looking up the name to the last byte of the answer
 CALLBACK_ANSWER_BYTES_MAX = 64 * 1024  # what the switch takes in is bounded as what it sends
