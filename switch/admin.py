@@ -285,7 +285,7 @@ class Operator:
     async def reverse(
         self, payment: UUID, *, reason: str, payment_id: UUID | None = None
     ) -> tuple[UUID, str]:
-        """Undo a mistake by a new transfer the other way; its id and its outcome."""
+        """Undo a mistake by a new transfer the other way; its id and its outcome, or `pending`."""
         made, row = await self._move("reverse_payment", payment_id, payment, reason=reason)
         return made, str(row["outcome"])
 

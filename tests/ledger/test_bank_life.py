@@ -6,6 +6,7 @@ and the ledger say the same of every payment.
 """
 
 from collections import Counter
+from contextlib import suppress
 from datetime import datetime, timedelta
 from random import Random
 from uuid import UUID
@@ -13,8 +14,11 @@ from uuid import UUID
 import asyncpg
 
 from switch.admin import Operator
+from switch.errors import SwitchError
 from switch.ledger import Statements
 from switch.message import Payment, Step
+from switch.queries import QUERIES
+from switch.reads import present_payment
 from switch.upkeep import expire_holds
 from tests.ledger.banking import AUTHORIZATION, CREDIT, REVERSAL, Bank, Banking, Side
 from tests.ledger.books import assert_books_are_right
@@ -31,7 +35,7 @@ AMOUNTS = (1, 7, 40, 150, 400)
 MET = {
     "approved", "declined", "accepted", "refused", "acknowledged", "None", "unknown",
     "unavailable", "given_up", "insufficient_funds", "issuer_unavailable", "issuer_declined",
-    "issuer_timeout",
+    "issuer_timeout", "reversal pending",
 }  # fmt: skip
 ENDS = {AUTHORIZATION: ("approved", "declined"), CREDIT: ("accepted", "refused")}
 
@@ -94,6 +98,7 @@ class Life:
         actions = {
             self._pay: 10, self._step: 5, self._start: 10, self._answer: 14,
             self._let_time_pass: 2, self._work: 3, self._freeze: 1, self._give_up: 1,
+            self._reverse: 1,
         }  # fmt: skip
         action = self.random.choices(list(actions), weights=list(actions.values()))[0]
         await action()
@@ -163,6 +168,17 @@ class Life:
             if ended["decision"] == "given_up":
                 self._given_up.add((payment.id, ended["kind"]))
 
+    async def _reverse(self) -> None:
+        """A mistake of anybody's; what cannot be reversed, or not now, is refused."""
+        payments = [one for one in self._sent if isinstance(one, Payment)]
+        operator = Operator(self.banking.admin)
+        for payment in self.random.sample(payments, min(3, len(payments))):
+            with suppress(SwitchError):
+                made, outcome = await operator.reverse(UUID(payment.id), reason="mistake")
+                self.seen[f"reversal {outcome}"] += 1
+                (row,) = await self.banking.admin.fetch(QUERIES["read_payments"], None, [made])
+                self._sent.append(present_payment(row))
+
     async def _let_time_pass(self) -> None:
         seconds = self.random.choice((1, 10, 31, 61, 3600))
         self._at += timedelta(seconds=seconds)
@@ -220,7 +236,7 @@ class Life:
         is_debit_left = (now.id, "reversal") in self._given_up
         assert not (is_approved and (is_credit_left or is_debit_left)), "both sides have it"
         of_banks = {str(bank.customer) for bank in self._banks}
-        moves_money = not isinstance(now, Step) or now.type == "refund"
+        moves_money = not isinstance(now, Step) or now.type in ("refund", "reversal")
         if now.payer in of_banks and not isinstance(now, Step) and not is_debit_left:
             assert (now.id in self.books.debited) == is_approved, now
         if now.payee in of_banks and moves_money and not is_credit_left:

@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import pytest
 from msgspec.structs import replace
 
@@ -194,21 +193,6 @@ async def test_what_is_pending_has_no_steps(
     of_step = await banking.send(banking.city.step(sender, kind, UUID(waiting.id)))
     assert of_step.status == "declined"
     assert of_step.reason in ("wrong_state", "not_permitted")
-
-
-async def test_the_operator_reverses_nothing_that_a_bank_holds(
-    banking: Banking, bank: Bank, merchant: Side
-) -> None:
-    """Neither what is pending nor what is decided: the payee's side can refund it."""
-    payment = await paid(banking, bank, merchant[1])
-    pending = await banking.send(banking.city.order(bank.holder, bank.customer, merchant[1], 1))
-    for one, words in ((payment, "a bank holds the money"), (pending, "there is no payment")):
-        with pytest.raises(asyncpg.PostgresError, match=words) as refusal:
-            await banking.admin.execute(
-                "SELECT ledger.reverse_payment($1, $2, 'mistake')",
-                banking.city.new_id(), UUID(one.id),
-            )  # fmt: skip
-        assert refusal.value.sqlstate == "SW001"
 
 
 async def test_a_key_is_spent_while_its_message_waits(
