@@ -8,9 +8,10 @@ the demo city; nothing here is on the payment path.
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -354,7 +355,7 @@ class Operator:
     ) -> list[dict[str, Any]]:
         """What a function returns; `settle` is said where nobody knows whether it was done."""
         try:
-            rows = await self.connection.fetch(QUERIES[query], *arguments, timeout=timeout_s)
+            rows = await self._fetch(query, *arguments, timeout_s=timeout_s)
         except TimeoutError as error:
             raise SwitchError(
                 f"the database did not answer within {timeout_s:g} s: {settle}"
@@ -364,6 +365,14 @@ class Operator:
                 raise SwitchError(f"the link to the database broke ({error}): {settle}") from error
             raise _for_a_person(error) from error
         return [dict(row) for row in rows]
+
+    async def _fetch(self, query: str, *arguments: Any, timeout_s: float) -> Any:
+        """A statement; again when Postgres rolled it back as a whole to end a deadlock."""
+        fetch = partial(self.connection.fetch, QUERIES[query], *arguments, timeout=timeout_s)
+        for _ in range(limits.AUTHORIZE_RETRIES_MAX - 1):
+            with suppress(asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
+                return await fetch()
+        return await fetch()
 
     def _validity(
         self, not_before: datetime | None, not_after: datetime | None, days: int

@@ -15,6 +15,7 @@ from uuid import UUID
 
 import asyncpg
 
+from switch.admin import Operator
 from switch.doubt import surely
 from switch.errors import LedgerUnavailable
 from switch.ledger import Message, Order, Statements, authorize_batch, decide_steps
@@ -257,11 +258,12 @@ class Crowd:
     async def give_up(self, connection: asyncpg.Connection, random: Random) -> None:
         """One of the calls that wait, as the operator does who waits no longer."""
         bank = random.choice(self.banks).holder.id
-        waiting = await connection.fetch(QUERIES["list_bank_calls"], bank, False, 30)
+        operator = Operator(connection)
+        waiting = await operator.bank_calls(bank)
         if not waiting or random.random() > GIVEN_UP:
             return
         payment = random.choice(waiting)["payment"]
-        ended = await connection.fetch(QUERIES["give_up_calls"], bank, payment, "gone")
+        ended = await operator.give_up_calls(bank, payment, reason="gone")
         self.seen.update(row["decision"] for row in ended if row["decision"] == "given_up")
 
     async def work(self, connection: asyncpg.Connection) -> None:
