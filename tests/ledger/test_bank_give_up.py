@@ -16,11 +16,10 @@ from switch.upkeep import prune_bank_calls
 from tests.databases import JOBS, Database
 from tests.ledger.banking import AUTHORIZATION, CREDIT, REVERSAL, Bank, Banking, Side
 from tests.ledger.city import NOON
-from tests.ledger.test_bank_refunds import paid, refund
+from tests.ledger.test_bank_refunds import blocked, paid, refund
 from tests.ledger.test_bank_timeline import seen
 
 REASON = "wound up, notice 12"
-BLOCKERS = "SELECT cardinality(pg_blocking_pids($1))"
 LATER = NOON + timedelta(days=400)
 
 
@@ -181,13 +180,6 @@ async def test_the_bank_answers_at_the_same_moment(
         assert (now.reason, left) == ("issuer_unavailable", (100, 0))
     for one_of_both in (admin, jobs):
         await one_of_both.close()
-
-
-async def blocked(admin: asyncpg.Connection, pid: int) -> None:
-    """Return when another backend waits for a lock."""
-    async with asyncio.timeout(30):
-        while not await admin.fetchval(BLOCKERS, pid):  # noqa: ASYNC110  it tells nobody
-            await asyncio.sleep(0.01)
 
 
 async def test_what_cannot_be_given_up(banking: Banking, bank: Bank, merchant: Side) -> None:
