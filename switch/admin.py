@@ -8,9 +8,10 @@ the demo city; nothing here is on the payment path.
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -25,7 +26,7 @@ from switch.keyfile import PublicKey
 from switch.message import Account, as_id, is_text
 from switch.queries import QUERIES
 from switch.reads import CLAIMS_OF_PAYMENTS, stored_account
-from switch.timeline import Timeline
+from switch.timeline import CALLS, Timeline
 from switch.trail import read_timeline
 
 REFUSED = "SW001"  # SQLSTATE of a refusal that is meant for a person
@@ -68,6 +69,31 @@ class Operator:
     async def replay_events(self, participant: str, numbers: list[int] | None = None) -> int:
         """Send a participant's dead events again, all or these; how many."""
         return int((await self._rows("replay_events", participant, numbers))[0]["count"])
+
+    async def bank_calls(self, bank: str, *, given_up: bool = False) -> list[dict[str, Any]]:
+        """Credits and reversals that a bank has not answered, or those that were given up."""
+        rows = await self._rows("list_bank_calls", bank, given_up, limits.BANK_CALLS_LISTED_MAX)
+        return [row | {"kind": CALLS[row["kind"]]} for row in rows]
+
+    async def give_up_calls(self, bank: str, payment: UUID, *, reason: str) -> list[dict[str, Any]]:
+        """End what a bank does not answer about a payment; what was decided, by it or by this."""
+        _check_text("--reason", reason, limits.DESCRIPTION_CHARS_MAX)
+        settle = "repeat the command, what was given up stays so"
+        rows = await self._rows("give_up_calls", bank, payment, reason, settle=settle)
+        return [{"payment": payment} | row | {"kind": CALLS[row["kind"]]} for row in rows]
+
+    async def give_up_all_calls(self, bank: str, *, reason: str) -> list[dict[str, Any]]:
+        """The same for everything that a bank without a URL has not answered."""
+        if any(row["id"] == bank and row["bank_url"] for row in await self.participants()):
+            raise SwitchError(
+                f"{bank} still has a bank URL, it may answer and be sent more: take it away first,"
+                f" `switch participant set {bank} --bank-url ''`"
+            )
+        ended: list[dict[str, Any]] = []
+        while rows := await self.bank_calls(bank):
+            for payment in dict.fromkeys(row["payment"] for row in rows):
+                ended += await self.give_up_calls(bank, payment, reason=reason)
+        return ended
 
     async def participants(self) -> list[dict[str, Any]]:
         """Every participant."""
@@ -260,7 +286,7 @@ class Operator:
     async def reverse(
         self, payment: UUID, *, reason: str, payment_id: UUID | None = None
     ) -> tuple[UUID, str]:
-        """Undo a mistake by a new transfer the other way; its id and its outcome."""
+        """Undo a mistake by a new transfer the other way; its id and its outcome, or `pending`."""
         made, row = await self._move("reverse_payment", payment_id, payment, reason=reason)
         return made, str(row["outcome"])
 
@@ -329,7 +355,7 @@ class Operator:
     ) -> list[dict[str, Any]]:
         """What a function returns; `settle` is said where nobody knows whether it was done."""
         try:
-            rows = await self.connection.fetch(QUERIES[query], *arguments, timeout=timeout_s)
+            rows = await self._fetch(query, *arguments, timeout_s=timeout_s)
         except TimeoutError as error:
             raise SwitchError(
                 f"the database did not answer within {timeout_s:g} s: {settle}"
@@ -339,6 +365,14 @@ class Operator:
                 raise SwitchError(f"the link to the database broke ({error}): {settle}") from error
             raise _for_a_person(error) from error
         return [dict(row) for row in rows]
+
+    async def _fetch(self, query: str, *arguments: Any, timeout_s: float) -> Any:
+        """A statement; again when Postgres rolled it back as a whole to end a deadlock."""
+        fetch = partial(self.connection.fetch, QUERIES[query], *arguments, timeout=timeout_s)
+        for _ in range(limits.AUTHORIZE_RETRIES_MAX - 1):
+            with suppress(asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
+                return await fetch()
+        return await fetch()
 
     def _validity(
         self, not_before: datetime | None, not_after: datetime | None, days: int

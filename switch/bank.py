@@ -2,7 +2,7 @@
 
 A call is made, its answer judged and recorded; only then its place is free again. What comes to no
 decision is tried again under the same key after a pause: an authorization until its deadline, at
-which the ledger declines it, a credit or reversal for ever.
+which the ledger declines it, a credit or reversal until the operator gives it up.
 
 After several failures in a row the bank counts as down. Then its authorizations are declined at
 once, and after a pause that doubles up to a bound it gets one call, until an answer verifies. A
@@ -120,6 +120,7 @@ class Bank:
             return Judged(fate="unsent", label="no_url", detail="the bank has no URL any more")
         reply = await self._desk.callbacks.post(
             f"{call.bank_url.rstrip('/')}/{call.path}",
+            participant=self.participant,
             key=self._desk.signing_key(),
             body=_encoder.encode(call.message),
             idempotency_key=call.idempotency_key,

@@ -81,11 +81,12 @@ class Called:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BankBacklog:
-    """What waits for one bank."""
+    """What waits for one bank, and what waits no more."""
 
     participant: str
     waiting: Mapping[BankPath, int]
     oldest_age_s: float
+    given_up: Mapping[BankPath, int]  # by the operator, to be settled beside the switch
 
 
 async def start_calls(
@@ -130,13 +131,17 @@ async def time_out_calls(connection: asyncpg.Connection, limit: int) -> int:
 
 
 async def bank_backlog(connection: asyncpg.Connection) -> list[BankBacklog]:
-    """Every bank for which something waits."""
+    """Every bank for which something waits or was given up."""
     rows = await connection.fetch(QUERIES["read_bank_backlog"])
     return [
         BankBacklog(
             participant=row["participant"],
             waiting={path: row[path] for path in PATHS.values()},
             oldest_age_s=row["oldest_age_s"],
+            given_up={
+                "credits": row["credits_given_up"],
+                "reversals": row["reversals_given_up"],
+            },
         )
         for row in rows
     ]

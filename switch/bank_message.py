@@ -41,9 +41,10 @@ class Authorization(Struct, frozen=True, kw_only=True):
 
 
 class Credit(Struct, frozen=True, kw_only=True):
-    """`POST {bank_url}/credits`: money for an account of the bank; of a refund, `parent` says what.
+    """`POST {bank_url}/credits`: money for an account of the bank.
 
-    It is sent again until it is accepted or refused.
+    Of a refund, and of the operator's reversal, `parent` says of what. It is sent again until it is
+    accepted or refused.
     """
 
     payment: Id

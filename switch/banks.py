@@ -136,6 +136,8 @@ class Banks(Loops):
             for path in PATHS.values():
                 waiting = 0 if one is None else one.waiting[path]
                 self._metrics.waiting_calls.labels(participant, path).set(waiting)
+            for path, count in () if one is None else one.given_up.items():
+                self._metrics.given_up_calls.labels(participant, path).set(count)
             age_s = 0.0 if one is None else one.oldest_age_s
             self._metrics.waiting_seconds.labels(participant).set(age_s)
         for bank in self._banks.values():

@@ -25,11 +25,10 @@ from aiohttp.client_proto import ResponseHandler
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from switch import config, limits
+from switch import config, limits, resolver
 from switch.clock import SYSTEM_CLOCK, Clock
 from switch.components import BoundRequest
 from switch.errors import SwitchError
-from switch.resolver import Resolver
 from switch.signature import SigningKey
 from switch.signing import sign_request
 from switch.traceparent import FIELD as TRACE_FIELD
@@ -78,7 +77,7 @@ class Callbacks:
     def __init__(self, *, allowed: Iterable[str] = (), clock: Clock = SYSTEM_CLOCK) -> None:
         self._allowed = tuple(ipaddress.ip_network(text) for text in allowed)
         self._clock = clock
-        self._resolver = Resolver()
+        self._resolver = resolver.Resolver()
         self._sessions: dict[str, aiohttp.ClientSession] = {}
 
     async def __aenter__(self) -> Self:
@@ -99,13 +98,15 @@ class Callbacks:
         self,
         url: str,
         *,
+        participant: str,
         key: SigningKey,
         body: bytes,
         idempotency_key: str,
         traceparent: str | None = None,
         timeout_s: float = limits.CALLBACK_TIMEOUT_S,
     ) -> Reply | NoReply:
-        """Send one JSON document, signed; every way to have no answer is a value."""
+        """Send a participant one JSON document, signed; every way to have no answer is a value."""
+        resolver.called.set(participant)
         try:
             config.check_server_url(url)
             async with asyncio.timeout(timeout_s):

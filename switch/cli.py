@@ -1,7 +1,7 @@
 """The command line: `switch …`, every command of the wire contract's last section but one.
 
 A command gathers its options, calls what does the work, and prints the result. The families have
-files of their own: `cli_serve`, `cli_demo`, `cli_participants`, `cli_accounts`,
+files of their own: `cli_serve`, `cli_demo`, `cli_participants`, `cli_accounts`, `cli_banks`,
 `cli_receipts`, `cli_simulate`, `cli_conformance`. Usage errors and refusals are one line on
 standard error.
 """
@@ -15,6 +15,7 @@ import typer
 
 from switch import admin, migrate, terminal
 from switch.cli_accounts import account_app, issue, redeem, reverse, tier_app
+from switch.cli_banks import bank_app
 from switch.cli_conformance import conformance
 from switch.cli_demo import demo, pay
 from switch.cli_events import event_app
@@ -40,6 +41,7 @@ app.add_typer(tier_app, name="tier")
 app.add_typer(account_app, name="account")
 app.add_typer(receipt_app, name="receipt")
 app.add_typer(event_app, name="event")
+app.add_typer(bank_app, name="bank")
 app.add_typer(simulate_app, name="simulate")
 app.command()(serve)
 app.command()(demo)

@@ -264,7 +264,9 @@ def reverse(
         lambda operator: operator.reverse(payment, reason=reason, payment_id=payment_id),
     )
     terminal.show({"id": reversal, "outcome": outcome}, as_json=as_json, text=str(reversal))
-    if outcome != "approved":
+    if outcome == "pending":
+        terminal.say(f"it waits for the payer's bank; `switch trace {reversal}` follows it")
+    elif outcome != "approved":
         terminal.fail(f"the reversal was declined: {outcome}; nothing has moved")
 
 

@@ -227,12 +227,14 @@ BANK_SETTLE_PAUSE_S = 0.1  # after a failure to record one
 BANK_CONNECTIONS_MAX = 1  # to the database, for recording answers; one makes larger batches
 BANK_TIME_OUT_INTERVAL_S = 0.25  # how late a time-out may be
 BANK_TIME_OUTS_MAX = 256  # in one transaction
+BANK_CALLS_LISTED_MAX = 1_000  # by `switch bank calls`, those that have waited longest first
 BANK_BACKLOG_INTERVAL_S = 1.0  # how often what waits for banks is counted
 CALLBACK_TIMEOUT_S = 10.0  # from looking up the name to the last byte of the answer
 CALLBACK_ANSWER_BYTES_MAX = 64 * 1024  # what the switch takes in is bounded as what it sends
 CALLBACK_WIRE_BYTES_MAX = 128 * 1024  # the same with heads, interim answers, framing of chunks
 CALLBACK_KEEPALIVE_S = 4.0  # shorter than the 5 s of the most impatient servers
-CALLBACK_RESOLVERS_MAX = 64  # names looked up at a time, each once; one that hangs holds a thread
+PARTICIPANT_RESOLVERS_MAX = 2  # names looked up at a time for one: a new URL's beside the old one's
+CALLBACK_RESOLVERS_MAX = 512  # for all; a thread each, made when it is needed
 CALLBACK_URL_CHARS_MAX = 2_048
 
 # The ledger.
@@ -308,6 +310,7 @@ assert 2 * BANK_ATTEMPT_S_MAX <= BANK_DEADLINE_S, "an authorization can be tried
 assert DEMO_SETTLE_S_MAX > BANK_DEADLINE_S, "what the demo's bank leaves open is decided by then"
 assert DEMO_BANK_SENDERS < BANK_CALLS_MAX, "the demo's bank is never asked too much"
 assert BANK_CALLS_MAX < BANK_CALLS_IN_FLIGHT_MAX, "a bank that hangs leaves room for others"
+assert 64 * PARTICIPANT_RESOLVERS_MAX < CALLBACK_RESOLVERS_MAX, "so do dozens whose names hang"
 assert CONFORMANCE_NEW_KEY_S_MAX > JWKS_AGE_S_MAX + CLIENT_KEYS_REFETCH_S, "no cache is too slow"
 assert CONFORMANCE_NEW_KEY_S_MAX < SWITCH_KEY_LEAD_S, "the switch waits longer"
 assert REPORT_INTERVAL_S + REPORT_LOOK_S < SILENCE_S_MAX < HUNG_S_MAX, "a live child is not silent"

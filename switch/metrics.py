@@ -378,6 +378,13 @@ class BankMetrics:
             registry=registry,
             multiprocess_mode="mostrecent",
         )
+        self.given_up_calls = Gauge(
+            "switch_bank_given_up_calls",
+            "Calls of a bank that the operator gave up: what it has done is to be settled with it",
+            ("bank", "path"),
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        )
         self.waiting_seconds = Gauge(
             "switch_bank_waiting_seconds",
             "Since the oldest call of a bank that is not finished was due",

@@ -190,6 +190,7 @@ class Receiver:
         assert delivery.event is not None, "there is something to push"
         reply = await self._post.callbacks.post(
             self._work.callback_url,
+            participant=self._work.participant,
             key=self._post.signing_key(),
             body=_encoder.encode(delivery.event),
             idempotency_key=delivery.event.id,

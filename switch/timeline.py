@@ -71,7 +71,8 @@ class TimelineEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     event: EventType | None = None
     number: int | None = None  # of the event in its feed
     call: Annotated[str, Meta(extra_json_schema={"enum": list(CALLS.values())})] | None = None
-    decision: str | None = None  # of the bank, or `timeout`, `unknown`, `unavailable`
+    # of the bank, or `timeout`, `unknown`, `unavailable`, or `given_up` by the operator
+    decision: str | None = None
     attempts: int | None = None  # of the call or the push; this and the next only of one's own
     result: str | None = None  # of the last attempt, for a person
 

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from switch import limits
 from switch.bank_message import BankPath, idempotency_key
 from switch.clock import SYSTEM_CLOCK, rfc3339
+from switch.conformance.bodies import body_checks
 from switch.conformance.forgeries import Forged, Forgery, forge, forgery_checks
 from switch.conformance.interview import Interview, decision
 from switch.conformance.new_key import new_key_check
@@ -33,7 +34,11 @@ class PathChecks:
         return (
             *forgery_checks(self._refuses),
             *self._of_idempotency(),
-            *self._of_bodies(),
+            *body_checks(
+                unknown_member=self._ignores_unknown,
+                too_large=self._refuses_large,
+                no_json=self._refuses_garbage,
+            ),
             new_key_check(self._interview.player.key, self._publication, self._takes),
         )
 
@@ -50,28 +55,6 @@ class PathChecks:
                 promise=f"{limits.CONFORMANCE_TWINS} copies side by side get one decision",
                 advice="claim the key before you decide, for example by a unique index",
                 run=self._decides_twins_once,
-            ),
-        )
-
-    def _of_bodies(self) -> tuple[Check, ...]:
-        return (
-            Check(
-                name="ignores-unknown-members",
-                promise="a member that is not known today does no harm",
-                advice="ignore members that you do not know",
-                run=self._ignores_unknown,
-            ),
-            Check(
-                name="refuses-large-bodies",
-                promise=f"a body over {limits.BODY_BYTES_MAX} bytes is refused",
-                advice="bound what you read; answer 413",
-                run=self._refuses_large,
-            ),
-            Check(
-                name="refuses-what-is-not-json",
-                promise="a signed body that is not JSON is refused, not a fault of the server",
-                advice="answer 400",
-                run=self._refuses_garbage,
             ),
         )
 

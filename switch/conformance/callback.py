@@ -9,6 +9,7 @@ import msgspec
 
 from switch import examples, limits
 from switch.clock import SYSTEM_CLOCK, rfc3339
+from switch.conformance.bodies import body_checks
 from switch.conformance.forgeries import Forged, Forgery, forge, forgery_checks
 from switch.conformance.new_key import new_key_check
 from switch.conformance.player import Heard, Player
@@ -65,23 +66,10 @@ class CallbackChecks:
                 advice="store it, or leave it, and answer 2xx: it would come for 24 hours",
                 run=self._takes_unknown_type,
             ),
-            Check(
-                name="ignores-unknown-members",
-                promise="a member that is not known today does no harm",
-                advice="ignore members that you do not know",
-                run=self._ignores_unknown,
-            ),
-            Check(
-                name="refuses-large-bodies",
-                promise=f"a body over {limits.BODY_BYTES_MAX} bytes is refused",
-                advice="bound what you read; answer 413",
-                run=self._refuses_large,
-            ),
-            Check(
-                name="refuses-what-is-not-json",
-                promise="a signed body that is not JSON is refused, not a fault of the server",
-                advice="answer 400",
-                run=self._refuses_garbage,
+            *body_checks(
+                unknown_member=self._ignores_unknown,
+                too_large=self._refuses_large,
+                no_json=self._refuses_garbage,
             ),
             new_key_check(self._player.key, self._publication, self._takes_by),
         )

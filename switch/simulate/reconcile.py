@@ -90,7 +90,8 @@ def _by_switch(one: Payment | Step, accounts: Set[str], now: datetime) -> dict[W
     if one.status in ("pending", "declined"):
         return said
     if isinstance(one, Step):
-        if one.type == "refund" and one.payee is not None and one.payee in accounts:
+        is_credit = one.type in ("refund", "reversal")
+        if is_credit and one.payee is not None and one.payee in accounts:
             said[one.id, one.payee, "credited"] = one.amount or 0
         return said
     if one.payer is not None and one.payer in accounts:

@@ -224,6 +224,12 @@ SELECT * FROM ledger.list_dead_events($1::text, $2::integer);
 -- name: replay_events
 SELECT ledger.replay_events($1::text, $2::bigint[]) AS count;
 
+-- name: list_bank_calls
+SELECT * FROM ledger.list_bank_calls($1::text, $2::boolean, $3::integer);
+
+-- name: give_up_calls
+SELECT * FROM ledger.give_up_calls($1::text, $2::uuid, $3::text);
+
 -- name: set_participant_status
 SELECT ledger.set_participant_status($1::text, $2::text);
 

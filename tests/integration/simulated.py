@@ -270,6 +270,7 @@ class Teller:
         """One request under its own key."""
         return await self.callbacks.post(
             f"{url}/{path}",
+            participant="simulated",
             key=key or self.who.switch_key,
             body=msgspec.json.encode(request),
             idempotency_key=idempotency_key(path, request.payment),
@@ -280,6 +281,7 @@ class Teller:
         """One event."""
         return await self.callbacks.post(
             f"{url}/events",
+            participant="simulated",
             key=self.who.switch_key,
             body=body,
             idempotency_key=json.loads(body)["id"],

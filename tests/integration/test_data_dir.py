@@ -42,6 +42,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "trace": (ID,),
     "event dead": (),
     "event replay": ("bank-a",),
+    "bank calls": ("bank-a",),
+    "bank give-up": ("bank-a", ID, "--reason", "test"),
     "participant add": ("bank-a", "--kind", "bank"),
     "participant set": ("bank-a", "--bank-url", ""),
     "participant list": (),

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
+from switch.admin import Operator
 from switch.ledger import Disposition, Message, Order, Statements, authorize_batch, decide_steps
 from switch.message import Payment, Step
 from switch.queries import QUERIES
@@ -106,6 +107,13 @@ class Banking:
             [UUID(payment.id)], [kind], [decision], [result], [timedelta(seconds=wait_s)],
         )  # fmt: skip
         return count
+
+    async def give_up(
+        self, bank: Bank, payment: Payment | Step, *, reason: str
+    ) -> list[dict[str, Any]]:
+        """End what the bank was told of a payment, by the operator; what became of it."""
+        operator = Operator(self.admin)
+        return await operator.give_up_calls(bank.holder.id, UUID(payment.id), reason=reason)
 
     async def time_out(self) -> None:
         """Decline what was not answered in time."""

@@ -15,14 +15,23 @@ from uuid import UUID
 
 import asyncpg
 
+from switch.admin import Operator
 from switch.doubt import surely
 from switch.errors import LedgerUnavailable
 from switch.ledger import Message, Order, Statements, authorize_batch, decide_steps
 from switch.outcome import Outcome
 from switch.queries import QUERIES
 from switch.upkeep import expire_holds, fold_credits
-from tests.databases import JOBS, Database
-from tests.ledger.banking import AUTHORIZATION, DEADLINE, Bank, Banking, Side
+from tests.databases import ADMIN, JOBS, Database
+from tests.ledger.banking import (
+    AUTHORIZATION,
+    CREDIT,
+    DEADLINE,
+    REVERSAL,
+    Bank,
+    Banking,
+    Side,
+)
 from tests.ledger.books import assert_books_are_right
 from tests.ledger.city import City
 from tests.ledger.test_bank_life import BankBooks
@@ -32,6 +41,7 @@ BATCHES = 30  # of each lane, of steps too
 CROWDS_MAX = 6  # until everything was met
 LONG_FACTOR = 10
 BATCHES_BETWEEN_JUMPS = 5
+GIVEN_UP = 0.1  # how often the operator waits no longer for a bank
 FOLDS = 0.05  # how often the jobs fold, so that most payers live on what waits
 TRIES_MAX = 5
 ROUNDS_TO_THE_END_MAX = 300
@@ -42,7 +52,7 @@ APPROVED, EXPIRED, DECLINED = 1, 2, 3  # kinds of events
 MET = {
     Outcome.APPROVED, Outcome.INSUFFICIENT_FUNDS, Outcome.ISSUER_DECLINED, Outcome.ISSUER_TIMEOUT,
     "approved", "declined", "accepted", "refused", "acknowledged", "None", "unknown",
-    "captured", "voided", "refunded", "expired", "refunded to a bank",
+    "given_up", "captured", "voided", "refunded", "expired", "refunded to a bank",
 }  # fmt: skip
 WRONG = {
     "a payment was declined without the reversal of what its bank may have approved": """
@@ -132,9 +142,12 @@ class Crowd:
         jobs: asyncpg.Connection,
         batches: int,
     ) -> None:
-        """All lanes at once, the last one with steps; beside them who calls banks, and the jobs."""
-        randoms = [Random(self._random.random()) for _ in range(LANES + 3)]
-        first, second = randoms[-2:]
+        """All lanes at once, the last one with steps; beside them who calls banks, and the jobs.
+
+        And the operator, who gives up what waits for a bank.
+        """
+        randoms = [Random(self._random.random()) for _ in range(LANES + 4)]
+        first, second, third = randoms[-3:]
         async with asyncio.TaskGroup() as group:
             for lane, random in zip(lanes[:LANES], randoms[:LANES], strict=True):
                 group.create_task(self.pay(lane, random, batches))
@@ -142,6 +155,7 @@ class Crowd:
             group.create_task(self.while_busy(lambda: self.start_calls(others[0])))
             group.create_task(self.while_busy(lambda: self.settle_calls(others[1], first)))
             group.create_task(self.while_busy(lambda: self.settle_calls(others[2], second)))
+            group.create_task(self.while_busy(lambda: self.give_up(others[3], third)))
             group.create_task(self.while_busy(lambda: self.work(jobs)))
 
     @property
@@ -240,6 +254,17 @@ class Crowd:
         if is_heard:
             return said
         return random.choice((None, "unknown")) if kind == AUTHORIZATION else None
+
+    async def give_up(self, connection: asyncpg.Connection, random: Random) -> None:
+        """One of the calls that wait, as the operator does who waits no longer."""
+        bank = random.choice(self.banks).holder.id
+        operator = Operator(connection)
+        waiting = await operator.bank_calls(bank)
+        if not waiting or random.random() > GIVEN_UP:
+            return
+        payment = random.choice(waiting)["payment"]
+        ended = await operator.give_up_calls(bank, payment, reason="gone")
+        self.seen.update(row["decision"] for row in ended if row["decision"] == "given_up")
 
     async def work(self, connection: asyncpg.Connection) -> None:
         """What the jobs do."""
@@ -349,7 +374,7 @@ async def check(crowd: Crowd, admin: asyncpg.Connection) -> None:
     decided = {row["id"] for row in rows if row["type"] != ISSUE}
     assert decided == set(crowd.sent), "each message has one decision"
     assert len(rows) == len({row["id"] for row in rows})
-    check_banks(crowd, rows)
+    await check_banks(crowd, rows, admin)
     await check_feeds(crowd, rows, admin)
     for row in rows:
         crowd.seen[Outcome(row["outcome"])] += 1
@@ -358,15 +383,29 @@ async def check(crowd: Crowd, admin: asyncpg.Connection) -> None:
         crowd.seen["expired"] += row["expired"] > 0
 
 
-def check_banks(crowd: Crowd, rows: Sequence[asyncpg.Record]) -> None:
-    """A debit and a credit stand in the banks' books exactly where the ledger approved."""
+async def check_banks(
+    crowd: Crowd, rows: Sequence[asyncpg.Record], admin: asyncpg.Connection
+) -> None:
+    """A debit and a credit stand in the banks' books exactly where the ledger approved.
+
+    What the operator gave up was not approved; what the bank has done of it, it alone knows.
+    """
     customers = {bank.customer for bank in crowd.banks}
+    given_up = {
+        (row["payment"], row["kind"])
+        for row in await admin.fetch(
+            "SELECT payment, kind FROM ledger.bank_call WHERE decision = 'given_up'"
+        )
+    }
     for row in rows:
         is_approved = row["outcome"] == 0
-        if row["payer"] in customers and row["parent"] is None:
+        is_left = {kind: (row["id"], kind) in given_up for kind in (CREDIT, REVERSAL)}
+        assert not (is_approved and any(is_left.values())), dict(row)
+        if row["payer"] in customers and row["parent"] is None and not is_left[REVERSAL]:
             assert (str(row["id"]) in crowd.books.debited) == is_approved, dict(row)
         if row["payee"] in customers and row["type"] not in (CAPTURE, VOID):
-            assert (str(row["id"]) in crowd.books.credited) == is_approved, dict(row)
+            is_credited = str(row["id"]) in crowd.books.credited
+            assert is_left[CREDIT] or is_credited == is_approved, dict(row)
             crowd.seen["refunded to a bank"] += is_approved and row["type"] == REFUND
 
 
@@ -401,7 +440,7 @@ async def test_many_connections_decide_what_banks_decide(
     spent twice, the banks' books are the ledger's, and the feeds tell all of it once, in order.
     """
     lanes = [await open_lane() for _ in range(LANES + 1)]
-    others = [await database.connect(JOBS) for _ in range(3)]
+    others = [await database.connect(role) for role in (JOBS, JOBS, JOBS, ADMIN)]
     batches = BATCHES * (LONG_FACTOR if long_run else 1)
     seen: Counter[object] = Counter()
     for number in range(CROWDS_MAX):

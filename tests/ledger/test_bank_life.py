@@ -6,14 +6,19 @@ and the ledger say the same of every payment.
 """
 
 from collections import Counter
+from contextlib import suppress
 from datetime import datetime, timedelta
 from random import Random
 from uuid import UUID
 
 import asyncpg
 
+from switch.admin import Operator
+from switch.errors import SwitchError
 from switch.ledger import Statements
 from switch.message import Payment, Step
+from switch.queries import QUERIES
+from switch.reads import present_payment
 from switch.upkeep import expire_holds
 from tests.ledger.banking import AUTHORIZATION, CREDIT, REVERSAL, Bank, Banking, Side
 from tests.ledger.books import assert_books_are_right
@@ -29,7 +34,8 @@ AMOUNTS = (1, 7, 40, 150, 400)
 # What every run comes across: answers of banks, lost ones among them, and outcomes.
 MET = {
     "approved", "declined", "accepted", "refused", "acknowledged", "None", "unknown",
-    "unavailable", "insufficient_funds", "issuer_unavailable", "issuer_declined", "issuer_timeout",
+    "unavailable", "given_up", "insufficient_funds", "issuer_unavailable", "issuer_declined",
+    "issuer_timeout", "reversal pending",
 }  # fmt: skip
 ENDS = {AUTHORIZATION: ("approved", "declined"), CREDIT: ("accepted", "refused")}
 
@@ -71,6 +77,7 @@ class Life:
         self._frozen: UUID | None = None
         self._sent: list[Payment | Step] = []
         self._calls: list[tuple[str, int]] = []
+        self._given_up: set[tuple[str, str]] = set()
 
     async def settle(self) -> None:
         """The accounts; one bank's position is tight, the wallet's day and the shop's balance."""
@@ -90,7 +97,8 @@ class Life:
         """One thing that may happen."""
         actions = {
             self._pay: 10, self._step: 5, self._start: 10, self._answer: 14,
-            self._let_time_pass: 2, self._work: 3, self._freeze: 1,
+            self._let_time_pass: 2, self._work: 3, self._freeze: 1, self._give_up: 1,
+            self._reverse: 1,
         }  # fmt: skip
         action = self.random.choices(list(actions), weights=list(actions.values()))[0]
         await action()
@@ -145,6 +153,32 @@ class Life:
         self.seen[f"{decision}"] += 1
         await self.banking.answer(payment, call[1], decision)
 
+    async def _give_up(self) -> None:
+        """Whatever a bank has done of it by then; a bank that has decided is heard."""
+        calls = [
+            (bank, row) for bank in self._banks
+            for row in await Operator(self.banking.admin).bank_calls(bank.holder.id)
+        ]  # fmt: skip
+        if not calls:
+            return
+        bank, row = self.random.choice(calls)
+        payment = next(one for one in self._sent if one.id == str(row["payment"]))
+        for ended in await self.banking.give_up(bank, payment, reason="gone"):
+            self.seen[ended["decision"]] += 1
+            if ended["decision"] == "given_up":
+                self._given_up.add((payment.id, ended["kind"]))
+
+    async def _reverse(self) -> None:
+        """A mistake of anybody's; what cannot be reversed, or not now, is refused."""
+        payments = [one for one in self._sent if isinstance(one, Payment)]
+        operator = Operator(self.banking.admin)
+        for payment in self.random.sample(payments, min(3, len(payments))):
+            with suppress(SwitchError):
+                made, outcome = await operator.reverse(UUID(payment.id), reason="mistake")
+                self.seen[f"reversal {outcome}"] += 1
+                (row,) = await self.banking.admin.fetch(QUERIES["read_payments"], None, [made])
+                self._sent.append(present_payment(row))
+
     async def _let_time_pass(self) -> None:
         seconds = self.random.choice((1, 10, 31, 61, 3600))
         self._at += timedelta(seconds=seconds)
@@ -198,11 +232,14 @@ class Life:
         assert now.status != "pending"
         self.seen[now.reason or "approved"] += 1
         is_approved = now.reason is None
+        is_credit_left = (now.id, "credit") in self._given_up
+        is_debit_left = (now.id, "reversal") in self._given_up
+        assert not (is_approved and (is_credit_left or is_debit_left)), "both sides have it"
         of_banks = {str(bank.customer) for bank in self._banks}
-        moves_money = not isinstance(now, Step) or now.type == "refund"
-        if now.payer in of_banks and not isinstance(now, Step):
+        moves_money = not isinstance(now, Step) or now.type in ("refund", "reversal")
+        if now.payer in of_banks and not isinstance(now, Step) and not is_debit_left:
             assert (now.id in self.books.debited) == is_approved, now
-        if now.payee in of_banks and moves_money:
+        if now.payee in of_banks and moves_money and not is_credit_left:
             assert (now.id in self.books.credited) == is_approved, now
 
 
@@ -211,7 +248,8 @@ async def test_banks_and_ledger_agree_in_the_end(
     long_run: bool,
 ) -> None:  # fmt: skip
     """Whatever comes late, twice, wrongly or never: a debit stands at the payer's bank, and a
-    credit at the payee's, exactly where the payment was approved.
+    credit at the payee's, exactly where the payment was approved. Of what the operator gave up the
+    switch says only that it was not approved.
     """
     seen: Counter[str] = Counter()
     lives = LIVES * (LONG_FACTOR if long_run else 1)

@@ -14,11 +14,13 @@ from msgspec.structs import replace
 from switch.ledger import Disposition, Order, StepOrder, authorize_batch, decide_steps
 from switch.message import Payment, Step
 from switch.queries import QUERIES
+from tests.databases import WORKER, Database
 from tests.ledger.banking import AUTHORIZATION, CREDIT, Bank, Banking, Side
 from tests.ledger.city import NOON
 from tests.ledger.conftest import OpenLane
 
 AMOUNT = 100
+BLOCKERS = "SELECT cardinality(pg_blocking_pids($1))"
 
 
 async def paid(banking: Banking, bank: Bank, shop: UUID, amount: int = AMOUNT) -> Payment | Step:
@@ -196,19 +198,41 @@ async def test_what_is_pending_has_no_steps(
     assert of_step.reason in ("wrong_state", "not_permitted")
 
 
-async def test_the_operator_reverses_nothing_that_a_bank_holds(
-    banking: Banking, bank: Bank, merchant: Side
+async def test_a_payment_that_is_decided_while_its_step_waits(
+    banking: Banking, bank: Bank, merchant: Side, database: Database
 ) -> None:
-    """Neither what is pending nor what is decided: the payee's side can refund it."""
+    """A step of it changes no account that was not locked in its turn: the whole begins anew."""
     payment = await paid(banking, bank, merchant[1])
-    pending = await banking.send(banking.city.order(bank.holder, bank.customer, merchant[1], 1))
-    for one, words in ((payment, "a bank holds the money"), (pending, "there is no payment")):
-        with pytest.raises(asyncpg.PostgresError, match=words) as refusal:
-            await banking.admin.execute(
-                "SELECT ledger.reverse_payment($1, $2, 'mistake')",
-                banking.city.new_id(), UUID(one.id),
-            )  # fmt: skip
-        assert refusal.value.sqlstate == "SW001"
+    other = await banking.city.account(merchant[0], "merchant")
+    pending = await banking.send(banking.city.order(bank.holder, bank.customer, other, 5))
+    await banking.start()
+    worker = await database.connect(WORKER)
+    ids = [banking.city.new_id() for _ in range(2)]
+    async with banking.admin.transaction():
+        await banking.admin.execute(
+            "SELECT FROM ledger.account WHERE id = $1 FOR UPDATE", merchant[1]
+        )
+        deciding = asyncio.create_task(
+            worker.fetch(
+                QUERIES["decide_steps"], 0, [merchant[0].no] * 2, [str(one) for one in ids],
+                [b"x" * 32] * 2, ids, [13, 13], [UUID(payment.id), UUID(pending.id)], [5, 5],
+                [False, False], None, None, None, None,
+            )
+        )  # fmt: skip
+        await blocked(banking.admin, worker.get_server_pid())
+        await banking.answer(pending, AUTHORIZATION, "approved")
+    with pytest.raises(asyncpg.SerializationError, match="decided meanwhile"):
+        await deciding
+    await worker.close()
+    assert await banking.account(merchant[1]) == (AMOUNT, 0)
+    assert await banking.account(other) == (5, 0)
+
+
+async def blocked(admin: asyncpg.Connection, pid: int) -> None:
+    """Return when another backend waits for a lock."""
+    async with asyncio.timeout(30):
+        while not await admin.fetchval(BLOCKERS, pid):  # noqa: ASYNC110  it tells nobody
+            await asyncio.sleep(0.01)
 
 
 async def test_a_key_is_spent_while_its_message_waits(

@@ -79,6 +79,13 @@ async def test_what_a_bank_decided_is_dated_by_its_answer(
         str(bank.position), 1, -300,
     )  # fmt: skip
     assert (told.participant, told.event) == (bank.holder.id, "payment.completed")
+    now = await banking.now(pending)
+    assert now.created_at == pending.created_at == accepted.at, "an answer says when it came"
+    happened_at = await lane.connection.fetchval(
+        "SELECT happened_at FROM ledger.read_events($1, 0, 100) WHERE subject = $2",
+        bank.holder.no, UUID(pending.id),
+    )  # fmt: skip
+    assert happened_at == NOON + 20 * SECOND, "its event says when it was decided"
     theirs = await seen(lane, pending, holder)
     assert whats(theirs) == ["accepted", "decided", "credited", "told"]
     assert (theirs[2].account, theirs[2].balance_after) == (str(shop), 300)

@@ -54,6 +54,7 @@ OPERATORS_OWN = {
     "end_switch_key", "operator_open_account",
     "operator_change_account", "post_payment", "apply_to_account", "fold_accounts",
     "start_deliveries", "line_up_deliveries", "list_dead_events", "replay_events",
+    "give_up_calls", "list_bank_calls", "claim_payment", "begin_reversal",
 }  # fmt: skip
 # What participants' messages do: the jobs have no part in it.
 WORKERS_OWN = {"authorize_batch", "introduce_key", "revoke_own_key"}

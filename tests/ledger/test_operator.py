@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -13,6 +14,7 @@ from switch.admin import Operator
 from switch.clock import SYSTEM_CLOCK
 from switch.errors import SwitchError
 from switch.ledger import Statements
+from switch.limits import AUTHORIZE_RETRIES_MAX
 from switch.outcome import Outcome
 from tests.databases import ADMIN, Database
 from tests.ledger.books import assert_books_are_right
@@ -96,6 +98,38 @@ async def test_a_repeated_reversal_has_its_first_outcome(
         assert await admin.fetchval(REVERSE, approved, payment) == "approved"
     assert await admin.fetchval(BALANCE, payer) == 40
     await assert_books_are_right(admin)
+
+
+class Deadlocked:
+    """A connection whose next statements are rolled back to end deadlocks."""
+
+    def __init__(self, connection: asyncpg.Connection, times: int) -> None:
+        self._connection = connection
+        self.left = times
+
+    async def fetch(self, *arguments: Any, **options: Any) -> list[asyncpg.Record]:
+        """As the connection does."""
+        if self.left > 0:
+            self.left -= 1
+            raise asyncpg.DeadlockDetectedError("deadlock detected")
+        rows: list[asyncpg.Record] = await self._connection.fetch(*arguments, **options)
+        return rows
+
+
+async def test_a_deadlock_that_others_make_is_not_the_operators(
+    city: City, admin: asyncpg.Connection
+) -> None:
+    """What was rolled back as a whole is done again, some times; then it is said."""
+    position = await city.account(await city.participant("bank"), "position")
+    connection: Any = Deadlocked(admin, AUTHORIZE_RETRIES_MAX - 1)
+    operator = Operator(connection)
+    await operator.issue(position, 7, reason="test")
+    assert connection.left == 0
+    assert await admin.fetchval(BALANCE, position) == 7
+    connection.left = AUTHORIZE_RETRIES_MAX
+    with pytest.raises(SwitchError, match="deadlock"):
+        await operator.issue(position, 7, reason="test")
+    assert await admin.fetchval(BALANCE, position) == 7
 
 
 async def test_an_issue_whose_answer_was_lost_is_settled_by_its_id(

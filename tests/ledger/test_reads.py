@@ -270,6 +270,8 @@ LOOKS: dict[str, Look] = {
     "decided": query("find_decided", some),
     "calls of a bank": calls_of_a_bank,
     "bank backlog": query("read_bank_backlog"),
+    "calls that wait": query("list_bank_calls", lambda scene: scene.bank.id, False, FEW),
+    "calls given up": query("list_bank_calls", lambda scene: scene.bank.id, True, FEW),
     "folds": folds,
     "deliveries": deliveries,
     "delivery work": query("read_delivery_work", 1000),

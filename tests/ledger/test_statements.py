@@ -6,10 +6,12 @@ from itertools import pairwise
 from uuid import UUID
 
 import asyncpg
+import pytest
 import pytest_asyncio
 
 from switch import db
-from switch.ledger import Statements
+from switch.admin import Operator
+from switch.ledger import Statements, authorize_batch, decide_steps
 from switch.message import Entry
 from switch.reads import Reads
 from switch.upkeep import fold_credits
@@ -17,6 +19,8 @@ from tests.databases import WORKER, Database
 from tests.ledger.city import City, Participant
 
 PAGE = 4
+PATIENCE_S = 30.0
+BLOCKERS = "SELECT cardinality(pg_blocking_pids($1))"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -118,3 +122,45 @@ async def test_a_stranger_sees_no_statement(city: City, reads: Reads) -> None:
     assert await reads.entries(stranger.no, account, None, PAGE) is None
     assert await reads.entries(holder.no, city.new_id(), None, PAGE) is None
     assert await reads.account(stranger.no, account) is None
+
+
+@pytest.mark.parametrize("what", ["a payment", "payments in their order", "a refund", "a reversal"])
+async def test_a_posting_that_waited_is_dated_when_it_is_posted(
+    what: str,
+    city: City,
+    lane: Statements,
+    admin: asyncpg.Connection,
+    database: Database,
+    reads: Reads,
+) -> None:
+    """Whoever waits for an account while something is posted there does not stand before it."""
+    await city.own_the_clock()
+    provider = await city.participant("wallet")
+    mine = await city.account(provider, "wallet", balance=100)
+    other = await city.account(provider, "wallet", balance=100)
+    paid = city.order(provider, other, mine, 10)
+    await city.decide(lane, [paid])
+    operator = Operator(await database.connect())
+
+    async def post() -> object:
+        if what == "a refund":
+            return await decide_steps(lane, [city.step(provider, "refund", paid.payment_id)])
+        if what == "a reversal":
+            return await operator.reverse(paid.payment_id, reason="mistake")
+        count = 1 if what == "a payment" else 2
+        orders = [city.order(provider, mine, other, 1) for _ in range(count)]
+        return await authorize_batch(lane, orders)
+
+    async with admin.transaction():
+        await admin.execute("SELECT FROM ledger.account WHERE id = $1 FOR UPDATE", mine)
+        posting = asyncio.create_task(post())
+        pid = (operator if what == "a reversal" else lane).connection.get_server_pid()
+        async with asyncio.timeout(PATIENCE_S):
+            while not await admin.fetchval(BLOCKERS, pid):  # noqa: ASYNC110  it tells nobody
+                await asyncio.sleep(0.01)
+        await admin.execute("SELECT ledger.issue_money($1, $2, 1, 'now')", city.new_id(), mine)
+    await posting
+    await operator.connection.close()
+    entries = await page_through(reads, provider, mine)
+    assert entries[-1].direction == "debit"
+    assert_it_adds_up(entries)

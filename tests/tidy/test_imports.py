@@ -32,8 +32,8 @@ LINES = (
     "loops worker jobs receiver delivery bank_keys bank_settling bank banks",
     "supervisor admin_port serving",
     "terminal demo_city demo_traffic simulate demo_bank demo_table demo conformance",
-    "cli_operator cli_participants cli_accounts cli_events cli_receipts cli_serve cli_demo",
-    "cli_status cli_trace cli_simulate cli_conformance cli",
+    "cli_operator cli_participants cli_accounts cli_banks cli_events cli_receipts cli_serve",
+    "cli_demo cli_status cli_trace cli_simulate cli_conformance cli",
     "__main__",
 )
 ORDER = " ".join(LINES).split()

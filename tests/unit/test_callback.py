@@ -31,7 +31,12 @@ async def post(
     """One call."""
     async with Callbacks(allowed=allowed) as callbacks:
         return await callbacks.post(
-            url, key=KEY, body=BODY, idempotency_key="event-1", timeout_s=timeout_s
+            url,
+            participant="one",
+            key=KEY,
+            body=BODY,
+            idempotency_key="event-1",
+            timeout_s=timeout_s,
         )
 
 
@@ -209,7 +214,9 @@ async def test_a_cookie_is_not_kept() -> None:
 
     async with running(sets_a_cookie) as server, Callbacks(allowed=LOOPBACK) as callbacks:
         for _ in range(2):
-            await callbacks.post(server.url, key=KEY, body=BODY, idempotency_key="1")
+            await callbacks.post(
+                server.url, participant="one", key=KEY, body=BODY, idempotency_key="1"
+            )
         assert all("Cookie" not in request.headers for request in server.requests)
         assert len(server.requests) == 2
 
@@ -322,7 +329,11 @@ async def test_an_answer_may_be_as_large_as_it_is_said() -> None:
     async with Callbacks(allowed=LOOPBACK) as callbacks:
         for _ in range(3):
             reply = await callbacks.post(
-                f"http://{LOOPBACK_ADDRESS}:{port}/", key=KEY, body=BODY, idempotency_key="1"
+                f"http://{LOOPBACK_ADDRESS}:{port}/",
+                participant="one",
+                key=KEY,
+                body=BODY,
+                idempotency_key="1",
             )
             assert isinstance(reply, Reply), reply
             assert (reply.status, reply.body) == (200, body)

@@ -12,7 +12,7 @@ import pytest
 
 from switch import limits
 from switch.callback import Callbacks, NoReply, Reply
-from switch.resolver import Resolver
+from switch.resolver import Resolver, called
 from switch.signature import signing_key
 from tests.receivers import running
 
@@ -23,7 +23,7 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(slots=True)
 class NameService:
-    """It answers for every name at once, and for one not before it is let go, with an error."""
+    """It answers for every name at once, and for some not before it is let go, with an error."""
 
     asked: Counter[str] = field(default_factory=Counter)
     hangs: threading.Event = field(default_factory=threading.Event)
@@ -32,7 +32,7 @@ class NameService:
     def look_up(self, host: str, port: int, **_: Any) -> list[Any]:
         """As socket.getaddrinfo answers."""
         self.asked[host] += 1
-        if host == HANGS:
+        if host.endswith(HANGS):
             self.hangs.set()
             self.may_fail.wait(30)
             raise socket.gaierror(socket.EAI_AGAIN, "temporary failure in name resolution")
@@ -48,9 +48,18 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[NameService]:
     service.may_fail.set()
 
 
-async def ask(callbacks: Callbacks, url: str, timeout_s: float = 20.0) -> Reply | NoReply:
-    """One call."""
-    return await callbacks.post(url, key=KEY, body=b"{}", idempotency_key="1", timeout_s=timeout_s)
+async def ask(
+    callbacks: Callbacks, url: str, timeout_s: float = 20.0, participant: str = "one"
+) -> Reply | NoReply:
+    """One call of a participant."""
+    return await callbacks.post(
+        url,
+        participant=participant,
+        key=KEY,
+        body=b"{}",
+        idempotency_key="1",
+        timeout_s=timeout_s,
+    )
 
 
 async def test_a_name_that_hangs_holds_up_no_other(names: NameService) -> None:
@@ -69,6 +78,29 @@ async def test_a_name_that_hangs_holds_up_no_other(names: NameService) -> None:
     assert names.asked[HANGS] == 1, "all of them waited for one look-up"
 
 
+async def test_names_that_hang_hold_up_nobody_else_s(names: NameService) -> None:
+    """One participant's, more of them than there are threads, and those of a hundred others."""
+    many = limits.CALLBACK_RESOLVERS_MAX + 1
+    whose = ["one"] * many + [f"other-{number}" for number in range(100)]
+    async with running() as server, Callbacks(allowed=("127.0.0.0/8",)) as callbacks:
+        hanging = [
+            asyncio.create_task(ask(callbacks, f"https://{number}.{HANGS}/", participant=who))
+            for number, who in enumerate(whose)
+        ]
+        async with asyncio.timeout(15):
+            await asyncio.to_thread(names.hangs.wait)
+            url = server.url.replace(LOOPBACK, "localhost")
+            for participant in ("somebody", "somebody else"):
+                assert isinstance(await ask(callbacks, url, participant=participant), Reply)
+        of_one = sum(names.asked[f"{number}.{HANGS}"] for number in range(many))
+        assert of_one == limits.PARTICIPANT_RESOLVERS_MAX
+        assert not any(task.done() for task in hanging)
+        names.may_fail.set()
+        replies = await asyncio.gather(*hanging)
+    assert {reply.why for reply in replies if isinstance(reply, NoReply)} == {"unreachable"}
+    assert len(replies) == len(whose), "each of them had its turn"
+
+
 async def test_calls_that_were_given_up_leave_one_look_up_behind(names: NameService) -> None:
     """Time after time: what was begun is waited for again, and nothing is begun beside it."""
     async with Callbacks() as callbacks:
@@ -82,6 +114,7 @@ async def test_calls_that_were_given_up_leave_one_look_up_behind(names: NameServ
 async def test_an_answer_is_not_kept(names: NameService) -> None:
     """The next call asks anew, so that a server may move."""
     resolver = Resolver()
+    called.set("one")
     for port in (443, 8443):
         [found] = await resolver.resolve("moves.example", port)
         assert (found["host"], found["port"]) == (LOOPBACK, port)

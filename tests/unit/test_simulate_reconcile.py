@@ -57,11 +57,12 @@ def test_a_hold_is_compared_with_what_is_open() -> None:
 
 
 def test_credits_and_refunds_are_compared() -> None:
-    """A payment to an account of the bank, and a refund to one."""
+    """A payment to an account of the bank, a refund to one, and the operator's reversal."""
     book = Position(currency="CNY", payee=OWN, credited=1250)
     assert differences(payment(payer=OTHER, payee=OWN), book=book) == set()
-    refund = msgspec.convert(examples.STEPS["refund"] | {"id": ID}, Step)
-    assert differences({ID: refund}, book=book) == {(OWN, "credited", 1250, 250)}
+    for kind in ("refund", "reversal"):
+        step = msgspec.convert(examples.STEPS["refund"] | {"id": ID, "type": kind}, Step)
+        assert differences({ID: step}, book=book) == {(OWN, "credited", 1250, 250)}
     capture = msgspec.convert(examples.STEPS["capture"] | {"id": ID, "payee": OWN}, Step)
     assert differences({ID: capture}) == set()
 

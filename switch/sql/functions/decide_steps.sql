@@ -10,7 +10,8 @@
 --             p_amount          minor units, null for all that is left; p_final  whether a capture
 --             releases the rest
 --             p_key_no, p_queue_us, p_traceparent, p_span_id  as authorize_batch
--- Returns     as authorize_batch, SW003 included
+-- Returns     as authorize_batch, SW003 included; 40001, for the whole to be repeated, when a bank
+--             decided one of the payments after the locks were taken
 -- Locks       1. key claims in (participant, key) order;
 --             2. accounts that are debited or whose balance is capped, in id order;
 --             3. states of the payments, in id order; unfolded credits of accounts locked in 2.
@@ -25,7 +26,8 @@ CREATE OR REPLACE FUNCTION ledger.decide_steps(
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp
 AS $$
 DECLARE
-    v_count constant integer := cardinality(p_key);
+    v_count   constant integer := cardinality(p_key);
+    v_decided uuid[];  -- of the payments, those whose accounts are locked
 BEGIN
     IF EXISTS (SELECT FROM unnest(p_type) AS type WHERE type NOT IN (11, 12, 13))
        OR 0 = ANY (p_participant_no) THEN
@@ -34,6 +36,8 @@ BEGIN
     END IF;
     SELECT * INTO STRICT dispositions, payment_ids
       FROM ledger.claim_keys(p_participant_no, p_key, p_digest, p_payment_id, p_type, p_parent);
+    v_decided := ARRAY(SELECT id FROM ledger.payment
+                        WHERE shard = p_shard AND id = ANY (p_parent));
     -- Whoever may not take the step locks nobody out.
     PERFORM FROM ledger.account
       WHERE shard = p_shard AND id IN (
@@ -77,6 +81,12 @@ BEGIN
                 p_shard, decided_at, p_participant_no[i], p_key[i], p_payment_id[i], p_type[i],
                 p_parent[i], p_amount[i], p_final[i], p_key_no[i], p_queue_us[i],
                 p_traceparent[i], p_span_id[i]);
+            -- Its bank answered since: what the step has changed was not locked in order.
+            IF p_parent[i] <> ALL (v_decided)
+               AND EXISTS (SELECT FROM ledger.payment
+                            WHERE shard = p_shard AND id = p_parent[i]) THEN
+                RAISE EXCEPTION 'a payment was decided meanwhile' USING ERRCODE = '40001';
+            END IF;
             IF outcomes[i] IS NULL THEN
                 dispositions[i] := 6;
             END IF;

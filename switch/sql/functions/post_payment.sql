@@ -8,7 +8,7 @@
 -- Returns     ledger.outcome.code, for a repeat with the same id the stored one; SW001 when the
 --             id was spent on something else
 -- Locks       the key claim, then both accounts in id order and their unfolded credits
--- Tables      inserts key_claim, payment, outbox, fold; reads payment; updates account; deletes
+-- Tables      as claim_payment; inserts payment, outbox, fold; updates account; deletes
 --             unfolded_credit
 CREATE OR REPLACE FUNCTION ledger.post_payment(
     p_id uuid, p_type smallint, p_payer uuid, p_payee uuid, p_amount bigint, p_description text,
@@ -20,21 +20,13 @@ DECLARE
     v_payer   ledger.account;
     v_payee   ledger.account;
     v_outcome smallint;
-    v_stored  ledger.payment;
+    v_claim   record;
     v_at      timestamptz;
 BEGIN
-    INSERT INTO ledger.key_claim (participant_no, operation, subject, digest, key)
-    VALUES (0, 1, p_id, sha256(convert_to(p_id::text, 'UTF8')), p_id::text)
-        ON CONFLICT DO NOTHING;
-    SELECT * INTO v_stored FROM ledger.payment WHERE shard = 0 AND id = p_id;
-    IF FOUND THEN
-        IF (v_stored.participant_no, v_stored.type, v_stored.payer, v_stored.payee,
-            v_stored.amount, v_stored.parent)
-           IS DISTINCT FROM (0, p_type, p_payer, p_payee, p_amount, p_parent) THEN
-            PERFORM ledger.refuse(format('the id %s was used for another payment', p_id),
-                                  'repeat that one exactly, or leave the id out for a new one');
-        END IF;
-        RETURN v_stored.outcome;
+    SELECT * INTO v_claim
+      FROM ledger.claim_payment(p_id, p_type, p_payer, p_payee, p_amount, p_parent);
+    IF v_claim.is_known THEN
+        RETURN v_claim.outcome;
     END IF;
     PERFORM FROM ledger.account WHERE shard = 0 AND id IN (p_payer, p_payee)
         ORDER BY id FOR NO KEY UPDATE;

@@ -1,7 +1,7 @@
 -- prune_bank_calls(days, limit) → number of calls
 --
 -- Purpose     Forgets calls of banks about payments that came to their end long ago; what they led
---             to stays.
+--             to stays, and so does what the operator gave up.
 -- Parameters  p_days  how many days they are kept; p_limit  how many at most
 -- Returns     how many were removed; p_limit if there may be more
 -- Locks       the calls
@@ -16,7 +16,7 @@ BEGIN
     DELETE FROM ledger.bank_call
      WHERE (payment, kind) IN (
            SELECT b.payment, b.kind FROM ledger.bank_call b
-            WHERE b.finished_at < v_old
+            WHERE b.finished_at < v_old AND b.decision <> 'given_up'
               AND NOT EXISTS (SELECT FROM ledger.pending_payment w
                                WHERE w.shard = 0 AND w.id = b.payment)
               AND NOT EXISTS (SELECT FROM ledger.bank_call open

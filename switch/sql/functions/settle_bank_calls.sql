@@ -4,7 +4,8 @@
 --             thereby ready.
 -- Parameters  p_payments, p_kinds  which calls; p_decisions  as bank_call.decision, null where it
 --             is to be tried again; p_results  for a person; p_waits  until then
--- Returns     how many payments were decided. A call that was finished meanwhile stays as it is.
+-- Returns     how many payments were decided. A call that was finished meanwhile stays as it is;
+--             what the bank decides of one that was given up is added to its result.
 -- Locks       as lock_pending; the calls
 -- Tables      updates bank_call, pending_payment; inserts bank_call; as finish_pending
 CREATE OR REPLACE FUNCTION ledger.settle_bank_calls(
@@ -36,8 +37,16 @@ BEGIN
                decision = v_call.decision,
                finished_at = CASE WHEN v_call.decision IS NOT NULL THEN v_at END
          WHERE b.payment = v_call.payment AND b.kind = v_call.kind AND b.finished_at IS NULL;
-        CONTINUE WHEN NOT FOUND OR v_pending.id IS NULL OR v_call.decision IS NULL
-            OR v_call.kind = 3;
+        IF NOT FOUND THEN
+            UPDATE ledger.bank_call b
+               SET attempts = b.attempts + 1, tried_at = v_at,
+                   result = format('%s; too late: %s', b.result, v_call.decision)
+             WHERE b.payment = v_call.payment AND b.kind = v_call.kind AND b.decision = 'given_up'
+               AND v_call.decision IS NOT NULL
+               AND (b.tried_at IS NULL OR b.tried_at <= b.finished_at);  -- it is said once
+            CONTINUE;
+        END IF;
+        CONTINUE WHEN v_pending.id IS NULL OR v_call.decision IS NULL OR v_call.kind = 3;
         v_outcome := CASE v_call.decision WHEN 'approved' THEN 0 WHEN 'accepted' THEN 0
                          WHEN 'declined' THEN 150 WHEN 'refused' THEN 150
                          WHEN 'unavailable' THEN 140 ELSE 160 END;

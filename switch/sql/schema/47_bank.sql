@@ -60,17 +60,22 @@ CREATE TABLE ledger.bank_call (
     tried_at       timestamptz,  -- when the last attempt ended
     finished_at    timestamptz,
     -- approved, declined, accepted, refused or acknowledged, by the bank; or what the switch took
-    -- it for: timeout, unknown (the answer is not to be trusted), unavailable
+    -- it for: timeout, unknown (the answer is not to be trusted), unavailable; or given_up, by the
+    -- operator, a credit or a reversal
     decision       text,
-    result         text,  -- of the last attempt, for a person
+    result         text,  -- of the last attempt, for a person; where it was given up, why
     PRIMARY KEY (payment, kind),
-    CONSTRAINT finished_with_decision CHECK ((finished_at IS NULL) = (decision IS NULL))
+    CONSTRAINT finished_with_decision CHECK ((finished_at IS NULL) = (decision IS NULL)),
+    CONSTRAINT given_up_with_reason CHECK (
+        decision IS NULL OR decision <> 'given_up' OR (kind <> 1 AND result IS NOT NULL))
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05);
 
 CREATE INDEX bank_call_due ON ledger.bank_call (participant_no, (kind <> 1), due_at)
     WHERE finished_at IS NULL AND NOT is_under_way;
 CREATE INDEX bank_call_open ON ledger.bank_call (participant_no, kind) WHERE finished_at IS NULL;
-CREATE INDEX bank_call_finished ON ledger.bank_call (finished_at) WHERE finished_at IS NOT NULL;
+CREATE INDEX bank_call_finished ON ledger.bank_call (finished_at) WHERE decision <> 'given_up';
+CREATE INDEX bank_call_given_up ON ledger.bank_call (participant_no, kind)
+    WHERE decision = 'given_up';
 
 -- Banks that could not be asked about a payment more a moment ago: until that is forgotten, their
 -- payers are declined in the transaction that decides, as long as it is still so. It is a memory
