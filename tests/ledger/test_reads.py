@@ -36,6 +36,7 @@ LAST_NO = "SELECT last_no FROM ledger.event_feed WHERE participant_no = $1"
 ROUNDS = 12
 PAID = 128  # payments in each round, and as many holds
 BY_BANK = 20  # in each round
+CALLS_MAX = 100  # of one bank at a time
 FEW = 8  # messages in a batch that is looked at
 AGAIN = 7  # times: a plan is kept from the sixth time on
 READ_MAX = 1000  # small tables are read whole; of payments alone there are four times as many
@@ -78,17 +79,17 @@ class Scene:
         """The merchant takes what was held."""
         return [self.city.step(self.merchant, "capture", one.payment_id, amount=1) for one in held]
 
-    async def live(self) -> None:
+    async def live(self, by_bank: int = BY_BANK) -> None:
         """One round of everything, to its end."""
         admin = self.city.admin
         lane = await prepare(admin)
         self.paid, self.held = self.orders(PAID, reference="r"), self.orders(PAID, capture=False)
-        self.by_bank = self.asked(BY_BANK)
+        self.by_bank = self.asked(by_bank)
         for orders in (self.paid, self.held, self.by_bank):
             await authorize_batch(lane, orders)
         await decide_steps(lane, self.captures(self.held[::2]))
         calls = await start(admin)
-        assert len(calls) == BY_BANK
+        assert len(calls) == by_bank
         assert await settle_calls(admin, [approved(one.payment_id) for one in self.by_bank])
         while (await fold_credits(admin, 1000)).credits:
             pass
@@ -104,7 +105,9 @@ class Scene:
 
 async def start(connection: asyncpg.Connection) -> list[Any]:
     """The calls to make now."""
-    return await start_calls(connection, limit=100, deadline_s=30, calls_max=100, spared=EVERYBODY)
+    return await start_calls(
+        connection, limit=CALLS_MAX, deadline_s=30, calls_max=CALLS_MAX, spared=EVERYBODY
+    )
 
 
 def approved(payment: UUID) -> Called:
@@ -119,18 +122,32 @@ async def scene(
     request: pytest.FixtureRequest, database_server: DatabaseServer, seed: int
 ) -> AsyncIterator[Scene]:
     """A ledger with some thousand payments, and what Postgres believes of it."""
-    database = await database_server.migrated()
+    made = await founded(await database_server.migrated(), f"{seed} {request.node.nodeid}")
+    admin = made.city.admin
+    for number in range(ROUNDS):
+        await made.live()
+        if number == 0 and request.param == "of a young city":
+            await admin.execute("VACUUM ANALYZE")
+    if request.param == "as they are":
+        await admin.execute("VACUUM ANALYZE")
+    yield made
+    await admin.close()
+    await database_server.drop(made.database)
+
+
+async def founded(database: Database, seed: str) -> Scene:
+    """A city in which nothing has happened yet, and whose tables nobody looks after."""
     admin = await database.connect()
     for row in await admin.fetch(LEAVE_STATISTICS):
         await admin.execute(row[0])
-    city = City(admin, f"{seed} {request.node.nodeid}")
+    city = City(admin, seed)
     sender, merchant, bank = [
         await city.participant(kind) for kind in ("wallet", "merchant", "bank")
     ]
     await city.account(bank, "position", floor=-(10**6))
     await admin.execute(QUERIES["set_participant"], bank.id, None, "https://bank.test/")
     await admin.execute(QUERIES["set_participant"], merchant.id, "https://shop.test/", None)
-    made = Scene(
+    return Scene(
         database=database,
         city=city,
         sender=sender,
@@ -140,15 +157,6 @@ async def scene(
         bank=bank,
         customer=await city.account(bank, "external"),
     )
-    for number in range(ROUNDS):
-        await made.live()
-        if number == 0 and request.param == "of a young city":
-            await admin.execute("VACUUM ANALYZE")
-    if request.param == "as they are":
-        await admin.execute("VACUUM ANALYZE")
-    yield made
-    await admin.close()
-    await database_server.drop(database)
 
 
 def query(name: str, *values: Any) -> Look:
@@ -189,6 +197,11 @@ async def calls_of_a_bank(connection: asyncpg.Connection, scene: Scene) -> None:
     await connection.execute(QUERIES["resume_bank_calls"])
     await connection.execute(QUERIES["time_out_calls"], 100)
     await settle_calls(connection, [approved(one.payment_id) for one in asked])
+
+
+async def nothing_to_call(connection: asyncpg.Connection, scene: Scene) -> None:
+    """As it is most of the time, some sixty times a second."""
+    assert not await start(connection)
 
 
 async def folds(connection: asyncpg.Connection, scene: Scene) -> None:
@@ -291,19 +304,55 @@ LOOKS: dict[str, Look] = {
 }  # fmt: skip
 
 
+async def rows_read(connection: asyncpg.Connection, look: Look, scene: Scene) -> int:
+    """How many rows a look reads; what it changes is undone."""
+    transaction = connection.transaction()
+    await transaction.start()
+    before: int = await connection.fetchval(READ)
+    await look(connection, scene)
+    read: int = await connection.fetchval(READ) - before
+    await transaction.rollback()
+    return read
+
+
 @pytest.mark.parametrize("name", LOOKS)
 async def test_a_statement_reads_what_it_needs(scene: Scene, name: str) -> None:
     """However much there is beside it, whatever is believed of it."""
     connection = await db.connect(scene.database.url(), application_name="looks")
     try:
-        read = []
-        for _ in range(AGAIN):
-            transaction = connection.transaction()
-            await transaction.start()
-            before = await connection.fetchval(READ)
-            await LOOKS[name](connection, scene)
-            read.append(await connection.fetchval(READ) - before)
-            await transaction.rollback()
+        read = [await rows_read(connection, LOOKS[name], scene) for _ in range(AGAIN)]
         assert max(read) <= READ_MAX, read
     finally:
         await connection.close()
+
+
+# What is asked from the founding on, again and again, by connections that stay.
+ALWAYS: dict[str, Look] = {
+    "nothing to call": nothing_to_call,
+    "time outs": query("time_out_calls", 100),
+    "nothing to fold": lambda connection, scene: fold_credits(connection, 1000),
+    "nothing to number": lambda connection, scene: sequence_events(connection, 1000),
+    **{name: LOOKS[name] for name in (
+        "calls of a bank", "bank backlog", "delivery work", "delivery backlog", "expiry",
+        "closing", "waiting", "unnumbered", "retention of calls", "retention of deliveries",
+        "retention of events",
+    )},
+}  # fmt: skip
+
+
+async def test_a_plan_that_was_made_in_an_empty_city_reads_what_it_needs(
+    database_server: DatabaseServer, seed: int
+) -> None:
+    """It is kept until somebody looks after the tables, and by then they may hold thousands."""
+    scene = await founded(await database_server.migrated(), f"{seed} empty")
+    connection = await db.connect(scene.database.url(), application_name="jobs")
+    for _ in range(AGAIN):
+        for look in ALWAYS.values():
+            await rows_read(connection, look, scene)
+    for _ in range(ROUNDS):
+        await scene.live(by_bank=CALLS_MAX)
+    read = {name: await rows_read(connection, look, scene) for name, look in ALWAYS.items()}
+    assert max(read.values()) <= READ_MAX, read
+    await connection.close()
+    await scene.city.admin.close()
+    await database_server.drop(scene.database)

@@ -5,7 +5,7 @@
 --             side, of money that is held here for an open payee whose balance is not capped, and
 --             that frees nothing. That is most of them. What this leaves has its order.
 -- Parameters  as decide_steps; p_at  the batch's time, taken since accounts and states are locked;
---             p_dispositions  of each step
+--             p_dispositions  of each step; p_locked  payments whose accounts and states these are
 -- Returns     of each step: 0 where it was taken, else null
 -- Locks       none
 -- Tables      updates account, payment_state; inserts payment, unfolded_credit, outbox; reads tier
@@ -13,7 +13,7 @@ CREATE OR REPLACE FUNCTION ledger.capture_at_once(
     p_shard smallint, p_at timestamptz, p_participant_no integer[], p_key text[],
     p_payment_id uuid[], p_type smallint[], p_parent uuid[], p_amount bigint[], p_final boolean[],
     p_key_no integer[], p_queue_us integer[], p_traceparent text[], p_span_id text[],
-    p_dispositions smallint[], OUT outcomes smallint[])
+    p_dispositions smallint[], p_locked uuid[], OUT outcomes smallint[])
 LANGUAGE plpgsql
     SET plan_cache_mode = force_generic_plan
 AS $$
@@ -41,7 +41,7 @@ BEGIN
                   JOIN ledger.account b ON b.shard = p_shard AND b.id = y.payee
                   JOIN ledger.account c ON c.shard = p_shard AND c.id = y.payer
                   LEFT JOIN ledger.tier t ON t.name = b.tier AND t.currency = b.currency
-                 WHERE m.type = 11 AND m.turn = 1
+                 WHERE m.type = 11 AND m.turn = 1 AND m.parent = ANY (p_locked)
                    AND s.hold_expires_at > p_at
                    AND b.participant_no = m.participant_no AND b.lifecycle = 'open'
                    AND t.balance_limit IS NULL) held

@@ -74,7 +74,7 @@ BEGIN
     decided_at := ledger.decision_time();
     outcomes := ledger.capture_at_once(
         p_shard, decided_at, p_participant_no, p_key, p_payment_id, p_type, p_parent, p_amount,
-        p_final, p_key_no, p_queue_us, p_traceparent, p_span_id, dispositions);
+        p_final, p_key_no, p_queue_us, p_traceparent, p_span_id, dispositions, v_decided);
     FOR i IN 1 .. v_count LOOP
         IF dispositions[i] = 0 AND outcomes[i] IS NULL THEN
             outcomes[i] := ledger.decide_step(

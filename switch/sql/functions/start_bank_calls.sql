@@ -58,11 +58,14 @@ BEGIN
           FROM taken b
           JOIN ledger.participant p ON p.participant_no = b.participant_no
           JOIN ledger.account a ON a.shard = 0 AND a.id = b.account
-         -- For each call by itself: a join would make the view of all payments first.
+         -- For each call by itself: a join would make the view of all payments first, and a plan
+         -- that was made while there were none would read all of them.
          CROSS JOIN LATERAL (SELECT v.* FROM ledger.payment_answer v
                               WHERE v.shard = 0 AND v.id = b.payment OFFSET 0) y
-          LEFT JOIN ledger.pending_payment w ON w.shard = 0 AND w.id = b.payment
-          LEFT JOIN ledger.payment d ON d.shard = 0 AND d.id = b.payment
+          LEFT JOIN LATERAL (SELECT v.* FROM ledger.pending_payment v
+                              WHERE v.shard = 0 AND v.id = b.payment OFFSET 0) w ON true
+          LEFT JOIN LATERAL (SELECT v.traceparent, v.span_id FROM ledger.payment v
+                              WHERE v.shard = 0 AND v.id = b.payment OFFSET 0) d ON true
           LEFT JOIN ledger.outcome o ON o.code = y.outcome
          ORDER BY b.created_at, b.payment, b.kind;
 END $$;
