@@ -13,6 +13,7 @@ import os
 import secrets
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ import msgspec
 from nacl import bindings
 
 from switch.errors import SwitchError
-from switch.limits import KEY_FILE_BYTES_MAX, PUBLISHED_KEYS_MAX
+from switch.limits import KEY_FILE_BYTES_MAX, PUBLISHED_KEYS_MAX, VERIFIED_KEYS_MAX
 
 SEED_BYTES = 32
 PUBLIC_KEY_BYTES = 32
@@ -230,9 +231,14 @@ def _der(text: str, kind: str) -> bytes:
         raise SwitchError("the PEM block is not base64") from None
 
 
+@lru_cache(maxsize=VERIFIED_KEYS_MAX)
+def is_usable(public: bytes) -> bool:
+    """Whether 32 bytes are a point of the curve's main group: for others anybody can sign."""
+    return bool(bindings.crypto_core_ed25519_is_valid_point(public))
+
+
 def _usable(public: bytes) -> bytes:
-    """Refuse bytes that are no point of the curve's main group: no signature could be trusted."""
-    if len(public) != PUBLIC_KEY_BYTES or not bindings.crypto_core_ed25519_is_valid_point(public):
+    if len(public) != PUBLIC_KEY_BYTES or not is_usable(public):
         raise SwitchError("the public key is not a valid Ed25519 key")
     return public
 

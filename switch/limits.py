@@ -48,6 +48,7 @@ KEY_FILE_BYTES_MAX = 16 * 1024  # a PEM file has 120 bytes; text around the key 
 JWS_CHARS_MAX = 4 * 1024  # a receipt has about 1,000
 KEY_NAME_CHARS_MAX = 64  # the part of a key id that its participant chooses
 PARTICIPANT_KEYS_MAX = 32  # not at their end, of one participant; every worker holds all of them
+VERIFIED_KEYS_MAX = 4_096  # of which a process remembers that they are points of the main group
 PUBLISHED_KEYS_MAX = 1_000  # in one JWK set; ten years of weekly rotation fit
 JWKS_BYTES_MAX = 512 * 1024  # a set of so many keys has 200 KiB
 JWKS_AGE_S_MAX = 60  # how long caches keep the switch's published keys

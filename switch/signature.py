@@ -35,6 +35,7 @@ from switch.components import (
 )
 from switch.digest import DIGEST_MISSING, digest_field
 from switch.errors import Problem
+from switch.keyfile import is_usable
 from switch.structured import (
     CONTENT_DIGEST,
     IDEMPOTENCY_KEY,
@@ -194,13 +195,10 @@ def verify(candidate: Candidate, public_key: bytes) -> bool:
 
 
 def verify_bytes(message: bytes, signature: bytes, public_key: bytes) -> bool:
-    """Whether an Ed25519 signature (RFC 8032, 5.1.7) is by this key, which `keyfile` let in.
-
-    A key of a small subgroup, to which signatures of everything belong, is refused there.
-    """
+    """Whether an Ed25519 signature (RFC 8032, 5.1.7) is by this key."""
     assert len(public_key) == PUBLIC_KEY_BYTES, "a public key has 32 bytes"
     assert len(signature) == SIGNATURE_BYTES, "a signature has 64 bytes"
-    return bool(ed_verify(signature, message, public_key))
+    return is_usable(public_key) and bool(ed_verify(signature, message, public_key))
 
 
 def sign_bytes(message: bytes, key: SigningKey) -> str:

@@ -118,6 +118,7 @@ def test_hot_accounts_get_their_share() -> None:
         seconds=1.0,
         key_prefix="seed",
         mix=mix,
+        is_made_before=True,
     )
     made = list(batches(task))
     assert {len(batch) for batch in made} == {8}

@@ -104,6 +104,14 @@ def test_a_signature_has_one_form() -> None:
 
 
 @pytest.mark.parametrize("name", NOBODYS_KEYS)
+def test_nothing_is_signed_by_a_key_of_nobody(name: str) -> None:
+    """The signature that fits the key of order 1 for every message, and one of zeros."""
+    for point in (1, 0):
+        signature = point.to_bytes(32, "little") + bytes(32)
+        assert not verify_bytes(b"anything", signature, NOBODYS_KEYS[name])
+
+
+@pytest.mark.parametrize("name", NOBODYS_KEYS)
 def test_a_key_of_nobody_is_let_in_nowhere(name: str) -> None:
     """Neither as PEM nor as JWK, however it comes."""
     public = NOBODYS_KEYS[name]
