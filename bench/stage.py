@@ -26,6 +26,7 @@ from switch.config import HOST_DEFAULT
 from switch.embedded import Embedded, open_database
 from switch.errors import SwitchError
 from switch.queries import QUERIES
+from switch.services import SOURCES
 from switch.serving import ServeOptions, Serving, serving
 
 WORKER_COUNT = 2
@@ -202,7 +203,7 @@ async def opened(folder: Path, size: Size, console: Console) -> AsyncIterator[St
     async with AsyncExitStack() as stack:
         with console.status("making a database"):
             database = await stack.enter_async_context(open_database(data_dir))
-            await migrate.migrate(database.url())
+            await migrate.migrate(database.url(), SOURCES)
             await migrate.create_embedded_roles(database.url())
             operator = await stack.enter_async_context(admin.connected(database.url()))
             await operator.make_first_switch_key(data_dir / "keys")

@@ -26,6 +26,7 @@ from switch.keyfile import PublicKey
 from switch.message import Account, as_id, is_text
 from switch.queries import QUERIES
 from switch.reads import CLAIMS_OF_PAYMENTS, stored_account
+from switch.services import SOURCES
 from switch.timeline import CALLS, Timeline
 from switch.trail import read_timeline
 
@@ -424,7 +425,7 @@ async def connected(url: str, *, check_version: bool = True) -> AsyncIterator[Op
     )
     try:
         if check_version:
-            await migrate.check_version(connection)
+            await migrate.check_version(connection, SOURCES)
         yield Operator(connection)
     except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
         raise SwitchError(

@@ -31,8 +31,8 @@ from switch.public import Public
 from switch.reads import Reads
 from switch.receipts import Receipts
 from switch.router import Router
-from switch.service import Endpoint
-from switch.services import SERVICES
+from switch.service import Core, Endpoint
+from switch.services import SERVICES, SOURCES
 from switch.shares import Shares
 from switch.steps import Steps
 from switch.turns import Turns
@@ -181,7 +181,7 @@ class App:
     async def _check_database(self) -> None:
         connection = await self._connect("switch start")
         try:
-            await migrate.check_version(connection)
+            await migrate.check_version(connection, SOURCES)
             await migrate.check_worker_role(connection)
         finally:
             await connection.close()
@@ -253,6 +253,13 @@ class App:
             clock=clock,
         )
         self._events = Events(admission=admission, reads=reads)
+        core = Core(
+            admission=admission,
+            reads=reads,
+            clock=clock,
+            metrics=metrics,
+            key_dir=self._config.key_dir,
+        )
         endpoints = (
             *authorize.endpoints(),
             *steps.endpoints(),
@@ -263,7 +270,7 @@ class App:
             *accounts.endpoints(),
             *keys.endpoints(),
             *self._public.endpoints(),
-            *(endpoint for service in SERVICES for endpoint in service.endpoints),
+            *(endpoint for service in SERVICES for endpoint in service.endpoints(core)),
         )
         self._public.describe(endpoints)
         return endpoints

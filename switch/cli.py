@@ -27,6 +27,7 @@ from switch.cli_simulate import simulate_app
 from switch.cli_status import status
 from switch.cli_trace import trace
 from switch.errors import SwitchError
+from switch.services import SOURCES
 from switch.terminal import AsJson
 
 app = typer.Typer(
@@ -93,7 +94,7 @@ def migrate_command(
         where = access(admin_database_url, data_dir)
         async with admin.database_url(where, may_make=True) as url:
             done = await migrate.migrate(
-                url, time_zone=time_zone, key_validity_d_max=key_validity_max
+                url, SOURCES, time_zone=time_zone, key_validity_d_max=key_validity_max
             )
             if where.admin_database_url is None:
                 await migrate.create_embedded_roles(url)

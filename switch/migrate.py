@@ -1,13 +1,15 @@
-"""The ledger's tables, functions and grants: brought up to date, and compared at every start.
+"""Tables, functions and grants: brought up to date, and compared at every start.
 
-A fresh database gets sql/schema and the newest version; an older one gets, in order, the numbered
-files of sql/migrations above its version, which move tables only. Functions and grants are laid
-anew each time: they have no versions of their own. All of it is one transaction under a lock, so a
-migration is done or not done, and two at once do it once.
+The ledger has a schema of its own in the database, and so has each service that keeps something;
+the ledger's comes first. A schema that is not there yet gets its folder `schema` and the newest
+version; an older one gets, in order, the numbered files of `migrations` above its version, which
+move tables only. Functions and grants are laid anew each time: they have no versions of their own.
+All of it is one transaction under a lock, so a migration is done or not done, and two at once do it
+once. The schema of a service that is not here any more stays as it is.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 
@@ -30,20 +32,29 @@ TIME_ZONE_DEFAULT = "Asia/Shanghai"
 class Migration:
     """What a migration came to."""
 
-    version: int
+    version: int  # of the ledger
     applied: tuple[str, ...]  # the steps taken, by name; empty when nothing was to do
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """The SQL files that a migration reads."""
+    """The SQL files of one schema."""
 
-    root: Traversable = SQL
+    schema: str  # its name in the database
+    root: Traversable
 
     def files(self, folder: str) -> list[Traversable]:
-        """The SQL files of a folder, by name."""
-        listed = (entry for entry in (self.root / folder).iterdir() if entry.name.endswith(".sql"))
-        return sorted(listed, key=lambda entry: entry.name)
+        """The SQL files of a folder, by name; none where there is no such folder."""
+        place = self.root / folder
+        listed = place.iterdir() if place.is_dir() else ()
+        return sorted(
+            (entry for entry in listed if entry.name.endswith(".sql")),
+            key=lambda entry: entry.name,
+        )
+
+    def step_name(self, name: str) -> str:
+        """What a step of this schema is called in a report."""
+        return name if self.schema == LEDGER.schema else f"{self.schema}/{name}"
 
     def steps(self) -> dict[int, Traversable]:
         """The migrations by the version they lead to: `0002_what.sql` leads to 2."""
@@ -51,7 +62,7 @@ class Source:
 
     @property
     def version(self) -> int:
-        """The version of sql/schema: that of the newest migration, 1 when there is none."""
+        """The version of the schema: that of the newest migration, 1 when there is none."""
         return max(self.steps(), default=1)
 
     @property
@@ -70,17 +81,17 @@ def _script(entries: Iterable[Traversable]) -> str:
     return "\n".join(entry.read_text(encoding="utf-8") for entry in entries)
 
 
-PACKAGED = Source()
+LEDGER = Source(schema="ledger", root=SQL)
 
 
 async def migrate(
     admin_url: str,
+    sources: Sequence[Source],
     *,
     time_zone: str | None = None,
     key_validity_d_max: int | None = None,
-    source: Source = PACKAGED,
 ) -> Migration:
-    """Bring the ledger to this version; a setting of None leaves the one that is there.
+    """Bring the schemas to their versions, in this order; a setting of None leaves what is there.
 
     Raises SwitchError when the schema is newer than this program, the role may not migrate, or the
     time zone is unknown.
@@ -93,7 +104,7 @@ async def migrate(
     try:
         async with connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
-            done = await _migrate(connection, source)
+            done = await _migrate(connection, sources)
             if time_zone is not None:
                 await connection.execute("SELECT ledger.set_time_zone($1)", time_zone)
             if key_validity_d_max is not None:
@@ -114,15 +125,28 @@ async def migrate(
         await connection.close(timeout=limits.CONNECT_TIMEOUT_S)
 
 
-async def _migrate(connection: asyncpg.Connection, source: Source) -> Migration:
+async def _migrate(connection: asyncpg.Connection, sources: Sequence[Source]) -> Migration:
+    assert sources[0].schema == LEDGER.schema, "the others stand on the ledger"
     await _make_roles(connection)
-    present = await _read_version(connection)
-    applied: list[str] = []
-    if present is None:
-        await connection.execute("CREATE SCHEMA ledger AUTHORIZATION switch_owner")
-    elif present["version"] > source.version:
-        raise _too_new(present["version"], source.version)
+    present = await _read_versions(connection)
+    for source in sources:
+        if source.schema not in present:
+            await connection.execute(f"CREATE SCHEMA {source.schema} AUTHORIZATION switch_owner")
+        elif present[source.schema]["version"] > source.version:
+            raise _too_new(source, present[source.schema]["version"])
     await connection.execute("SET LOCAL ROLE switch_owner")
+    applied = [
+        step
+        for source in sources
+        for step in await _migrate_schema(connection, source, present.get(source.schema))
+    ]
+    return Migration(version=sources[0].version, applied=tuple(applied))
+
+
+async def _migrate_schema(
+    connection: asyncpg.Connection, source: Source, present: asyncpg.Record | None
+) -> list[str]:
+    applied: list[str] = []
     if present is None:
         await connection.execute(_script(source.files("schema")))
         applied.append("schema")
@@ -134,21 +158,21 @@ async def _migrate(connection: asyncpg.Connection, source: Source) -> Migration:
     digest = source.functions_digest
     if present is None or applied or present["functions_digest"] != digest:
         await _lay_functions(connection, source)
-        await _write_version(connection, source.version, digest)
+        await _write_version(connection, source, digest)
         applied.append("functions")
-    return Migration(version=source.version, applied=tuple(applied))
+    return [source.step_name(name) for name in applied]
 
 
 _FUNCTIONS = """
 SELECT p.proname::text AS name, p.oid::regprocedure::text AS signature, p.xmin::text AS written_by
   FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
- WHERE n.nspname = 'ledger' AND p.prorettype <> 'trigger'::regtype
+ WHERE n.nspname = $1 AND p.prorettype <> 'trigger'::regtype
 """
 
 
 async def _lay_functions(connection: asyncpg.Connection, source: Source) -> None:
     """Replace in place what can be, make the rest anew, drop what is not there any more."""
-    before = set(await connection.fetch(_FUNCTIONS))
+    before = set(await connection.fetch(_FUNCTIONS, source.schema))
     await connection.execute("SET LOCAL check_function_bodies = off")  # they name each other
     for entry in source.files("functions"):
         statement = entry.read_text(encoding="utf-8")
@@ -159,7 +183,7 @@ async def _lay_functions(connection: asyncpg.Connection, source: Source) -> None
             name = entry.name.removesuffix(".sql")
             await _drop(connection, [f for f in before if f["name"] == name])
             await connection.execute(statement)
-    await _drop(connection, before & set(await connection.fetch(_FUNCTIONS)))
+    await _drop(connection, before & set(await connection.fetch(_FUNCTIONS, source.schema)))
     await connection.execute(source.grants.read_text(encoding="utf-8"))
 
 
@@ -177,45 +201,54 @@ async def _make_roles(connection: asyncpg.Connection) -> None:
         await connection.execute("GRANT switch_owner TO CURRENT_USER")
 
 
-async def _read_version(connection: asyncpg.Connection) -> asyncpg.Record | None:
+async def _read_versions(connection: asyncpg.Connection) -> dict[str, asyncpg.Record]:
+    """What is there, by the names of the schemas; nothing in a database without a ledger."""
     if await connection.fetchval("SELECT to_regclass('ledger.schema_version')") is None:
-        return None
-    return await connection.fetchrow("SELECT version, functions_digest FROM ledger.schema_version")
+        return {}
+    rows = await connection.fetch(
+        "SELECT schema_name, version, functions_digest FROM ledger.schema_version"
+    )
+    return {row["schema_name"]: row for row in rows}
 
 
-async def _write_version(connection: asyncpg.Connection, version: int, digest: str) -> None:
+async def _write_version(connection: asyncpg.Connection, source: Source, digest: str) -> None:
     await connection.execute(
         """
-        INSERT INTO ledger.schema_version (version, functions_digest, migrated_at)
-        VALUES ($1, $2, clock_timestamp())
-            ON CONFLICT (only_row) DO UPDATE
+        INSERT INTO ledger.schema_version (schema_name, version, functions_digest, migrated_at)
+        VALUES ($1, $2, $3, clock_timestamp())
+            ON CONFLICT (schema_name) DO UPDATE
            SET version = excluded.version, functions_digest = excluded.functions_digest,
                migrated_at = excluded.migrated_at
         """,
-        version,
+        source.schema,
+        source.version,
         digest,
     )
 
 
-def _too_new(found: int, known: int) -> SwitchError:
+def _too_new(source: Source, found: int) -> SwitchError:
     return SwitchError(
-        f"the ledger's schema is version {found}, this program knows up to {known}:"
-        " upgrade this program, the schema cannot go back"
+        f"the schema `{source.schema}` is version {found}, this program knows up to"
+        f" {source.version}: upgrade this program, the schema cannot go back"
     )
 
 
-async def check_version(connection: asyncpg.Connection, *, source: Source = PACKAGED) -> None:
-    """Raise SwitchError unless the ledger is exactly of this program's version."""
-    present = await _read_version(connection)
-    if present is None:
+async def check_version(connection: asyncpg.Connection, sources: Sequence[Source]) -> None:
+    """Raise SwitchError unless each schema is exactly of this program's version."""
+    versions = await _read_versions(connection)
+    if LEDGER.schema not in versions:
         raise SwitchError("there is no ledger in this database: run `switch migrate`")
-    if present["version"] > source.version:
-        raise _too_new(present["version"], source.version)
-    if (present["version"], present["functions_digest"]) != (
-        source.version,
-        source.functions_digest,
-    ):
-        raise SwitchError("the ledger is older than this program: run `switch migrate`")
+    for source in sources:
+        present = versions.get(source.schema)
+        if present is not None and present["version"] > source.version:
+            raise _too_new(source, present["version"])
+        if present is None or (present["version"], present["functions_digest"]) != (
+            source.version,
+            source.functions_digest,
+        ):
+            raise SwitchError(
+                f"the schema `{source.schema}` is older than this program: run `switch migrate`"
+            )
 
 
 _PRIVILEGED = """
@@ -223,9 +256,9 @@ SELECT CASE
            WHEN r.rolsuper THEN 'is a superuser'
            WHEN pg_has_role(r.oid, 'switch_owner', 'MEMBER') THEN 'is a member of switch_owner'
            WHEN EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-                         WHERE n.nspname = 'ledger' AND c.relkind IN ('r', 'p')
+                         WHERE n.nspowner = 'switch_owner'::regrole AND c.relkind IN ('r', 'p')
                            AND has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE'))
-               THEN 'may write tables of the ledger'
+               THEN 'may write tables of the switch'
            WHEN EXISTS (SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
                          WHERE n.nspname = 'ledger'
                            AND p.proname IN ('issue_money', 'set_account', 'add_key')

@@ -1,4 +1,4 @@
-"""The statements of sql/queries.sql by name; nothing else in the package names SQL files."""
+"""The statements of sql/queries.sql by name, and those of a service likewise."""
 
 import re
 from importlib.resources import files
@@ -17,4 +17,9 @@ def read_queries(text: str) -> dict[str, str]:
     return found
 
 
-QUERIES = MappingProxyType(read_queries((SQL / "queries.sql").read_text(encoding="utf-8")))
+def queries_of(root: Traversable) -> MappingProxyType[str, str]:
+    """The statements of a folder of SQL."""
+    return MappingProxyType(read_queries((root / "queries.sql").read_text(encoding="utf-8")))
+
+
+QUERIES = queries_of(SQL)

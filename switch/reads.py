@@ -186,7 +186,7 @@ class Reads:
         after: UUID | None,
         limit: int,
     ) -> list[Payment | Step]:
-        """Payments of one of the participant's accounts, or those it sent, in id order."""
+        """Payments of one of the participant's accounts, or those it sent, oldest first."""
         rows = await self._fetch(
             "list_payments", participant_no, reference, account, from_at, to_at, after, limit
         )
@@ -349,26 +349,34 @@ class Reads:
             for row in rows
         }
 
-    async def _fetch(self, query: str, *arguments: Any) -> list[asyncpg.Record]:
+    async def ask(self, statement: str, *arguments: Any) -> list[asyncpg.Record]:
+        """The rows of a statement that only reads. Raises LedgerUnavailable."""
         try:
             async with asyncio.timeout(limits.READ_TIMEOUT_S), self._pool.acquire() as connection:
-                rows: list[asyncpg.Record] = await connection.fetch(QUERIES[query], *arguments)
+                rows: list[asyncpg.Record] = await connection.fetch(statement, *arguments)
                 return rows
         except BROKEN as error:
             raise LedgerUnavailable("the ledger does not answer") from error
 
-    async def _decide(self, query: str, *arguments: Any) -> asyncpg.Record:
+    async def decide(self, statement: str, *arguments: Any) -> list[asyncpg.Record]:
+        """The rows of a statement that may write. Raises as `surely`."""
         try:
             async with asyncio.timeout(limits.READ_TIMEOUT_S):
                 connection = await self._pool.acquire()
         except (*BROKEN, asyncpg.PostgresError) as error:
             raise LedgerUnavailable("there is no link to the ledger") from error
         try:
-            row = await surely(connection, lambda: connection.fetchrow(QUERIES[query], *arguments))
+            return await surely(connection, lambda: connection.fetch(statement, *arguments))
         finally:
             await self._pool.release(connection)
-        assert row is not None, "an account operation returns one row"
-        return row
+
+    async def _fetch(self, query: str, *arguments: Any) -> list[asyncpg.Record]:
+        return await self.ask(QUERIES[query], *arguments)
+
+    async def _decide(self, query: str, *arguments: Any) -> asyncpg.Record:
+        rows = await self.decide(QUERIES[query], *arguments)
+        assert len(rows) == 1, "an account operation returns one row"
+        return rows[0]
 
 
 KIND_OF_KEYS = 4  # ledger.outbox.kind; all others tell of a payment or a step

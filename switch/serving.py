@@ -31,6 +31,7 @@ from switch.config import (
 )
 from switch.errors import SwitchError, using
 from switch.keeper import open_lock, try_lock
+from switch.services import SOURCES
 from switch.supervisor import BESIDE_WORKERS, WORKER_COMMAND, Child, Supervisor
 
 Result = TypeVar("Result")
@@ -205,6 +206,7 @@ async def _prepare_database(options: ServeOptions, databases: Databases) -> None
     if databases.operator is not None:
         await migrate.migrate(
             databases.operator,
+            SOURCES,
             time_zone=options.time_zone,
             key_validity_d_max=options.key_validity_d_max,
         )

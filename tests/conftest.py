@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from switch.embedded import open_database
 from switch.migrate import create_embedded_roles, migrate
+from switch.services import SOURCES
 from tests.databases import TEMPLATE, Database, DatabaseServer
 
 
@@ -56,7 +57,7 @@ async def database_server(
     async with open_database(tmp_path_factory.mktemp("postgres")) as embedded:
         server = DatabaseServer(embedded=embedded)
         template = await server.create(TEMPLATE)
-        await migrate(template.url())
+        await migrate(template.url(), SOURCES)
         await create_embedded_roles(template.url())
         yield server
 

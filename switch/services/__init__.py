@@ -4,6 +4,13 @@ A service never stands on the way of a payment and never imports another; it wri
 the ledger's functions read, and answers its own endpoints.
 """
 
+from switch.migrate import LEDGER, Source
 from switch.service import Service
 
 SERVICES: tuple[Service, ...] = ()
+
+# What `switch migrate` lays, the ledger first.
+SOURCES: tuple[Source, ...] = (
+    LEDGER,
+    *(service.source for service in SERVICES if service.source is not None),
+)

@@ -11,6 +11,7 @@ from switch import db
 from switch.embedded import open_database
 from switch.ledger import prepare
 from switch.migrate import create_embedded_roles, migrate
+from switch.services import SOURCES
 from tests.conftest import missing
 from tests.databases import JOBS, WORKER, Database, DatabaseServer
 from tests.ledger.test_property import Run, decide_alone
@@ -28,7 +29,7 @@ async def old_database(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterato
         patch.setenv("SWITCH_POSTGRES_BIN", str(BINARIES))
         async with open_database(tmp_path_factory.mktemp("postgres-15")) as embedded:
             database = await DatabaseServer(embedded=embedded).create("old")
-            await migrate(database.url())
+            await migrate(database.url(), SOURCES)
             await create_embedded_roles(database.url())
             yield database
 

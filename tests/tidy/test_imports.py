@@ -113,10 +113,13 @@ def test_a_module_that_stands_alone_imports_only_its_list(name: str) -> None:
     assert not beyond, f"switch/{name}.py imports {sorted(beyond)}"
 
 
-@pytest.mark.parametrize("name", PURE)
-def test_rules_do_no_input_or_output(name: str) -> None:
+RULES = [tree.PACKAGE / f"{name}.py" for name in PURE]
+RULES += [path for path in MODULES if path.name == "rules.py"]  # those of services
+
+
+@pytest.mark.parametrize("path", RULES, ids=tree.shown)
+def test_rules_do_no_input_or_output(path: tree.Path) -> None:
     """Messages, signatures, outcomes and replies are computed from their arguments alone."""
-    path = tree.PACKAGE / f"{name}.py"
     roots = {imported.split(".")[0] for imported in tree.imported(path)}
     assert not roots & IO_PACKAGES, f"{tree.shown(path)} imports {sorted(roots & IO_PACKAGES)}"
     for node in ast.walk(tree.syntax(path)):

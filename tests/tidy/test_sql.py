@@ -14,8 +14,9 @@ STATEMENT = re.compile(
     r"\b(SELECT\s.+\sFROM\s|INSERT\s+INTO\s|UPDATE\s+[\w.]+\s+SET\s|DELETE\s+FROM\s)"
 )
 
-FUNCTIONS = tree.with_suffix(".sql", under=tree.SQL / "functions")
-ELSEWHERE = [path for path in tree.with_suffix(".sql", under=tree.SQL) if path not in FUNCTIONS]
+FILES = tree.with_suffix(".sql", under=tree.PACKAGE)  # of the ledger, and of services
+FUNCTIONS = [path for path in FILES if path.parent.name == "functions"]
+ELSEWHERE = [path for path in FILES if path not in FUNCTIONS]
 
 
 def header(path: tree.Path) -> str:

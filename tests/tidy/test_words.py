@@ -26,7 +26,7 @@ MOMENTS = {"not_before", "not_after", "at", "now"}
 SQL_MOMENT = re.compile(r"^\s*(?:IN\s+|OUT\s+)?(\w+)\s+timestamptz\b", re.MULTILINE)
 PYTHON_MOMENT = re.compile(r"datetime(\.datetime)?( \| None)?")
 
-SQL = tree.with_suffix(".sql", under=tree.SQL)
+SQL = tree.with_suffix(".sql", under=tree.PACKAGE)
 
 
 def sql_code(path: tree.Path) -> str:

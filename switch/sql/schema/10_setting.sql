@@ -5,10 +5,10 @@ CREATE TABLE ledger.setting (
     value text NOT NULL
 );
 
--- The version of the tables, one row; `switch migrate` moves it, every process compares it at
--- start.
+-- The version of the tables, one row a schema, the ledger's or a service's; `switch migrate` moves
+-- it, every process compares it at start.
 CREATE TABLE ledger.schema_version (
-    only_row         boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    schema_name      text PRIMARY KEY,
     version          integer NOT NULL CHECK (version >= 1),
     functions_digest text NOT NULL,
     migrated_at      timestamptz NOT NULL
