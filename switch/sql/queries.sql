@@ -78,7 +78,8 @@ SELECT p.*
           FROM ledger.list_payments($1::integer, $2::text, $3::uuid, $4::timestamptz,
                                     $5::timestamptz, $6::uuid,
                                     $7::integer) AS id) found,
-       ledger.read_payments($1::integer, found.ids) p;
+       ledger.read_payments($1::integer, found.ids) p
+ ORDER BY p.created_at, p.id;
 
 -- name: read_trail
 SELECT * FROM ledger.read_trail($1::integer, $2::uuid, $3::integer);

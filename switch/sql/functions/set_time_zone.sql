@@ -24,8 +24,9 @@ BEGIN
                (SELECT sum(y.amount - coalesce(s.uncounted, 0)) FROM ledger.payment y
                   JOIN ledger.payment_type t ON t.code = y.type AND t.counts_per_day
                   LEFT JOIN ledger.payment_state s ON s.shard = y.shard AND s.payment = y.id
-                 WHERE y.shard = a.shard AND y.payer = a.id AND y.outcome = 0
-                   AND y.id >= ledger.id_at(v_now - interval '2 days')
+                 WHERE uuid_hash_extended(y.payer, 0) = uuid_hash_extended(a.id, 0)
+                   AND y.shard = a.shard AND y.payer = a.id AND y.outcome = 0
+                   AND y.created_at >= v_now - interval '2 days'
                    AND ledger.local_day(y.created_at) = ledger.local_day(v_now)), 0)
      WHERE a.spent_day > '-infinity';
 END $$;
