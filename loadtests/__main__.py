@@ -29,10 +29,12 @@ from switch import admin, limits
 from switch.admin import Access
 from switch.clock import SYSTEM_CLOCK
 from switch.errors import SwitchError, using
+from switch.lifeline import allow_descriptors
 from switch.serving import until_asked_to_end
 
 ENDED_EARLY = 128 + signal.SIGINT  # the exit code that a shell gives to a Ctrl-C
 REPORTS = Path(".run") / "load"
+DESCRIPTORS = 8_192  # of one process: every user has a connection
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for scenario in SCENARIOS:
             print(f"{scenario.name:<14}{scenario.shows}")
         return 0
+    allow_descriptors(DESCRIPTORS)
     try:
         right = asyncio.run(until_asked_to_end(_run(options)))
         if right is None:

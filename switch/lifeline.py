@@ -10,6 +10,7 @@ and the supervisor passes on what it means.
 
 import asyncio
 import os
+import resource
 import signal
 import sys
 import threading
@@ -82,6 +83,17 @@ def share_metrics_as(name: str) -> None:
     so counters never fall and the files stay few.
     """
     values.ValueClass = values.MultiProcessValue(lambda: name)  # type: ignore[no-untyped-call]
+
+
+def allow_descriptors(count: int) -> None:
+    """Raise the process's own bound of open files, as far as the system lets it; children have it.
+
+    A user's is often 1,024 and may be raised.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def fail(message: str) -> None:

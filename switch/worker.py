@@ -5,33 +5,24 @@ What the worker is made of is `app`'s business. Only the supervisor runs it: `sw
 
 import asyncio
 import gc
-import resource
 
 import uvloop
 
 from switch import limits, log
 from switch.errors import SwitchError
-from switch.lifeline import Lifeline, fail, share_metrics_as
+from switch.lifeline import Lifeline, allow_descriptors, fail, share_metrics_as
 
 
 def main(name: str) -> None:
     """Serve until the supervisor asks for an end or is gone."""
     lifeline = Lifeline.take()
     share_metrics_as(name)
-    _allow_descriptors(lifeline.config.connections_max + limits.DESCRIPTORS_BESIDE_CONNECTIONS)
+    allow_descriptors(lifeline.config.connections_max + limits.DESCRIPTORS_BESIDE_CONNECTIONS)
     log.configure(level=lifeline.config.log_level, process=name)
     try:
         uvloop.run(_serve(lifeline))
     except SwitchError as error:
         fail(str(error))
-
-
-def _allow_descriptors(count: int) -> None:
-    """Raise the process's own bound of open files, as far as the system lets it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _spare_the_collector() -> None:

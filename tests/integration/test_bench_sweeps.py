@@ -43,10 +43,8 @@ def asked(folder: Path, *names: str) -> list[Line]:
 
 
 def points(lines: list[Line], name: str) -> list[Point]:
-    """Where a question was asked, in order; at each point something was seen."""
-    found = [line for line in lines if line.get("question") == name and "at" in line]
-    assert all(line["per_second"] > 0 for line in found)
-    return [line["at"] for line in found]
+    """Where a question was asked, in order."""
+    return [line["at"] for line in lines if line.get("question") == name and "at" in line]
 
 
 def test_batches_are_measured_by_their_payments(lines: list[Line]) -> None:
