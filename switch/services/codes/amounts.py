@@ -1,0 +1,23 @@
+"""Amounts as codes write them, decimal text, to and from integers of minor units. No floats.
+
+EMV QRCPS MPM 1.1, section 4.4 (ids 54, 56, 57): digits, at most one `.` with at least one digit
+before it, as many digits behind it as the currency has.
+"""
+
+
+def decimal_text(units: int, digits: int) -> str:
+    """An integer of the smallest unit with `digits` digits behind the point: 1250, 2 is `12.50`."""
+    assert units >= 0, "an amount in a code has no sign"
+    whole, part = divmod(units, 10**digits)
+    return f"{whole}.{part:0{digits}}" if digits else str(whole)
+
+
+def smallest_units(text: str, digits: int) -> int | None:
+    """The integer that a decimal text of this form means exactly, None where it has more digits.
+
+    Fewer digits are as good (`12.5` is 1250), and further noughts change nothing (`12.500`).
+    """
+    whole, _, part = text.partition(".")
+    if part[digits:].strip("0"):
+        return None
+    return int(whole + part[:digits].ljust(digits, "0"))
