@@ -6,8 +6,9 @@ the ledger's functions read, and answers its own endpoints.
 
 from switch.migrate import LEDGER, Source
 from switch.service import Service
+from switch.services.codes import CODES
 
-SERVICES: tuple[Service, ...] = ()
+SERVICES: tuple[Service, ...] = (CODES,)
 
 # What `switch migrate` lays, the ledger first.
 SOURCES: tuple[Source, ...] = (

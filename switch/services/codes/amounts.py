@@ -1,7 +1,7 @@
 """Amounts as codes write them, decimal text, to and from integers of minor units. No floats.
 
-EMV QRCPS MPM 1.1, section 4.4 (ids 54, 56, 57): digits, at most one `.` with at least one digit
-before it, as many digits behind it as the currency has.
+EMV QRCPS MPM 1.1 (ids 54, 56 and 57): digits, at most one `.` with at least one digit before it,
+behind it as many digits as the currency has.
 """
 
 

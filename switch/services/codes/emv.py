@@ -131,7 +131,7 @@ def parse(text: str) -> MerchantCode | Fault:
     found = _objects(text)
     if isinstance(found, Fault):
         return found
-    values = {one.id: one.value for one in found}
+    values = {one.tag: one.value for one in found}
     currency = _NUMBER_CURRENCIES.get(values["53"])
     if currency is None:
         rule = f"{values['53']} is no currency of ISO 4217 that is in use as money"
@@ -142,12 +142,12 @@ def parse(text: str) -> MerchantCode | Fault:
     tip = _tip(values, CURRENCIES[currency])
     if isinstance(tip, Fault):
         return tip
-    accounts = [_account(one) for one in found if "02" <= one.id <= "51"]
+    accounts = [_account(one) for one in found if "02" <= one.tag <= "51"]
     if not accounts:
         return Fault(tag="", rule="A merchant account (tags 02 to 51) is missing")
     additional = _inside(values.get("62"))
     labels: dict[str, Any] = {
-        ADDITIONAL[one.id]: one.value for one in additional if one.id in ADDITIONAL
+        ADDITIONAL[one.tag]: one.value for one in additional if one.tag in ADDITIONAL
     }
     return MerchantCode(
         initiation=INITIATIONS.get(values.get("01", "")),
@@ -162,10 +162,10 @@ def parse(text: str) -> MerchantCode | Fault:
         **labels,
         language=_language(values.get("64")),
         merchant_accounts=tuple(accounts),
-        additional_templates=tuple(_owned(one) for one in additional if one.id >= "50"),
-        additional_reserved=tuple(one for one in additional if "11" < one.id < "50"),
-        unreserved_templates=tuple(_owned(one) for one in found if one.id >= "80"),
-        reserved=tuple(one for one in found if "64" < one.id < "80"),
+        additional_templates=tuple(_owned(one) for one in additional if one.tag >= "50"),
+        additional_reserved=tuple(one for one in additional if "11" < one.tag < "50"),
+        unreserved_templates=tuple(_owned(one) for one in found if one.tag >= "80"),
+        reserved=tuple(one for one in found if "64" < one.tag < "80"),
     )
 
 
@@ -177,14 +177,14 @@ def _objects(text: str) -> tuple[DataObject, ...] | Fault:
     found = split(text)
     if isinstance(found, Fault):
         return found
-    if found[-1].id != "63":
-        return Fault(tag=found[-1].id, rule="takes the checksum for a part of its value")
+    if found[-1].tag != "63":
+        return Fault(tag=found[-1].tag, rule="takes the checksum for a part of its value")
     fault = fault_of(found, ROOT)
     return tuple(sorted(found, key=_by_tag)) if fault is None else fault
 
 
 def _by_tag(one: DataObject) -> str:
-    return one.id
+    return one.tag
 
 
 def _fault_of_whole(text: str) -> Fault | None:
@@ -254,23 +254,23 @@ def _inside(text: str | None) -> tuple[DataObject, ...]:
 
 
 def _account(one: DataObject) -> MerchantAccount:
-    if one.id <= "25":
-        return MerchantAccount(tag=one.id, value=one.value)
+    if one.tag <= "25":
+        return MerchantAccount(tag=one.tag, value=one.value)
     owned = _owned(one)
-    return MerchantAccount(tag=one.id, identifier=owned.identifier, fields=owned.fields)
+    return MerchantAccount(tag=one.tag, identifier=owned.identifier, fields=owned.fields)
 
 
 def _owned(one: DataObject) -> OwnedTemplate:
     inside = _inside(one.value)
-    identifier = next(field.value for field in inside if field.id == IDENTIFIER)
-    fields = tuple(field for field in inside if field.id != IDENTIFIER)
-    return OwnedTemplate(tag=one.id, identifier=identifier, fields=fields)
+    identifier = next(field.value for field in inside if field.tag == IDENTIFIER)
+    fields = tuple(field for field in inside if field.tag != IDENTIFIER)
+    return OwnedTemplate(tag=one.tag, identifier=identifier, fields=fields)
 
 
 def _language(text: str | None) -> Language | None:
     if text is None:
         return None
-    values = {one.id: one.value for one in _inside(text)}
+    values = {one.tag: one.value for one in _inside(text)}
     return Language(
         language=values.pop(LANGUAGE),
         merchant_name=values.pop(LANGUAGE_NAME),
@@ -354,4 +354,4 @@ def _language_tree(language: Language | None) -> Tree:
 
 
 def _fields(objects: Iterable[DataObject]) -> Tree:
-    return {one.id: one.value for one in objects}
+    return {one.tag: one.value for one in objects}

@@ -1,7 +1,7 @@
 """Every bound of the codes, with its unit and its reason. Those of the format are EMVCo's.
 
-EMV QR Code Specification for Payment Systems, Merchant-Presented Mode, version 1.1, sections 3 and
-4: how long a code and its data objects may be.
+EMV QR Code Specification for Payment Systems, Merchant-Presented Mode, version 1.1: how
+long a code and its data objects may be.
 """
 
 PAYLOAD_CHARS_MAX = 512  # of a code; beyond that it is too dense for a camera
@@ -20,7 +20,7 @@ BASIS_POINTS_MAX = 9_999  # 99.99 %, hundredths of a percent
 
 # Pictures.
 MODULE_PIXELS = 8  # the side of a dot of a PNG; a code of 60 dots is then some 5 cm on a screen
-QUIET_MODULES = 4  # white around the symbol, ISO/IEC 18004 section 9.1
+QUIET_MODULES = 4  # white around the symbol, as ISO/IEC 18004 has it
 PICTURES_WAITING_MAX = 16  # not begun, of a worker, one at a time at some 30 ms: half a second
 
 assert AMOUNT_CHARS_MAX < VALUE_CHARS_MAX < PAYLOAD_CHARS_MAX

@@ -1,6 +1,6 @@
 """How a code says which account of this switch is to be paid. No I/O, no clock.
 
-One merchant account template of its own (EMV QRCPS MPM 1.1, section 4.7.3): the identifier says
+One merchant account template of its own (EMV QRCPS MPM 1.1, ids 26 to 51): the identifier says
 that what follows is this switch's, field 01 is the account's id as 32 hexadecimal digits. Whoever
 writes codes may put it under any tag from 26 to 51, so it is found by its identifier.
 """
@@ -31,7 +31,7 @@ def payee_of(code: MerchantCode) -> UUID | Fault | None:
     if len(ours) > 1:
         return Fault(tag=ours[1].tag, rule="a second account of this switch; a code pays one")
     tag = path(ours[0].tag, ACCOUNT_FIELD)
-    text = next((field.value for field in ours[0].fields if field.id == ACCOUNT_FIELD), "")
+    text = next((field.value for field in ours[0].fields if field.tag == ACCOUNT_FIELD), "")
     account_id = _account_id(text)
     if account_id is None:
         return Fault(tag=tag, rule="an account of this switch is 32 hexadecimal digits")

@@ -7,7 +7,7 @@ import segno
 
 from switch.services.codes import limits
 
-ERROR_LEVEL = "m"  # 15 % of a symbol may be lost, what EMV QRCPS MPM 1.1, section 4.1, starts from
+ERROR_LEVEL = "m"  # some 15 % of a symbol may be lost, as is usual on paper and screens
 LIGHT = "#fff"  # behind the dark: a transparent symbol cannot be read on a dark page
 
 

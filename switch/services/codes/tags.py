@@ -1,8 +1,8 @@
 """What each tag of a merchant-presented code is and which form its value has. No I/O.
 
-The tables of EMV QRCPS MPM 1.1, section 3 (3.1 root, 3.3 merchant accounts, 3.6 additional data,
-3.7 language, 3.8 unreserved templates), as data. Ids that the specification keeps for later (RFU)
-are legal: they are kept and shown.
+The tables of EMV QRCPS MPM 1.1 as data: the root, merchant accounts, additional data (62), the
+other language (64) and unreserved templates. Ids that the specification keeps for later (RFU) are
+legal: they are kept and shown.
 """
 
 import re
@@ -160,9 +160,9 @@ def fault_of(objects: Iterable[DataObject], template: Template, within: str = ""
     """The first rule of form that data objects break, templates among them included."""
     present = set()
     for one in objects:
-        present.add(one.id)
-        shape = template.shapes.get(one.id, _ANYTHING)
-        fault = _fault_of_one(one, shape, path(within, one.id))
+        present.add(one.tag)
+        shape = template.shapes.get(one.tag, _ANYTHING)
+        fault = _fault_of_one(one, shape, path(within, one.tag))
         if fault is not None:
             return fault
     for tag in template.needed:

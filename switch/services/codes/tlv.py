@@ -1,8 +1,8 @@
 """Data objects of EMV QR codes, in text and as values. No I/O, no clock.
 
 A data object is two digits of id, two digits of length and a value of so many characters, whatever
-bytes these take; a template is a data object whose value is data objects again (EMV QRCPS MPM 1.1,
-section 3.2). Ids are unique where they stand. What breaks a rule comes back as a `Fault`.
+bytes these take; a template is a data object whose value is data objects again (EMV QRCPS MPM 1.1).
+An id, here called tag, is unique where it stands. What breaks a rule comes back as a `Fault`.
 """
 
 from binascii import crc_hqx
@@ -23,7 +23,7 @@ CHECKSUM_INITIAL = 0xFFFF
 class DataObject(Struct, frozen=True):
     """One data object: two digits and 1 to 99 characters."""
 
-    id: str
+    tag: str
     value: str
 
 
@@ -55,9 +55,9 @@ def split(text: str, within: str = "") -> tuple[DataObject, ...] | Fault:
         found = _read(text, start, within)
         if isinstance(found, Fault):
             return found
-        if found.id in objects:
-            return Fault(tag=path(within, found.id), rule="stands twice")
-        objects[found.id] = found
+        if found.tag in objects:
+            return Fault(tag=path(within, found.tag), rule="stands twice")
+        objects[found.tag] = found
         start += HEAD_CHARS + len(found.value)
     return tuple(objects.values())
 
@@ -103,6 +103,6 @@ def checksum(text: str) -> str:
     """The CRC of a code up to and with `6304`, as four hexadecimal digits.
 
     ISO/IEC 13239 with polynomial 1021 and initial value FFFF over the bytes in UTF-8, neither
-    reflected nor inverted (EMV QRCPS MPM 1.1, section 4.2; CRC-16/CCITT-FALSE elsewhere).
+    reflected nor inverted (EMV QRCPS MPM 1.1, id 63; CRC-16/CCITT-FALSE elsewhere).
     """
     return f"{crc_hqx(text.encode(), CHECKSUM_INITIAL):04X}"
