@@ -5,11 +5,16 @@ behind it as many digits as the currency has.
 """
 
 
-def decimal_text(units: int, digits: int) -> str:
-    """An integer of the smallest unit with `digits` digits behind the point: 1250, 2 is `12.50`."""
+def decimal_text(units: int, digits: int, chars_max: int) -> str:
+    """An integer of the smallest unit with `digits` digits behind the point: 1250, 2 is `12.50`.
+
+    Noughts behind the point are left out only where there would be too many characters; what is
+    too long even then is refused by whoever reads the code.
+    """
     assert units >= 0, "an amount in a code has no sign"
     whole, part = divmod(units, 10**digits)
-    return f"{whole}.{part:0{digits}}" if digits else str(whole)
+    text = f"{whole}.{part:0{digits}}" if digits else str(whole)
+    return text if part or len(text) <= chars_max else str(whole)
 
 
 def smallest_units(text: str, digits: int) -> int | None:

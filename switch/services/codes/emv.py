@@ -163,7 +163,9 @@ def parse(text: str) -> MerchantCode | Fault:
         language=_language(values.get("64")),
         merchant_accounts=tuple(accounts),
         additional_templates=tuple(_owned(one) for one in additional if one.tag >= "50"),
-        additional_reserved=tuple(one for one in additional if "11" < one.tag < "50"),
+        additional_reserved=tuple(
+            one for one in additional if one.tag < "50" and one.tag not in ADDITIONAL
+        ),
         unreserved_templates=tuple(_owned(one) for one in found if one.tag >= "80"),
         reserved=tuple(one for one in found if "64" < one.tag < "80"),
     )
@@ -307,7 +309,7 @@ def _tree(code: MerchantCode) -> Tree:
         **{one.tag: one.value or _owned_tree(one) for one in code.merchant_accounts},
         "52": code.category,
         "53": CURRENCY_NUMBERS[code.currency],
-        "54": _decimal(code.amount, digits),
+        "54": _decimal(code.amount, digits, limits.AMOUNT_CHARS_MAX),
         **_tip_tree(code.tip, digits),
         "58": code.country,
         "59": code.merchant_name,
@@ -324,8 +326,8 @@ def _tree(code: MerchantCode) -> Tree:
     }
 
 
-def _decimal(units: int | None, digits: int) -> str | None:
-    return None if units is None else decimal_text(units, digits)
+def _decimal(units: int | None, digits: int, chars_max: int) -> str | None:
+    return None if units is None else decimal_text(units, digits, chars_max)
 
 
 def _owned_tree(one: MerchantAccount | OwnedTemplate) -> Tree:
@@ -337,8 +339,8 @@ def _tip_tree(tip: Tip | None, digits: int) -> Tree:
         return {}
     return {
         "55": _TIP_NUMBERS[tip.kind],
-        "56": _decimal(tip.amount, digits),
-        "57": _decimal(tip.basis_points, PERCENT_DIGITS),
+        "56": _decimal(tip.amount, digits, limits.AMOUNT_CHARS_MAX),
+        "57": _decimal(tip.basis_points, PERCENT_DIGITS, limits.PERCENTAGE_CHARS_MAX),
     }
 
 

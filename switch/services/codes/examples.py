@@ -15,8 +15,8 @@ CODE_REQUEST: dict[str, Any] = {
     "language": {"language": "zh", "merchant_name": "街角小店", "merchant_city": "青岛"},
 }
 
-# A tag a line: format, initiation, merchant account, category, currency, amount, tip, country, name,
-# city, additional data, other language, checksum.
+# A tag a line: format, initiation, merchant account, category, currency, amount, tip, country,
+# name, city, additional data, other language, checksum.
 PAYLOAD = (
     "000201"
     "010212"
