@@ -1,4 +1,4 @@
-"""Programs of others in Node: the pinned packages of `npm/`, installed outside of the checkout."""
+"""Programs of others in Node: the pinned packages of a folder, installed outside the checkout."""
 
 import json
 import shutil
@@ -13,11 +13,11 @@ INSTALL_S_MAX = 120
 RUN_S_MAX = 60
 
 
-def install(folder: Path) -> None:
+def install(folder: Path, source: Path = NPM_FOLDER) -> None:
     """Install what the lock file names, beside a copy of our scripts; skip where that cannot be."""
     if shutil.which("node") is None or shutil.which("npm") is None:
         missing("Node")
-    shutil.copytree(NPM_FOLDER, folder, dirs_exist_ok=True)
+    shutil.copytree(source, folder, dirs_exist_ok=True)
     done = subprocess.run(
         ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"],
         cwd=folder,
@@ -27,7 +27,7 @@ def install(folder: Path) -> None:
         check=False,
     )
     if done.returncode != 0:
-        missing(f"what npm/package-lock.json names ({done.stderr.strip()[-200:]})")
+        missing(f"what {source.name}/package-lock.json names ({done.stderr.strip()[-200:]})")
 
 
 def run(folder: Path, script: str, job: Any) -> Any:

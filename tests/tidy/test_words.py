@@ -34,16 +34,13 @@ def sql_code(path: tree.Path) -> str:
     return re.sub(r"--.*|'[^']*'", "", tree.text(path))
 
 
+LOCKS = [(tree.ROOT / "requirements.lock", "--hash=sha256:")] + [
+    (path, '"integrity": "sha512-') for path in tree.files() if path.name == "package-lock.json"
+]
+
+
 @pytest.mark.parametrize(
-    ("path", "pin"),
-    [
-        (tree.ROOT / "requirements.lock", "--hash=sha256:"),
-        (
-            tree.ROOT / "tests" / "integration" / "npm" / "package-lock.json",
-            '"integrity": "sha512-',
-        ),
-    ],
-    ids=lambda value: getattr(value, "name", ""),
+    ("path", "pin"), LOCKS, ids=[tree.shown(path).replace("/", "-") for path, _ in LOCKS]
 )
 def test_a_lock_file_names_no_host(path: tree.Path, pin: str) -> None:
     """Dependencies are pinned by version and hash, wherever a machine gets them from."""

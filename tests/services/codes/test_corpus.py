@@ -37,7 +37,7 @@ def test_a_broken_code_is_refused_by_its_tag(case: Case) -> None:
     """The fault names the tag, says the rule, and quotes no more than a piece."""
     found = parse(case.text)
     if isinstance(found, MerchantCode):
-        found = payee_of(found)  # type: ignore[assignment]
+        found = payee_of(found)
     assert isinstance(found, Fault), found
     assert found.tag == case.tag, found
     assert len(found.text) < 200
