@@ -21,6 +21,6 @@ BASIS_POINTS_MAX = 9_999  # 99.99 %, hundredths of a percent
 # Pictures.
 MODULE_PIXELS = 8  # the side of a dot of a PNG; a code of 60 dots is then some 5 cm on a screen
 QUIET_MODULES = 4  # white around the symbol, as ISO/IEC 18004 has it
-PICTURES_WAITING_MAX = 16  # not begun, of a worker, one at a time at some 30 ms: half a second
+PICTURES_MAX = 16  # being drawn and waiting, of a worker; one after the other, half a second
 
 assert AMOUNT_CHARS_MAX < VALUE_CHARS_MAX < PAYLOAD_CHARS_MAX

@@ -7,7 +7,7 @@ the payment that it leads to is decided like any other.
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor
 
 from msgspec.structs import replace
 
@@ -31,7 +31,7 @@ from switch.services.codes.message import (
 NOT_YOURS = Problem(
     name="not-found", detail="no account with this id that you may see", field="account"
 )
-_DRAWN_BY: dict[str, Callable[[str], str]] = {"png": picture.png, "svg": picture.svg}
+DRAWN_BY: dict[str, Callable[[str], str]] = {"png": picture.png, "svg": picture.svg}
 
 
 class MerchantCodes:
@@ -103,20 +103,22 @@ class MerchantCodes:
 
 
 class Easel:
-    """Draws one picture at a time, in a thread: drawing takes longer than deciding a payment."""
+    """Draws one picture at a time, in a thread: drawing takes longer than deciding a payment.
+
+    What is begun is finished, also when its caller has gone: the thread takes the next one then.
+    """
 
     def __init__(self) -> None:
-        self._turn = asyncio.Semaphore(1)
-        self._waiting_count = 0
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pictures")
+        self._count = 0
 
     async def draw(self, kind: str, payload: str) -> dict[str, str] | Problem:
         """The picture under the name of its kind."""
-        if self._waiting_count >= limits.PICTURES_WAITING_MAX:
-            return overloaded("too many pictures of codes are being drawn; `payload` needs none")
-        self._waiting_count += 1
+        if self._count >= limits.PICTURES_MAX:
+            return overloaded("too many pictures of codes are being drawn; ask without `image`")
+        self._count += 1
         try:
-            async with self._turn:
-                drawn = await asyncio.to_thread(partial(_DRAWN_BY[kind], payload))
+            loop = asyncio.get_running_loop()
+            return {kind: await loop.run_in_executor(self._thread, DRAWN_BY[kind], payload)}
         finally:
-            self._waiting_count -= 1
-        return {kind: drawn}
+            self._count -= 1
