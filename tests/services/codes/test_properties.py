@@ -1,12 +1,24 @@
 """Any code that is written is read as the same value, and no text whatever makes reading fail."""
 
+import random
+
 from hypothesis import given, settings
 from hypothesis import seed as seeded
 from hypothesis import strategies as st
 
+from switch.errors import Problem
+from switch.services.codes import examples
 from switch.services.codes.emv import MerchantCode, build, parse
+from switch.services.codes.message import (
+    CodeRequest,
+    DecodedCode,
+    decode_code_request,
+    decode_payload,
+    payload_of,
+)
 from switch.services.codes.payee import payee_of
 from switch.services.codes.tlv import Fault, Tree, join
+from tests.fuzz.body_corpus import mutated
 from tests.services.codes.corpus import valid
 from tests.services.codes.encoder import many, one, sealed
 from tests.services.codes.strategies import CODES, any_text
@@ -85,3 +97,20 @@ def test_no_tree_of_data_objects_makes_reading_fail(seed: int) -> None:
             assert isinstance(found, MerchantCode | Fault)
 
     settings(max_examples=EXAMPLES, deadline=None, database=None)(seeded(seed)(tried))()
+
+
+def test_no_body_makes_asking_fail(seed: int) -> None:
+    """Whatever stands in a body, it is a request, an answer, or what is wrong with it."""
+    kinds = set()
+
+    @given(rng=st.randoms(use_true_random=False), currency=st.sampled_from(["CNY", "JPY", "KWD"]))
+    def tried(rng: random.Random, currency: str) -> None:
+        request = decode_code_request(mutated(examples.CODE_REQUEST, rng))
+        kinds.add(type(request))
+        if isinstance(request, CodeRequest):
+            assert isinstance(payload_of(request, currency), str | Problem)
+        read = decode_payload(mutated({"payload": examples.PAYLOAD}, rng))
+        assert isinstance(read, DecodedCode | Problem)
+
+    settings(max_examples=EXAMPLES, deadline=None, database=None)(seeded(seed)(tried))()
+    assert kinds == {CodeRequest, Problem}, "right and wrong ones were tried"
