@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -28,11 +29,12 @@ class Painter:
 
 
 @pytest.fixture
-def painter(monkeypatch: pytest.MonkeyPatch) -> Painter:
+def painter(monkeypatch: pytest.MonkeyPatch) -> Iterator[Painter]:
     """In the place of the one that draws PNGs."""
     made = Painter()
     monkeypatch.setitem(merchant_presented.DRAWN_BY, "png", made)
-    return made
+    yield made
+    made.may_draw.set()
 
 
 async def test_what_is_too_much_is_refused_at_once(painter: Painter) -> None:
@@ -40,7 +42,8 @@ async def test_what_is_too_much_is_refused_at_once(painter: Painter) -> None:
     easel = Easel()
     begun = [asyncio.create_task(easel.draw("png", f"a{n}")) for n in range(PICTURES_MAX)]
     await asyncio.sleep(0)
-    refused = await easel.draw("png", "one too many")
+    async with asyncio.timeout(10):
+        refused = await easel.draw("png", "one too many")
     assert isinstance(refused, Problem)
     assert (refused.name, refused.retry_after_s is not None) == ("overloaded", True)
     painter.may_draw.set()

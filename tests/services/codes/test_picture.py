@@ -74,6 +74,13 @@ def test_a_reader_finds_the_code_in_the_svg(text: str) -> None:
     assert read(drawn(svg)) == [text]
 
 
+def test_a_png_has_white_around_it() -> None:
+    """Four modules on each side, as the standard has it; a dot is eight pixels."""
+    image = opened(FULANO).convert("L")
+    dark = image.point(lambda shade: 255 - shade).getbbox()
+    assert dark == (32, 32, image.width - 32, image.height - 32)
+
+
 def test_a_picture_is_the_same_each_time() -> None:
     """The same request gives the same answer, picture included."""
     assert picture.png(FULANO) == picture.png(FULANO)

@@ -11,14 +11,15 @@ from switch.currencies import CURRENCIES, CURRENCY_NUMBERS
 from switch.errors import Problem
 from switch.services.codes import examples
 from switch.services.codes.amounts import decimal_text, smallest_units
-from switch.services.codes.emv import parse
+from switch.services.codes.emv import MerchantCode, parse
 from switch.services.codes.message import (
     CodeRequest,
     decode_code_request,
     decode_payload,
     payload_of,
 )
-from switch.services.codes.tlv import checksum
+from switch.services.codes.tlv import Fault, checksum
+from tests.services.codes.encoder import ACCOUNT, MINIMAL, OURS, code, many, one, sealed, with_raw
 from tests.services.codes.samples import BEST_TRANSPORT
 from tests.tidy import tree
 from tests.tidy.test_imports import IO_PACKAGES
@@ -97,9 +98,9 @@ def test_currencies_have_different_numbers() -> None:
 
 def test_every_field_of_the_published_example_is_read() -> None:
     """The code of the specification, down to its last label."""
-    code = parse(BEST_TRANSPORT)
+    read = parse(BEST_TRANSPORT)
     answer = decode_payload(json.dumps({"payload": BEST_TRANSPORT}).encode())
-    for found in (code, answer):
+    for found in (read, answer):
         assert not isinstance(found, Problem)
         assert (found.initiation, found.currency, found.amount) == ("dynamic", "CNY", 2372)
         assert found.tip.kind == "prompt"
@@ -145,8 +146,7 @@ def test_a_code_with_an_amount_is_for_one_payment_unless_told(
     """Static without an amount, dynamic with one, or as the request says."""
     text = made(**changes)
     assert isinstance(text, str)
-    code = parse(text)
-    assert code.initiation == initiation
+    assert parse(text).initiation == initiation
 
 
 @pytest.mark.parametrize(
@@ -211,8 +211,7 @@ def test_the_other_language_is_composed() -> None:
     """A letter and its mark are one character, so more of them fit."""
     text = made(language={"language": "vi", "merchant_name": "Phơ\u0309 " * 5})
     assert isinstance(text, str)
-    code = parse(text)
-    assert code.language.merchant_name == "Ph\u1edf " * 5
+    assert parse(text).language.merchant_name == "Ph\u1edf " * 5
 
 
 def test_a_member_given_twice_is_refused() -> None:
@@ -223,10 +222,38 @@ def test_a_member_given_twice_is_refused() -> None:
     assert refused.field == "kind"
 
 
+def test_a_code_means_the_same_in_any_order() -> None:
+    """Tags of a template too."""
+    inside = one("62", many({"01": "4711", "07": "till-3"})), one("26", MINIMAL["26"])
+    turned = one("62", many({"07": "till-3", "01": "4711"})), one("26", MINIMAL["26"])
+    rest = many({tag: value for tag, value in MINIMAL.items() if tag not in {"00", "26"}})
+    texts = [
+        sealed("000201" + "".join(inside) + rest),
+        sealed("000201" + rest + "".join(reversed(turned))),
+        sealed("000201" + rest + "".join(turned)),
+    ]
+    first, *others = map(parse, texts)
+    assert isinstance(first, MerchantCode)
+    assert all(other == first for other in others)
+    networks = [one("02", "4000"), one("26", MINIMAL["26"]), one("05", "5000")]
+    found = parse(sealed("000201" + rest + "".join(networks)))
+    assert isinstance(found, MerchantCode)
+    assert [account.tag for account in found.merchant_accounts] == ["02", "05", "26"]
+
+
+def test_a_length_of_nought_is_told_apart() -> None:
+    """What is left out has no length at all."""
+    found = parse(with_raw("6100"))
+    assert found == Fault(tag="61", rule="its length is 01 to 99, found '00'")
+
+
 def test_the_account_is_found_wherever_it_stands() -> None:
     """By the identifier, under whatever tag, in whatever letters."""
     ours = UUID(examples.CODE_REQUEST["account"])
-    for payload in (examples.PAYLOAD, made("JPY", amount=12), made(amount=None, tip=None)):
+    moved = code({"26": None, "51": MINIMAL["26"]})
+    capitals = code({"26": many({"00": OURS.upper(), "01": ACCOUNT.upper()})})
+    beside = code({"02": "4000123456789010", "27": many({"00": "org.example", "01": ours.hex[1:]})})
+    for payload in (examples.PAYLOAD, made("JPY", amount=12), moved, capitals, beside):
         answer = decode_payload(json.dumps({"payload": payload}).encode())
         assert not isinstance(answer, Problem)
         assert answer.account == str(ours)
