@@ -224,8 +224,9 @@ def test_a_member_given_twice_is_refused() -> None:
 
 def test_a_code_means_the_same_in_any_order() -> None:
     """Tags of a template too."""
-    inside = one("62", many({"01": "4711", "07": "till-3"})), one("26", MINIMAL["26"])
-    turned = one("62", many({"07": "till-3", "01": "4711"})), one("26", MINIMAL["26"])
+    labels = {"01": "4711", "07": "till-3", "12": "kept", "33": "kept"}
+    inside = one("62", many(labels)), one("26", MINIMAL["26"])
+    turned = one("62", many(dict(reversed(labels.items())))), one("26", MINIMAL["26"])
     rest = many({tag: value for tag, value in MINIMAL.items() if tag not in {"00", "26"}})
     texts = [
         sealed("000201" + "".join(inside) + rest),
