@@ -35,7 +35,7 @@ CHECKSUM_HEAD = "6304"
 CHECKSUM_CHARS = 4
 
 _FIRST = "000201"
-_NOT_TEXT = Fault(tag="", rule="A code has no control characters and no halves of characters")
+_NOT_TEXT = Fault(tag="", rule="control characters and halves of characters are no text")
 _NUMBER_CURRENCIES = {number: code for code, number in CURRENCY_NUMBERS.items()}
 _INITIATION_NUMBERS = {name: number for number, name in INITIATIONS.items()}
 _TIP_NUMBERS = {"prompt": "01", "fixed": "02", "percentage": "03"}
@@ -144,7 +144,7 @@ def parse(text: str) -> MerchantCode | Fault:
         return tip
     accounts = [_account(one) for one in found if "02" <= one.tag <= "51"]
     if not accounts:
-        return Fault(tag="", rule="A merchant account (tags 02 to 51) is missing")
+        return Fault(tag="", rule="a merchant account (tags 02 to 51) is missing")
     additional = _inside(values.get("62"))
     labels: dict[str, Any] = {
         ADDITIONAL[one.tag]: one.value for one in additional if one.tag in ADDITIONAL
@@ -191,7 +191,7 @@ def _by_tag(one: DataObject) -> str:
 
 def _fault_of_whole(text: str) -> Fault | None:
     if not 1 <= len(text) <= limits.PAYLOAD_CHARS_MAX:
-        rule = f"A code has 1 to {limits.PAYLOAD_CHARS_MAX} characters, this has {len(text)}"
+        rule = f"it has {len(text)} characters; 1 to {limits.PAYLOAD_CHARS_MAX} are read"
         return Fault(tag="", rule=rule)
     if not is_text(text):
         return _NOT_TEXT

@@ -99,7 +99,7 @@ ADDITIONAL = {
 _CONSUMER_DATA = Shape(
     name="consumer data request",
     pattern=re.compile(r"(?!.*(.).*\1)[AME]{1,3}"),
-    rule="of the letters A, M and E each at most once",
+    rule="the letters A, M and E, each at most once",
 )
 _ADDITIONAL = Template(
     shapes={

@@ -39,7 +39,7 @@ class Fault(Struct, frozen=True, kw_only=True):
     @property
     def text(self) -> str:
         """A sentence for whoever sent the code."""
-        return f"Tag {self.tag}: {self.rule}." if self.tag else f"{self.rule}."
+        return f"Tag {self.tag}: {self.rule}." if self.tag else f"Code: {self.rule}."
 
 
 def path(within: str, tag: str) -> str:
