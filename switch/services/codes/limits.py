@@ -22,5 +22,7 @@ BASIS_POINTS_MAX = 9_999  # 99.99 %, hundredths of a percent
 MODULE_PIXELS = 8  # the side of a dot of a PNG; a code of 60 dots is then some 5 cm on a screen
 QUIET_MODULES = 4  # white around the symbol, as ISO/IEC 18004 has it
 PICTURES_MAX = 16  # being drawn and waiting, of a worker; one after the other, half a second
+PARTICIPANT_PICTURES_MAX = 8  # of which: of one participant
 
+assert PARTICIPANT_PICTURES_MAX < PICTURES_MAX, "one participant leaves room for others"
 assert AMOUNT_CHARS_MAX < VALUE_CHARS_MAX < PAYLOAD_CHARS_MAX

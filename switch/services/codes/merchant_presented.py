@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from msgspec.structs import replace
 
 from switch.admission import Caller
-from switch.budget import overloaded
+from switch.budget import InFlight
 from switch.errors import Problem
 from switch.reply import Answer, document
 from switch.requests import formal_key
@@ -59,7 +59,7 @@ class MerchantCodes:
         code = Code(payload=payload)
         if request.image is None:
             return document(code)
-        drawn = await self._easel.draw(request.image, payload)
+        drawn = await self._easel.draw(request.image, payload, caller.participant.number)
         return drawn if isinstance(drawn, Problem) else document(replace(code, **drawn))
 
     async def decode(self, caller: Caller) -> Answer | Problem:
@@ -110,15 +110,17 @@ class Easel:
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pictures")
-        self._count = 0
+        self._in_flight = InFlight(
+            total_max=limits.PICTURES_MAX, each_max=limits.PARTICIPANT_PICTURES_MAX
+        )
 
-    async def draw(self, kind: str, payload: str) -> dict[str, str] | Problem:
-        """The picture under the name of its kind."""
-        if self._count >= limits.PICTURES_MAX:
-            return overloaded("too many pictures of codes are being drawn; ask without `image`")
-        self._count += 1
+    async def draw(self, kind: str, payload: str, participant_no: int) -> dict[str, str] | Problem:
+        """The picture under the name of its kind, or why there is none now."""
+        refusal = self._in_flight.enter(participant_no)
+        if refusal is not None:
+            return refusal
         try:
             loop = asyncio.get_running_loop()
             return {kind: await loop.run_in_executor(self._thread, DRAWN_BY[kind], payload)}
         finally:
-            self._count -= 1
+            self._in_flight.leave(participant_no)

@@ -91,7 +91,8 @@ def test_the_document_tells_everything() -> None:
     for field in CodeRequest.__struct_fields__:
         assert re.search(rf"^\|[^|]*`{field}`", section, re.MULTILINE), field
     assert IDENTIFIER in DOCUMENT
-    assert (limits.MODULE_PIXELS, limits.QUIET_MODULES, limits.PICTURES_MAX) == (8, 4, 16)
+    assert (limits.MODULE_PIXELS, limits.QUIET_MODULES) == (8, 4)
+    assert (limits.PICTURES_MAX, limits.PARTICIPANT_PICTURES_MAX) == (16, 8)
 
 
 def test_the_words_are_in_the_glossary() -> None:
