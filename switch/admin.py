@@ -217,13 +217,13 @@ class Operator:
         currency: str,
         payment_limit: int | None = None,
         daily_limit: int | None = None,
+        yearly_limit: int | None = None,
         balance_limit: int | None = None,
         choosable: bool = False,
     ) -> None:
         """Make or change a tier; a limit of None is no limit."""
-        await self._do(
-            "set_tier", name, currency, payment_limit, daily_limit, balance_limit, choosable
-        )
+        of_tier = (payment_limit, daily_limit, yearly_limit, balance_limit)
+        await self._do("set_tier", name, currency, *of_tier, choosable)
 
     async def set_default_tier(self, kind: str, name: str, *, currency: str | None = None) -> None:
         """The tier of new accounts of a kind, in one currency or in all that the tier has."""

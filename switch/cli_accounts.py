@@ -38,6 +38,9 @@ def tier_set(
     daily_limit: Annotated[
         int | None, option("--daily-limit", help="Most in one local day [none].", min=0)
     ] = None,
+    yearly_limit: Annotated[
+        int | None, option("--yearly-limit", help="Most in one local year [none].", min=0)
+    ] = None,
     balance_limit: Annotated[
         int | None, option("--balance-limit", help="Most on the account [none].", min=0)
     ] = None,
@@ -57,14 +60,15 @@ def tier_set(
             currency=currency,
             payment_limit=payment_limit,
             daily_limit=daily_limit,
+            yearly_limit=yearly_limit,
             balance_limit=balance_limit,
             choosable=choosable,
         ),
     )
     document = {"name": name, "currency": currency, "payment_limit": payment_limit}
-    document |= {"daily_limit": daily_limit, "balance_limit": balance_limit}
+    document |= {"daily_limit": daily_limit, "yearly_limit": yearly_limit}
     terminal.show(
-        document | {"choosable": choosable},
+        document | {"balance_limit": balance_limit, "choosable": choosable},
         as_json=as_json,
         text=f"tier {name} in {currency} is set",
     )
@@ -107,7 +111,7 @@ def tier_list(
 ) -> None:
     """Every tier and its limits."""
     rows = act(admin_database_url, data_dir, Operator.tiers)
-    limits = ("payment_limit", "daily_limit", "balance_limit")
+    limits = ("payment_limit", "daily_limit", "yearly_limit", "balance_limit")
     columns = ("name", "currency", *limits, "choosable", "default_for")
     terminal.show({"tiers": rows}, as_json=as_json, text=terminal.table(rows, columns=columns))
 

@@ -198,6 +198,8 @@ ACCOUNT: dict[str, Any] = {
         "payment_limit": 500000,
         "daily_limit": 1000000,
         "daily_left": 998750,
+        "yearly_limit": None,
+        "yearly_left": None,
         "balance_limit": None,
     },
     "created_at": "2026-10-01T08:00:00.000000Z",

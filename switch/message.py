@@ -255,6 +255,8 @@ class AccountLimits(Struct, frozen=True, kw_only=True):
     payment_limit: int | None
     daily_limit: int | None
     daily_left: int | None
+    yearly_limit: int | None
+    yearly_left: int | None
     balance_limit: int | None
 
 

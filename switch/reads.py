@@ -389,6 +389,8 @@ def stored_account(row: Mapping[str, Any]) -> Account:
     """An account as it stands, from a row of the view of all accounts."""
     daily_limit = row["daily_limit"]
     daily_left = None if daily_limit is None else max(0, daily_limit - row["spent_today"])
+    yearly_limit = row["yearly_limit"]
+    yearly_left = None if yearly_limit is None else max(0, yearly_limit - row["spent_this_year"])
     return Account(
         id=str(row["id"]),
         participant=row["participant"],
@@ -406,6 +408,8 @@ def stored_account(row: Mapping[str, Any]) -> Account:
             payment_limit=row["payment_limit"],
             daily_limit=daily_limit,
             daily_left=daily_left,
+            yearly_limit=yearly_limit,
+            yearly_left=yearly_left,
             balance_limit=row["balance_limit"],
         ),
         created_at=rfc3339(row["created_at"]),
@@ -431,6 +435,8 @@ def _opened(participant: str, row: asyncpg.Record, asked: Mapping[str, Any]) -> 
             payment_limit=row["payment_limit"],
             daily_limit=row["daily_limit"],
             daily_left=row["daily_limit"],
+            yearly_limit=row["yearly_limit"],
+            yearly_left=row["yearly_limit"],
             balance_limit=row["balance_limit"],
         ),
         created_at=rfc3339(row["decided_at"]),

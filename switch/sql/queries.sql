@@ -259,7 +259,8 @@ SELECT ledger.end_switch_key($1::text);
 SELECT participant, operation, subject FROM ledger.find_key_claims($1::text, $2::text);
 
 -- name: set_tier
-SELECT ledger.set_tier($1::text, $2::text, $3::bigint, $4::bigint, $5::bigint, $6::boolean);
+SELECT ledger.set_tier($1::text, $2::text, $3::bigint, $4::bigint, $5::bigint, $6::bigint,
+                       $7::boolean);
 
 -- name: set_default_tier
 SELECT ledger.set_default_tier($1::text, $2::text, $3::text);

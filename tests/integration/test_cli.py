@@ -275,6 +275,7 @@ async def test_a_new_key_of_the_switch_is_published_before_it_signs(
 async def test_tiers(desk: Desk) -> None:
     """Limits are set by tier, and a tier can be the default of a kind."""
     limits = ("--payment-limit", 100, "--daily-limit", 200, "--balance-limit", 300)
+    limits += ("--yearly-limit", 400)
     await desk("tier", "set", "small", "--currency", CURRENCY, *limits, "--choosable")
     await desk("tier", "default", "wallet", "small", "--currency", CURRENCY)
     listed = {row["name"]: row for row in (await desk("tier", "list"))["tiers"]}
@@ -283,13 +284,14 @@ async def test_tiers(desk: Desk) -> None:
         "currency": CURRENCY,
         "payment_limit": 100,
         "daily_limit": 200,
+        "yearly_limit": 400,
         "balance_limit": 300,
         "choosable": True,
         "default_for": ["wallet"],
     }
     wallet = await desk("account", "show", await desk.account("wallet", "wallet"))
     assert wallet["tier"] == "small"
-    assert wallet["limits"]["daily_left"] == 200
+    assert (wallet["limits"]["daily_left"], wallet["limits"]["yearly_left"]) == (200, 400)
     assert "small" in (await desk.say("tier", "list")).out
     assert "switch tier set" in await desk.refused("tier", "default", "wallet", "none-such")
     assert await desk.refused(

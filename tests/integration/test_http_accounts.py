@@ -64,12 +64,19 @@ async def test_a_tier_must_be_offered(town: Town, wallet: Member) -> None:
         reply = await open_account(town, wallet, key="t", kind="wallet", tier=asked)
         assert (reply.status, reply.json["field"]) == (400, "tier")
     await town.operator.set_tier(
-        name, currency="CNY", payment_limit=1, daily_limit=2, balance_limit=3, choosable=True
+        name,
+        currency="CNY",
+        payment_limit=1,
+        daily_limit=2,
+        yearly_limit=4,
+        balance_limit=3,
+        choosable=True,
     )
     reply = await open_account(town, wallet, key="t", kind="wallet", tier=name)
     assert (reply.status, reply.json["tier"]) == (201, name)
     assert reply.json["limits"] == {
-        "payment_limit": 1, "daily_limit": 2, "daily_left": 2, "balance_limit": 3,
+        "payment_limit": 1, "daily_limit": 2, "daily_left": 2, "yearly_limit": 4, "yearly_left": 4,
+        "balance_limit": 3,
     }  # fmt: skip
 
 

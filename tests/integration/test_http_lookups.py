@@ -152,13 +152,14 @@ async def test_an_account_shows_its_limits_and_what_is_left(
     """Balance, held, available, floor, tier, and what may still be spent today."""
     name = f"tier-{uuid4().hex[:8]}"
     await town.operator.set_tier(
-        name, currency="CNY", payment_limit=500, daily_limit=800, balance_limit=None, choosable=True
+        name, currency="CNY", payment_limit=500, daily_limit=800, yearly_limit=900, choosable=True
     )
     account = await town.account(wallet, "wallet", balance=1_000, tier=name)
     await town.pay(wallet, account, payee, 300)
     shown = (await town.send(wallet, "GET", f"/v1/accounts/{account}")).json
     assert shown["limits"] == {
-        "payment_limit": 500, "daily_limit": 800, "daily_left": 500, "balance_limit": None,
+        "payment_limit": 500, "daily_limit": 800, "daily_left": 500, "yearly_limit": 900,
+        "yearly_left": 600, "balance_limit": None,
     }  # fmt: skip
     assert (shown["balance"], shown["available"], shown["held"]) == (700, 700, 0)
     assert (shown["status"], shown["frozen_by"], shown["tier"]) == ("open", None, name)

@@ -94,8 +94,9 @@ class City:
     async def tier(self, name: str, currency: str = CURRENCY, **limits: int | None) -> str:
         tier = Tier(**limits)
         await self.admin.execute(
-            "SELECT ledger.set_tier($1, $2, $3, $4, $5, $6)",
-            name, currency, tier.payment_limit, tier.daily_limit, tier.balance_limit, True,
+            "SELECT ledger.set_tier($1, $2, $3, $4, $5, $6, $7)",
+            name, currency, tier.payment_limit, tier.daily_limit, tier.yearly_limit,
+            tier.balance_limit, True,
         )  # fmt: skip
         self.ledger.tiers[name, currency] = tier
         return name

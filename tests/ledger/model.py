@@ -27,6 +27,7 @@ class Tier:
 
     payment_limit: int | None = None
     daily_limit: int | None = None
+    yearly_limit: int | None = None
     balance_limit: int | None = None
 
 
@@ -101,7 +102,9 @@ class Account:
     lifecycle: str = "open"
     frozen_by: str | None = None
     tier: tuple[str, str] | None = None
-    spent: dict[date, int] = field(default_factory=dict)  # that of expired holds included
+    # By the day and by the year of the decision; that of expired holds included.
+    spent: dict[date, int] = field(default_factory=dict)
+    spent_in_year: dict[int, int] = field(default_factory=dict)
     holds: list[Record] = field(default_factory=list)
 
     def held(self, at: datetime) -> int:
@@ -142,6 +145,7 @@ class Case:
     payee_tier: Tier
     at: datetime
     spent_today: int
+    spent_this_year: int
 
     @property
     def counts(self) -> bool:
@@ -221,6 +225,15 @@ RULES: tuple[tuple[Outcome, Callable[[Case], bool]], ...] = (
             and _over(case.payer_tier.daily_limit, case.spent_today + case.order.request.amount)
         ),
     ),
+    (
+        Outcome.YEARLY_LIMIT_EXCEEDED,
+        lambda case: (
+            case.counts
+            and _over(
+                case.payer_tier.yearly_limit, case.spent_this_year + case.order.request.amount
+            )
+        ),
+    ),
     (Outcome.PAYEE_BALANCE_LIMIT_EXCEEDED, _payee_balance_limit_exceeded),
     (
         Outcome.INSUFFICIENT_FUNDS,
@@ -271,6 +284,7 @@ class Ledger:
             payee_tier=self.tier_of(payee),
             at=at,
             spent_today=self.spent(payer, at) if payer else 0,
+            spent_this_year=self.spent_this_year(payer, at) if payer else 0,
         )
 
     def record(self, order: Order, decision: Decision, at: datetime) -> None:
@@ -317,9 +331,18 @@ class Ledger:
         self.accounts[payee].balance += amount
 
     def count(self, payer: Account, amount: int, at: datetime) -> None:
-        """For the limit of the payer's day."""
+        """For the limits of the payer's day and year."""
         day = self.day(at)
         payer.spent[day] = payer.spent.get(day, 0) + amount
+        payer.spent_in_year[day.year] = payer.spent_in_year.get(day.year, 0) + amount
+
+    def give_back(self, payer: Account, amount: int, decided_at: datetime, at: datetime) -> None:
+        """What a hold of then keeps no longer now: only to the same day, and the same year."""
+        then, now = self.day(decided_at), self.day(at)
+        if then == now:
+            payer.spent[now] -= amount
+        if then.year == now.year:
+            payer.spent_in_year[now.year] -= amount
 
     def spent(self, account: Account, at: datetime) -> int:
         """What counts for the limit of this day: not what expired on the day it was held."""
@@ -332,6 +355,18 @@ class Ledger:
             and self.day(hold.decided_at) == day == self.day(hold.hold_expires_at)
         )
         return account.spent.get(day, 0) - given_back
+
+    def spent_this_year(self, account: Account, at: datetime) -> int:
+        """What counts for the limit of this year: not what expired in the year it was held."""
+        year = self.day(at).year
+        given_back = sum(
+            hold.expired(at)
+            for hold in account.holds
+            if hold.hold_expires_at is not None
+            and hold.type in COUNTED
+            and self.day(hold.decided_at).year == year == self.day(hold.hold_expires_at).year
+        )
+        return account.spent_in_year.get(year, 0) - given_back
 
     def tier_of(self, account: Account | None) -> Tier:
         if account is None or account.tier is None:

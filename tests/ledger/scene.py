@@ -240,8 +240,11 @@ class Scene:
         rows = await self.city.admin.fetch(ACCOUNTS, [one.no for one in self.holders.values()])
         for row in rows:
             account = ledger.accounts[row["id"]]
-            shown = (row["balance"], row["held"], row["spent_today"])
-            expected = (account.balance, account.held(self.at), ledger.spent(account, self.at))
+            shown = (row["balance"], row["held"], row["spent_today"], row["spent_this_year"])
+            expected = (
+                account.balance, account.held(self.at), ledger.spent(account, self.at),
+                ledger.spent_this_year(account, self.at),
+            )  # fmt: skip
             assert shown == expected, f"at {self.at}: {account}"
 
     def next_expiry(self) -> datetime | None:

@@ -176,9 +176,8 @@ def _take(ledger: Ledger, case: StepCase) -> None:
     if case.order.type == "void" or case.order.final:
         released = parent.held(case.at)
         parent.voided += released
-        is_same_day = ledger.day(parent.decided_at) == ledger.day(case.at)
-        if parent.type in COUNTED and is_same_day:
-            ledger.count(case.payer, -released, case.at)
+        if parent.type in COUNTED:
+            ledger.give_back(case.payer, released, parent.decided_at, case.at)
 
 
 def bar(

@@ -115,7 +115,7 @@ async def test_what_spends_no_key(city: City, reads: Reads) -> None:
     """A tier that is not offered, and an account that is not one's own, leave the key as it was."""
     holder, stranger = await city.participant("wallet"), await city.participant("wallet")
     account = await city.account(holder, "wallet")
-    await city.admin.execute("SELECT ledger.set_tier('hidden', 'CNY', 1, 1, 1, false)")
+    await city.admin.execute("SELECT ledger.set_tier('hidden', 'CNY', 1, 1, 1, NULL, false)")
     for tier in ("hidden", "nonsense"):
         refused = await reads.open_account(opening(city, stranger, "k", tier=tier))
         assert (refused.disposition, refused.answer) == (Disposition.TIER_NOT_OFFERED, None)

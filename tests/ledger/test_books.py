@@ -211,9 +211,11 @@ async def test_another_time_zone_counts_the_day_anew(
         await admin.execute("SELECT ledger.set_time_zone('Europe/London')")
         await assert_books_are_right(admin)
         row = await admin.fetchrow(
-            "SELECT spent_today, spent_day FROM ledger.account WHERE id = $1", payer
+            "SELECT spent_today, spent_this_year, spent_day FROM ledger.account WHERE id = $1",
+            payer,
         )
         assert (row["spent_today"], str(row["spent_day"])) == (20, "2026-11-02")
+        assert row["spent_this_year"] == 20
     finally:
         await admin.execute("SELECT ledger.set_time_zone('Asia/Shanghai')")
         await city.set_ahead(timedelta())

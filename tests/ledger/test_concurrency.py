@@ -244,7 +244,7 @@ async def test_a_tier_that_is_made_while_a_batch_waits_limits_it(
     payee = await city.account(provider, "wallet")
     operator = await database.connect()
     async with operator.transaction():
-        await operator.execute("SELECT ledger.set_tier('after', 'CNY', 1, NULL, NULL, false)")
+        await operator.execute("SELECT ledger.set_tier('after', 'CNY', 1, NULL, NULL, NULL, false)")
         await operator.execute("SELECT ledger.set_account($1, NULL, 'after')", payer)
         asked = asyncio.create_task(city.decide(lane, [city.order(provider, payer, payee, 50)]))
         await until_it_waits(city.admin, "lane")

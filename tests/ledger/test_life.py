@@ -8,7 +8,7 @@ import itertools
 from collections import Counter
 from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -228,16 +228,18 @@ class Life(RuleBasedStateMachine):
         self.wait(self.scene.bar(sender, order.key))
         self.send(order)
 
-    @rule(to=st.sampled_from(("instant", "hour", "expiry", "before expiry", "midnight")))
+    @rule(to=st.sampled_from(("instant", "hour", "expiry", "before expiry", "midnight", "year")))
     def time_passes(self, to: str) -> None:
         at, expiry = self.scene.at, self.scene.next_expiry()
         midnight = at.replace(hour=16, minute=0, second=0, microsecond=0)
+        new_year = datetime(at.year, 12, 31, 16, tzinfo=at.tzinfo)
         later = {
             "instant": at + INSTANT,
             "hour": at + timedelta(hours=1),
             "expiry": expiry or at,
             "before expiry": (expiry or at) - INSTANT,
             "midnight": midnight if midnight > at else midnight + timedelta(days=1),
+            "year": new_year if new_year > at else at,
         }
         self.wait(self.scene.advance(max(at, later[to])))
 

@@ -37,6 +37,7 @@ class Scene:
     payee_closing: bool = False
     payment_limit: int | None = None
     daily_limit: int | None = None
+    yearly_limit: int | None = None
     balance_limit: int | None = None
     funds: int = AMOUNT
 
@@ -58,6 +59,7 @@ ROWS: dict[Outcome, Callable[[Scene], None]] = {
     Outcome.PAYEE_CLOSED: lambda scene: scene.set(payee_closing=True),
     Outcome.PAYMENT_LIMIT_EXCEEDED: lambda scene: scene.set(payment_limit=LESS),
     Outcome.DAILY_LIMIT_EXCEEDED: lambda scene: scene.set(daily_limit=LESS),
+    Outcome.YEARLY_LIMIT_EXCEEDED: lambda scene: scene.set(yearly_limit=LESS),
     Outcome.PAYEE_BALANCE_LIMIT_EXCEEDED: lambda scene: scene.set(balance_limit=LESS),
     Outcome.INSUFFICIENT_FUNDS: lambda scene: scene.set(funds=LESS),
 }
@@ -89,6 +91,7 @@ class Stage:
             f"t{city.random.randrange(10**12)}",
             payment_limit=scene.payment_limit,
             daily_limit=scene.daily_limit,
+            yearly_limit=scene.yearly_limit,
             balance_limit=scene.balance_limit,
         )
         payer = await city.account(self.holder, "wallet", balance=scene.funds)

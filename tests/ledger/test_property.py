@@ -39,6 +39,7 @@ OPERATES = 0.3  # chance between two batches, or two rounds
 FOLDS = 0.3
 EXPIRES = 0.3
 DAY_CHANGES = 0.05
+YEAR_CHANGES = 0.03
 TIME_PASSES = 0.3
 EXPIRY_LIMIT = 20
 
@@ -143,7 +144,10 @@ async def decide_alone(
 
 
 def _later(random: Random, at: datetime) -> datetime:
-    """Some seconds on; sometimes to the last or the first instant of a day in Shanghai."""
+    """Some seconds on; sometimes to the last or the first instant of a day or year in Shanghai."""
+    if random.random() < YEAR_CHANGES:
+        new_year = datetime(at.year + 1, 12, 31, 16, tzinfo=at.tzinfo)
+        return new_year + random.choice([0, -1]) * timedelta(microseconds=1)
     if random.random() < DAY_CHANGES:
         midnight = (at + timedelta(days=1)).replace(hour=16, minute=0, second=0, microsecond=0)
         return midnight + random.choice([0, -1]) * timedelta(microseconds=1)
@@ -181,6 +185,8 @@ async def _together(run: Run, jobs: asyncpg.Connection, lanes: list[Statements])
             ahead += timedelta(seconds=run.random.choice(HOLD_SECONDS) or 0)
         if run.random.random() < DAY_CHANGES:
             ahead += timedelta(days=1)
+        if run.random.random() < YEAR_CHANGES:
+            ahead += timedelta(days=366)
         await run.city.set_ahead(ahead)
         batches = await _round(run, jobs, lanes, ahead)
         doubt = explain(run.city.ledger, batches)

@@ -36,6 +36,7 @@ TIERS = {
     "free": {},
     "small": {"payment_limit": 50, "daily_limit": 300, "balance_limit": 400},
     "daily": {"daily_limit": 400},
+    "yearly": {"yearly_limit": 900},
     "capped": {"balance_limit": 250},
 }
 
@@ -60,7 +61,7 @@ class Traffic:
         for bank in banks:
             await self._open(bank, "position", floor=-2000, balance=1000)
         for provider in providers:
-            for tier in ("free", "small", "daily", "capped", None):
+            for tier in ("free", "small", "daily", "yearly", "capped", None):
                 await self._open(provider, "wallet", tier=tier, balance=200)
         for provider in providers:
             await self._open(provider, "wallet", currency=OTHER_CURRENCY, balance=200)
@@ -166,6 +167,8 @@ class Traffic:
             edges += [account.available(at), tier.payment_limit or 0]
             if tier.daily_limit is not None:
                 edges.append(tier.daily_limit - ledger.spent(account, at))
+            if tier.yearly_limit is not None:
+                edges.append(tier.yearly_limit - ledger.spent_this_year(account, at))
         if payee in ledger.accounts:
             account = ledger.accounts[payee]
             limit = ledger.tier_of(account).balance_limit

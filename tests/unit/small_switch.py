@@ -248,7 +248,15 @@ def _account(key: str, body: bytes, path: str) -> dict[str, object]:
         "available": 0,
         "floor": 0,
         "limits": dict.fromkeys(
-            ("payment_limit", "daily_limit", "daily_left", "balance_limit"), None
+            (
+                "payment_limit",
+                "daily_limit",
+                "daily_left",
+                "yearly_limit",
+                "yearly_left",
+                "balance_limit",
+            ),
+            None,
         ),
         "created_at": "2026-11-01T08:00:00.000000Z",
     } | given

@@ -43,6 +43,7 @@ DECLARE
     v_zone     text;
     v_now      timestamptz;
     v_day      date;
+    v_year     date;         -- its first day
     v_alone    record;       -- of each message: what was debited at once, and what is left
     v_order    record;       -- what the order decided of those
     v_handed   record;
@@ -69,6 +70,7 @@ BEGIN
     SELECT value INTO STRICT v_zone FROM ledger.setting WHERE name = 'time_zone';
     v_now := ledger.decision_time();
     v_day := (v_now AT TIME ZONE v_zone)::date;
+    v_year := date_trunc('year', v_day::timestamp);
     WITH message AS MATERIALIZED (
         SELECT m.participant_no, m.payer, m.payee, m.amount, m.currency, m.disposition, m.position,
                b.participant_no AS payee_holder, b.kind::text AS payee_kind,
@@ -88,7 +90,8 @@ BEGIN
     ), locked AS MATERIALIZED (
         SELECT id, ctid AS place, participant_no, kind, currency, tier, balance, held, floor,
                lifecycle = 'open' AND NOT holder_freeze AND NOT operator_freeze AS is_open,
-               CASE WHEN spent_day < v_day THEN 0 ELSE spent_today END AS spent
+               CASE WHEN spent_day < v_day THEN 0 ELSE spent_today END AS spent,
+               CASE WHEN spent_day < v_year THEN 0 ELSE spent_this_year END AS spent_in_year
           FROM ledger.account
          WHERE shard = p_shard
            AND id = ANY (ARRAY(SELECT payer FROM message WHERE disposition = 0
@@ -102,6 +105,8 @@ BEGIN
            SET balance = l.balance - m.amount, posting_count = a.posting_count + 1,
                spent_today = CASE WHEN m.counts_per_day THEN l.spent + m.amount
                                   ELSE a.spent_today END,
+               spent_this_year = CASE WHEN m.counts_per_day THEN l.spent_in_year + m.amount
+                                      ELSE a.spent_this_year END,
                spent_day = CASE WHEN m.counts_per_day THEN greatest(a.spent_day, v_day)
                                 ELSE a.spent_day END
           FROM (SELECT DISTINCT ON (payer) * FROM message WHERE disposition = 0
@@ -115,7 +120,8 @@ BEGIN
            AND l.kind <> 'external' AND l.currency = m.currency AND l.is_open
            AND l.balance - m.amount >= l.held + l.floor
            AND (NOT m.counts_per_day
-                OR (m.amount > t.payment_limit OR l.spent + m.amount > t.daily_limit) IS NOT TRUE)
+                OR (m.amount > t.payment_limit OR l.spent + m.amount > t.daily_limit
+                    OR l.spent_in_year > t.yearly_limit - m.amount) IS NOT TRUE)
            AND (v_now + interval '1 minute') AT TIME ZONE v_zone < v_day + 1
         RETURNING m.position, a.posting_count, a.balance
     )

@@ -1,8 +1,8 @@
 -- check_decisions() → (check_name, subject, detail)
 --
 -- Purpose     Every decision has its key claim and every claim its decision; approved payments join
---             two different accounts of their currency; what was spent today is what was decided
---             today.
+--             two different accounts of their currency; what was spent today and this year is
+--             what was decided in them.
 -- Returns     one row a deviation
 -- Locks       none
 -- Tables      reads payment, pending_payment, payment_type, payment_state, key_claim, account
@@ -30,24 +30,40 @@ AS $$
        AND (payer.currency IS DISTINCT FROM y.currency OR payee.currency IS DISTINCT FROM y.currency
             OR y.payer = y.payee)
      UNION ALL
-    SELECT 'spent_today', a.id::text, format('the account says %s on %s, its payments add up to %s',
-                                             a.spent_today, a.spent_day, coalesce(s.amount, 0))
-      FROM ledger.account a
-      LEFT JOIN (SELECT c.shard, c.payer, ledger.local_day(c.created_at) AS day,
-                        sum(c.amount) AS amount
-                   FROM (SELECT y.shard, y.payer, y.created_at,
-                                y.amount - coalesce(s.uncounted, 0) AS amount
-                           FROM ledger.payment y
-                           JOIN ledger.payment_type t ON t.code = y.type AND t.counts_per_day
-                           LEFT JOIN ledger.payment_state s
-                                  ON s.shard = y.shard AND s.payment = y.id
-                          WHERE y.outcome = 0
-                            AND y.created_at > ledger.decision_time() - interval '2 days'
-                          UNION ALL
-                         SELECT shard, keeper, created_at, amount FROM ledger.pending_payment
-                          WHERE is_counted) c
-                  GROUP BY 1, 2, 3) s
-             ON s.shard = a.shard AND s.payer = a.id AND s.day = a.spent_day
-     WHERE a.spent_day >= ledger.local_day(ledger.decision_time())
-         AND a.spent_today <> coalesce(s.amount, 0)
+    SELECT c.name, a.id::text, format('the account says %s on %s, its payments add up to %s',
+                                      c.said, a.spent_day, c.decided)
+      FROM (SELECT a.id, a.spent_day, a.spent_today, a.spent_this_year, z.day, z.year,
+                   coalesce(sum(s.of_day) FILTER (WHERE s.day = a.spent_day), 0) AS today,
+                   coalesce(sum(s.of_year) FILTER (WHERE extract(year FROM s.day)
+                                                       = extract(year FROM a.spent_day)), 0)
+                       AS this_year
+              FROM (SELECT ledger.local_day(ledger.decision_time()) AS day,
+                           date_trunc('year', ledger.local_day(ledger.decision_time())::timestamp)
+                               AS year) z
+              JOIN ledger.account a ON a.spent_day >= z.year
+              LEFT JOIN (SELECT d.shard, d.payer, (d.created_at AT TIME ZONE z.value)::date AS day,
+                                sum(d.amount - d.uncounted) AS of_day,
+                                sum(d.amount - d.uncounted_in_year) AS of_year
+                           FROM (SELECT y.shard, y.payer, y.created_at, y.amount,
+                                        coalesce(s.uncounted, 0) AS uncounted,
+                                        coalesce(s.uncounted_in_year, 0) AS uncounted_in_year
+                                   FROM ledger.payment y
+                                   JOIN ledger.payment_type t
+                                        ON t.code = y.type AND t.counts_per_day
+                                   LEFT JOIN ledger.payment_state s
+                                          ON s.shard = y.shard AND s.payment = y.id
+                                  WHERE y.outcome = 0
+                                    AND y.created_at > ledger.decision_time() - interval '368 days'
+                                  UNION ALL
+                                 SELECT shard, keeper, created_at, amount, 0, 0
+                                   FROM ledger.pending_payment WHERE is_counted) d
+                           JOIN ledger.setting z ON z.name = 'time_zone'
+                          GROUP BY 1, 2, 3) s
+                     ON s.shard = a.shard AND s.payer = a.id
+             GROUP BY a.shard, a.id, z.day, z.year) a
+     CROSS JOIN LATERAL (VALUES
+         ('spent_today', a.spent_today, a.today, a.spent_day >= a.day),
+         ('spent_this_year', a.spent_this_year, a.this_year, true))
+           AS c (name, said, decided, is_now)
+     WHERE c.is_now AND c.said <> c.decided
 $$;

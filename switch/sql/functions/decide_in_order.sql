@@ -29,6 +29,7 @@ AS $$
 DECLARE
     v_count    constant integer := cardinality(p_type);
     v_day      date;
+    v_year     date;         -- its first day
     v_locked   record;       -- the locked accounts; what changes of them is copied below
     v_check    record;       -- what can be said of each message whatever the balances
     v_ids      uuid[];       -- the locked accounts: `payers_at` says where among them
@@ -37,6 +38,7 @@ DECLARE
     v_bound    bigint[];
     v_postings bigint[];
     v_spent    bigint[];
+    v_in_year  bigint[];
     v_spent_on date[];
     v_nothing  constant bigint[] := array_fill(null::bigint, ARRAY[v_count]);
     v_hold     boolean;
@@ -59,6 +61,7 @@ BEGIN
     -- Taken under the locks, so that an account's postings never go back in time.
     decided_at := ledger.decision_time();
     v_day := ledger.local_day(decided_at);
+    v_year := date_trunc('year', v_day::timestamp);
     SELECT * INTO STRICT v_check
       FROM ledger.check_messages(p_participant_no, p_type, p_payer, p_payee, p_amount, p_currency,
                                  p_expires_at, p_dispositions, decided_at, p_payee_kind,
@@ -90,6 +93,7 @@ BEGIN
         v_bound := v_locked.bounds;
         v_postings := v_locked.postings;
         v_spent := v_locked.spent;
+        v_in_year := v_locked.spent_in_year;
         v_spent_on := v_locked.spent_days;
         debits := v_nothing;
         balances_after := v_nothing;
@@ -106,18 +110,23 @@ BEGIN
             v_hold := p_hold_seconds[i] IS NOT NULL OR coalesce(routes[i] = 2, false);
             IF v_spent_on[v_a] < v_day THEN
                 v_spent[v_a] := 0;
+                IF v_spent_on[v_a] < v_year THEN
+                    v_in_year[v_a] := 0;
+                END IF;
                 v_spent_on[v_a] := v_day;
             END IF;
             outcomes[i] := CASE
                 WHEN counted[i] AND v_spent[v_a] + v_amount > v_locked.daily_limits[v_a]
                     THEN 110
+                WHEN counted[i] AND v_in_year[v_a] > v_locked.yearly_limits[v_a] - v_amount
+                    THEN 115
                 WHEN v_balance[v_b] + v_amount > v_locked.balance_limits[v_b] AND NOT v_hold
                     THEN 120
                 WHEN v_balance[v_a] - v_amount < v_bound[v_a] THEN 130
                 WHEN routes[i] = 140 THEN 140
                 ELSE 0
             END;
-            IF outcomes[i] IN (110, 130) AND v_locked.held[v_a] > 0
+            IF outcomes[i] IN (110, 115, 130) AND v_locked.held[v_a] > 0
                AND v_locked.ids[v_a] <> ALL (v_released) THEN
                 v_late := v_late || v_locked.ids[v_a];
             END IF;
@@ -127,6 +136,7 @@ BEGIN
             CONTINUE WHEN outcomes[i] <> 0;
             IF counted[i] THEN
                 v_spent[v_a] := v_spent[v_a] + v_amount;
+                v_in_year[v_a] := v_in_year[v_a] + v_amount;
             END IF;
             IF v_hold THEN
                 v_bound[v_a] := v_bound[v_a] + v_amount;
@@ -173,9 +183,9 @@ BEGIN
     END IF;
     UPDATE ledger.account a
        SET balance = u.balance, held = u.bound - a.floor, posting_count = u.postings,
-           spent_today = u.spent, spent_day = u.spent_day
-      FROM unnest(v_locked.rows, v_balance, v_bound, v_postings, v_spent, v_spent_on)
-           AS u (ctid, balance, bound, postings, spent, spent_day)
+           spent_today = u.spent, spent_this_year = u.in_year, spent_day = u.spent_day
+      FROM unnest(v_locked.rows, v_balance, v_bound, v_postings, v_spent, v_in_year, v_spent_on)
+           AS u (ctid, balance, bound, postings, spent, in_year, spent_day)
      WHERE a.shard = p_shard AND a.ctid = u.ctid
        AND (a.posting_count <> u.postings OR a.held + a.floor <> u.bound);
 END $$;

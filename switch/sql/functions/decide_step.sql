@@ -31,6 +31,7 @@ DECLARE
     v_moved   bigint := 0;
     v_rest    bigint := 0;  -- what is held no longer and not captured
     v_counted bigint := 0;  -- of that, what the payer's day gets back
+    v_of_year bigint := 0;  -- and his year
     v_outcome smallint;
 BEGIN
     SELECT * INTO v_parent FROM ledger.payment WHERE shard = p_shard AND id = p_parent;
@@ -110,18 +111,25 @@ BEGIN
                                AND v_source.id = v_parent.payer
                                AND (SELECT counts_per_day FROM ledger.payment_type
                                      WHERE code = v_parent.type) THEN v_rest ELSE 0 END;
+            v_of_year := CASE WHEN ledger.local_year(p_at) = ledger.local_year(v_state.decided_at)
+                               AND ledger.local_year(p_at) = extract(year FROM v_source.spent_day)
+                               AND v_source.id = v_parent.payer
+                               AND (SELECT counts_per_day FROM ledger.payment_type
+                                     WHERE code = v_parent.type) THEN v_rest ELSE 0 END;
         END IF;
         UPDATE ledger.account a
            SET balance = a.balance - v_moved,
                held = a.held - CASE WHEN v_refund THEN 0 ELSE v_moved + v_rest END,
                spent_today = a.spent_today - v_counted,
+               spent_this_year = a.spent_this_year - v_of_year,
                posting_count = a.posting_count + CASE WHEN v_moved > 0 THEN 1 ELSE 0 END
          WHERE a.shard = p_shard AND a.id = v_source.id
         RETURNING * INTO v_source;
         UPDATE ledger.payment_state s
            SET captured = s.captured + CASE WHEN v_refund THEN 0 ELSE v_moved END,
                refunded = s.refunded + CASE WHEN v_refund THEN v_moved ELSE 0 END,
-               voided = s.voided + v_rest, uncounted = s.uncounted + v_counted
+               voided = s.voided + v_rest, uncounted = s.uncounted + v_counted,
+               uncounted_in_year = s.uncounted_in_year + v_of_year
          WHERE s.shard = p_shard AND s.payment = p_parent;
         INSERT INTO ledger.outbox (happened_at, kind, subjects, payer_sides, payee_sides)
         VALUES (p_at, 1, ARRAY[p_payment_id], ARRAY[v_payer.participant_no],

@@ -46,6 +46,10 @@ BEGIN
            spent_today = a.spent_today
                - CASE WHEN v_outcome <> 0 AND p_pending.is_counted
                        AND a.spent_day = ledger.local_day(p_pending.created_at)
+                      THEN p_pending.amount ELSE 0 END,
+           spent_this_year = a.spent_this_year
+               - CASE WHEN v_outcome <> 0 AND p_pending.is_counted
+                       AND extract(year FROM a.spent_day) = ledger.local_year(p_pending.created_at)
                       THEN p_pending.amount ELSE 0 END
      WHERE a.shard = p_pending.shard AND a.id = p_pending.keeper AND v_freed > 0
     RETURNING * INTO v_keeper;

@@ -8,8 +8,8 @@
 -- Returns     of each locked account: ids, rows (where its row stands, valid until this transaction
 --             updates it), holders, kinds, currencies, blocks (payer_frozen or payer_closed or 0),
 --             balances, held, bounds (held + floor: what the balance may not fall below),
---             postings, spent and spent_days, and of its tier payment_limits, daily_limits,
---             balance_limits (null for none)
+--             postings, spent, spent_in_year and spent_days, and of its tier payment_limits,
+--             daily_limits, yearly_limits, balance_limits (null for none)
 -- Locks       accounts in id order, FOR NO KEY UPDATE
 -- Tables      reads account, tier
 CREATE OR REPLACE FUNCTION ledger.lock_accounts(
@@ -17,8 +17,9 @@ CREATE OR REPLACE FUNCTION ledger.lock_accounts(
     p_capped uuid[],
     OUT ids uuid[], OUT rows tid[], OUT holders integer[], OUT kinds text[], OUT currencies text[],
     OUT blocks smallint[], OUT balances bigint[], OUT held bigint[], OUT bounds bigint[],
-    OUT postings bigint[], OUT spent bigint[], OUT spent_days date[], OUT payment_limits bigint[],
-    OUT daily_limits bigint[], OUT balance_limits bigint[])
+    OUT postings bigint[], OUT spent bigint[], OUT spent_in_year bigint[], OUT spent_days date[],
+    OUT payment_limits bigint[], OUT daily_limits bigint[], OUT yearly_limits bigint[],
+    OUT balance_limits bigint[])
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -35,11 +36,13 @@ BEGIN
                               ELSE 0 END),
                array_agg(a.balance), array_agg(a.held),
                array_agg(a.held + a.floor), array_agg(a.posting_count),
-               array_agg(a.spent_today), array_agg(a.spent_day), array_agg(t.payment_limit),
-               array_agg(t.daily_limit), array_agg(t.balance_limit),
+               array_agg(a.spent_today), array_agg(a.spent_this_year), array_agg(a.spent_day),
+               array_agg(t.payment_limit), array_agg(t.daily_limit), array_agg(t.yearly_limit),
+               array_agg(t.balance_limit),
                coalesce(bool_or(a.tier IS NOT NULL AND t.name IS NULL), false)
           INTO ids, rows, holders, kinds, currencies, blocks, balances, held, bounds, postings,
-               spent, spent_days, payment_limits, daily_limits, balance_limits, v_unseen
+               spent, spent_in_year, spent_days, payment_limits, daily_limits, yearly_limits,
+               balance_limits, v_unseen
           FROM (SELECT *, ctid FROM ledger.account
                  WHERE shard = p_shard AND id = ANY (v_wanted)
                    AND (participant_no = ANY (p_participant_no) OR id = ANY (p_capped))

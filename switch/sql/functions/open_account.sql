@@ -52,9 +52,9 @@ BEGIN
             ledger.decision_time());
     INSERT INTO ledger.account_operation
         (participant_no, key, account, operation, status, tier, payment_limit, daily_limit,
-         balance_limit, decided_at)
+         yearly_limit, balance_limit, decided_at)
     SELECT p_participant_no, p_key, a.id, 'open', 'open', a.tier, v_tier.payment_limit,
-           v_tier.daily_limit, v_tier.balance_limit, a.created_at
+           v_tier.daily_limit, v_tier.yearly_limit, v_tier.balance_limit, a.created_at
       FROM ledger.account a WHERE a.shard = 0 AND a.id = p_account_id
     RETURNING * INTO operation;
 END $$;

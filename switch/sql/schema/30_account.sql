@@ -5,6 +5,7 @@ CREATE TABLE ledger.tier (
     currency      ledger.currency NOT NULL,
     payment_limit bigint CHECK (payment_limit >= 0),
     daily_limit   bigint CHECK (daily_limit >= 0),
+    yearly_limit  bigint CHECK (yearly_limit >= 0),
     balance_limit bigint CHECK (balance_limit >= 0),
     choosable     boolean NOT NULL DEFAULT false,
     PRIMARY KEY (name, currency)
@@ -28,6 +29,8 @@ CREATE TABLE ledger.account (
     floor          bigint NOT NULL DEFAULT 0 CHECK (floor <= 0),
     posting_count  bigint NOT NULL DEFAULT 0 CHECK (posting_count >= 0),
     spent_today    bigint NOT NULL DEFAULT 0 CHECK (spent_today >= 0),
+    spent_this_year bigint NOT NULL DEFAULT 0 CHECK (spent_this_year >= 0),
+    -- of the last payment that counted: `spent_today` is of it, `spent_this_year` of its year
     spent_day      date NOT NULL DEFAULT '-infinity',
     closing_seen   xid8,
     created_at     timestamptz NOT NULL,
@@ -66,6 +69,7 @@ CREATE TABLE ledger.account_operation (
     tier           text,
     payment_limit  bigint,
     daily_limit    bigint,
+    yearly_limit   bigint,
     balance_limit  bigint,
     decided_at     timestamptz NOT NULL,
     PRIMARY KEY (participant_no, key)
@@ -91,8 +95,8 @@ CREATE VIEW ledger.account_now AS
            CASE WHEN a.operator_freeze THEN 'operator'
                 WHEN a.holder_freeze THEN 'participant' END AS frozen_by,
            a.reference, a.tier, a.balance + coalesce(c.amount, 0) AS balance, a.held,
-           a.floor, t.payment_limit, t.daily_limit, t.balance_limit,
-           a.spent_today, a.spent_day, a.created_at
+           a.floor, t.payment_limit, t.daily_limit, t.yearly_limit, t.balance_limit,
+           a.spent_today, a.spent_this_year, a.spent_day, a.created_at
       FROM ledger.account a
       JOIN ledger.participant p USING (participant_no)
       LEFT JOIN ledger.tier t ON t.name = a.tier AND t.currency = a.currency

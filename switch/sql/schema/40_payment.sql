@@ -22,6 +22,7 @@ INSERT INTO ledger.outcome (code, name) VALUES
     (90, 'payee_closed'),
     (100, 'payment_limit_exceeded'),
     (110, 'daily_limit_exceeded'),
+    (115, 'yearly_limit_exceeded'),
     (120, 'payee_balance_limit_exceeded'),
     (130, 'insufficient_funds'),
     (140, 'issuer_unavailable'),
@@ -139,10 +140,13 @@ CREATE TABLE ledger.payment_state (
     refunding       bigint NOT NULL DEFAULT 0 CHECK (refunding >= 0),
     -- of what was voided and expired: given back to the payer's day
     uncounted       bigint NOT NULL DEFAULT 0 CHECK (uncounted >= 0),
+    -- and to his year
+    uncounted_in_year bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (payment, shard),
     CONSTRAINT not_more_than_held CHECK (captured + voided + expired <= amount),
     CONSTRAINT not_more_than_captured CHECK (refunded + refunding <= captured),
-    CONSTRAINT not_more_than_freed CHECK (uncounted <= voided + expired),
+    CONSTRAINT not_more_than_freed CHECK (uncounted <= uncounted_in_year
+                                          AND uncounted_in_year <= voided + expired),
     CONSTRAINT without_hold_captured CHECK (hold_expires_at IS NOT NULL OR captured = amount)
 ) WITH (fillfactor = 80);
 
