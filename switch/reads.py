@@ -210,11 +210,11 @@ class Reads:
             asked.kind, asked.currency, asked.reference, asked.tier,
         )  # fmt: skip
         if row["disposition"] == Disposition.BARRED:
-            barred = await self._barred(order.participant_no, order.key)
+            barred = await self.barred(order.participant_no, order.key)
             return AccountVerdict(disposition=Disposition.BARRED, answer=barred)
         opened = None
         if row["account"] is not None:
-            opened = _opened(order.participant, row, msgspec.structs.asdict(asked))
+            opened = opened_account(order.participant, row, msgspec.structs.asdict(asked))
         return AccountVerdict(disposition=Disposition(row["disposition"]), answer=opened)
 
     async def change_account(self, change: AccountChange) -> AccountVerdict:
@@ -224,9 +224,9 @@ class Reads:
             change.action,
         )  # fmt: skip
         if row["disposition"] == Disposition.BARRED:
-            barred = await self._barred(change.participant_no, change.key)
+            barred = await self.barred(change.participant_no, change.key)
             return AccountVerdict(disposition=Disposition.BARRED, answer=barred)
-        changed = None if row["account"] is None else _operation(row)
+        changed = None if row["account"] is None else changed_account(row)
         return AccountVerdict(disposition=Disposition(row["disposition"]), answer=changed)
 
     async def bar(self, order: BarOrder) -> Verdict | AccountVerdict | KeyVerdict:
@@ -258,13 +258,14 @@ class Reads:
     async def _account_operation(self, order: BarOrder) -> Account | AccountOperation:
         row = (await self._fetch("read_account_operation", order.participant_no, order.key))[0]
         if row["operation"] != "open":
-            return _operation(row)
+            return changed_account(row)
         found = await self._fetch(
             "read_accounts", order.participant_no, row["account"], None, None, 1
         )
-        return _opened(order.participant, row, found[0])
+        return opened_account(order.participant, row, found[0])
 
-    async def _barred(self, participant_no: int, key: str) -> Payment:
+    async def barred(self, participant_no: int, key: str) -> Payment:
+        """The refusal for good of a key that was barred."""
         barred = await self.payment_by_key(participant_no, key)
         assert isinstance(barred, Payment), "a barred key has its decision"
         return barred
@@ -312,7 +313,7 @@ class Reads:
     ) -> KeyVerdict:
         disposition = Disposition(row["disposition"])
         if disposition is Disposition.BARRED:
-            barred = await self._barred(order.participant_no, order.key)
+            barred = await self.barred(order.participant_no, order.key)
             return KeyVerdict(disposition=disposition, answer=barred)
         made = row["name"] is not None
         answer = key_answer(order.participant, order.key, row) if made else None
@@ -416,7 +417,7 @@ def stored_account(row: Mapping[str, Any]) -> Account:
     )
 
 
-def _opened(participant: str, row: asyncpg.Record, asked: Mapping[str, Any]) -> Account:
+def opened_account(participant: str, row: asyncpg.Record, asked: Mapping[str, Any]) -> Account:
     """The account as it was when it was opened; the same message always gets the same answer."""
     return Account(
         id=str(row["account"]),
@@ -443,7 +444,8 @@ def _opened(participant: str, row: asyncpg.Record, asked: Mapping[str, Any]) -> 
     )
 
 
-def _operation(row: asyncpg.Record) -> AccountOperation:
+def changed_account(row: asyncpg.Record) -> AccountOperation:
+    """What a change of an account came to, as it was answered."""
     return AccountOperation(
         account=str(row["account"]),
         operation=row["operation"],

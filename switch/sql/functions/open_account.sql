@@ -10,7 +10,7 @@
 --                          3 the tier is not offered (no key spent)
 --             operation    what is answered, null where disposition is 2 or 3
 -- Locks       the key claim
--- Tables      inserts key_claim, account, account_operation; reads tier, tier_default
+-- Tables      inserts key_claim; reads tier, tier_default; as begin_account
 CREATE OR REPLACE FUNCTION ledger.open_account(
     p_participant_no integer, p_key text, p_digest bytea, p_account_id uuid, p_kind text,
     p_currency text, p_reference text, p_tier text,
@@ -47,14 +47,6 @@ BEGIN
     IF disposition <> 0 THEN
         RETURN;
     END IF;
-    INSERT INTO ledger.account (participant_no, id, kind, currency, tier, reference, created_at)
-    VALUES (p_participant_no, p_account_id, p_kind, p_currency, v_tier.name, p_reference,
-            ledger.decision_time());
-    INSERT INTO ledger.account_operation
-        (participant_no, key, account, operation, status, tier, payment_limit, daily_limit,
-         yearly_limit, balance_limit, decided_at)
-    SELECT p_participant_no, p_key, a.id, 'open', 'open', a.tier, v_tier.payment_limit,
-           v_tier.daily_limit, v_tier.yearly_limit, v_tier.balance_limit, a.created_at
-      FROM ledger.account a WHERE a.shard = 0 AND a.id = p_account_id
-    RETURNING * INTO operation;
+    operation := ledger.begin_account(p_participant_no, p_key, p_account_id, p_kind, p_currency,
+                                      p_reference, v_tier);
 END $$;

@@ -1,0 +1,16 @@
+-- What the service sends, by name.
+
+-- name: register
+SELECT disposition, (operation).*
+  FROM wallets.register($1::integer, $2::text, $3::bytea, $4::uuid, $5::text, $6::text, $7::text,
+                        $8::bytea, $9::bytea, $10::bytea, $11::bytea, $12::bytea, $13::boolean);
+
+-- name: forget
+SELECT disposition, (operation).*
+  FROM wallets.forget($1::integer, $2::text, $3::bytea, $4::uuid, $5::text);
+
+-- name: resolve_alias
+SELECT account, sealed_name FROM wallets.resolve_alias($1::text, $2::bytea, $3::text);
+
+-- name: read_wallet
+SELECT * FROM wallets.read_wallet($1::integer, $2::uuid);

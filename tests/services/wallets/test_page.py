@@ -1,0 +1,57 @@
+"""The example of docs/services/wallets.md, executed as it stands there."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+from uuid import uuid4
+
+from switch.services.wallets import rules
+from tests.integration.town import Member, Reply, Town
+
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "services" / "wallets.md"
+TEXT = PAGE.read_text(encoding="utf-8")
+COMMANDS = re.findall(r"^switch tier set (.*)$", TEXT, re.MULTILINE)
+DOCUMENTS = [json.loads(text) for text in re.findall(r"```json\n(.*?)\n```", TEXT, re.DOTALL)]
+
+
+async def set_tiers(town: Town) -> list[str]:
+    """What the commands of the page say, done by the operator; the names of the tiers."""
+    names = []
+    for command in COMMANDS:
+        name, *options = shlex.split(command)
+        given = dict(zip(options[::2], options[1::2], strict=True))
+        currency = given.pop("--currency")
+        bounds = {option[2:].replace("-", "_"): int(value) for option, value in given.items()}
+        await town.operator.set_tier(name, currency=currency, **bounds)
+        names.append(name)
+    return names
+
+
+async def test_the_example_of_the_page(town: Town, wallet: Member) -> None:
+    """Tiers of all classes, a registration, a resolved number, a transfer, and forgetting."""
+    asked, alias, found = DOCUMENTS
+    names = await set_tiers(town)
+    assert sorted(names) == sorted(rules.tier_of(number) for number in rules.CLASSES)
+
+    async def post(path: str, content: object = None) -> Reply:
+        return await town.send(wallet, "POST", path, content=content, key=uuid4().hex)
+
+    made = await post("/v1/wallets", asked)
+    assert (made.status, made.json["tier"]) == (201, "wallet-class-2")
+    account = made.json["id"]
+    assert (await post("/v1/aliases/resolve", alias)).json == found | {"account": account}
+    payer = await town.account(wallet, "wallet", balance=10)
+    transfer = {"type": "transfer", "payer": payer, "payee": account, "amount": 10}
+    paid = await post("/v1/payments", transfer | {"currency": "CNY"})
+    assert paid.json["status"] == "completed"
+    assert (await post(f"/v1/wallets/{account}/forget")).status == 201
+    assert (await post("/v1/aliases/resolve", alias)).status == 404
+
+
+def test_the_table_of_classes() -> None:
+    """The page names for each class what it needs."""
+    for number in rules.CLASSES[1:3]:
+        row = next(line for line in TEXT.splitlines() if line.startswith(f"| {number} |"))
+        assert set(re.findall(r"`(\w+)`", row)) == set(rules.NEEDS[number])
+    assert "`checked_in_person`" in next(t for t in TEXT.splitlines() if t.startswith("| 1 |"))
