@@ -79,7 +79,7 @@ class Course:
         self._ends_s = clock.monotonic_s() + limits.BATCH_SENDING_S_MAX
         self._orders: dict[int, Order] = {}  # by position in the batch
         self._results: dict[int, Verdict | Problem] = {}
-        self._held_back: set[UUID] = set()  # payers
+        self._held_back: set[UUID | None] = set()  # payers and mandates
 
     async def run(self) -> list[Verdict | Problem]:
         """Decide everything; one result a payment, in their order."""
@@ -132,7 +132,7 @@ class Course:
         for position in window:
             if is_late:
                 self._results[position] = TOO_LATE
-            elif self._orders[position].request.payer in self._held_back:
+            elif self._source(position) in self._held_back:
                 self._results[position] = HELD_BACK
             else:
                 sent.append(position)
@@ -143,7 +143,12 @@ class Course:
         for position, result in zip(sent, results, strict=True):
             self._results[position] = result
             if isinstance(result, Problem) and result.status in _UNDECIDED:
-                self._held_back.add(self._orders[position].request.payer)
+                self._held_back.add(self._source(position))
+
+    def _source(self, position: int) -> UUID | None:
+        """Where the money comes from: a payer, or a mandate."""
+        request = self._orders[position].request
+        return request.payer or request.mandate
 
     def _follows(self, position: int, first: int) -> bool:
         """Tell a payment by the first one with its key; false when that does not say enough."""

@@ -24,6 +24,7 @@ PAYMENT: dict[str, Any] = {
     "participant": "blue-wallet",
     "type": "purchase",
     "payer": _WALLET,
+    "mandate": None,
     "payee": _SHOP,
     "amount": 1250,
     "currency": "CNY",

@@ -100,8 +100,8 @@ class Waiting(Struct, frozen=True, eq=False):
 
 
 def concerns(order: Message, accounts: Collection[UUID]) -> bool:
-    """Whether one of these accounts pays or is paid; a step does not say which it moves."""
-    if isinstance(order, StepOrder):
+    """Whether one of these accounts pays or is paid; a step or a mandate does not say which."""
+    if isinstance(order, StepOrder) or order.request.payer is None:
         return True
     return order.request.payer in accounts or order.request.payee in accounts
 

@@ -104,6 +104,18 @@ class StepOrder(Struct, frozen=True, kw_only=True):
     trace: Trace | None = None
 
 
+class BarOrder(Struct, frozen=True, kw_only=True):
+    """A verified message that bars a key."""
+
+    participant_no: int
+    participant: str
+    key: str
+    digest: bytes
+    payment_id: UUID  # what the decision is called if this message makes it
+    key_no: int | None = None
+    trace: Trace | None = None
+
+
 Message = Order | StepOrder
 
 
@@ -146,10 +158,11 @@ async def authorize_batch(
     refused as a whole.
     """
     assert 0 < len(orders) <= limits.BATCH_SIZE_MAX, "a lane sends between one message and a batch"
+    mandates = _sparse([order.request.mandate for order in orders])
     decided = await _decide(
         statements.connection,
         statements.authorize_batch,
-        (*_columns(orders), *_origins(orders, queue_us)),
+        (*_columns(orders), *_origins(orders, queue_us), mandates),
     )
     repeated = [
         payment_id
@@ -158,6 +171,8 @@ async def authorize_batch(
         )
         if disposition in (Disposition.REPEATED, Disposition.PENDING)
     ]
+    if mandates is not None:  # whose account it is, the ledger knows
+        repeated += [order.payment_id for order in orders if order.request.mandate is not None]
     stored = await _stored(statements.connection, repeated) if repeated else {}
     decided_at = decided["decided_at"]
     created_at = rfc3339(decided_at)
@@ -165,7 +180,7 @@ async def authorize_batch(
     for order, disposition, outcome, payment_id in zip(
         orders, decided["dispositions"], decided["outcomes"], decided["payment_ids"], strict=True
     ):
-        if disposition == Disposition.DECIDED:
+        if disposition == Disposition.DECIDED and order.request.mandate is None:
             payment = decided_payment(order, _OUTCOMES[outcome], decided_at, created_at)
             verdicts.append(Verdict(disposition=Disposition.DECIDED, payment=payment))
         elif payment_id in stored:
@@ -325,7 +340,8 @@ def decided_payment(
         request_digest=_digest_text(order.digest),
         participant=order.participant,
         type=request.type,
-        payer=_text(request.payer),
+        payer=_id_text(request.payer),
+        mandate=_id_text(request.mandate),
         payee=_text(request.payee),
         amount=request.amount,
         currency=request.currency,
@@ -371,6 +387,7 @@ def stored_payment(row: Mapping[str, Any]) -> Payment | Step:
         participant=row["participant"],
         type=row["type"],
         payer=_id_text(row["payer"]),
+        mandate=_id_text(row["mandate"]),
         payee=_id_text(row["payee"]),
         amount=amount,
         currency=row["currency"],

@@ -5,7 +5,6 @@ Query parameters are strict: one that is unknown, given twice or malformed is re
 because a filter that is silently ignored answers another question than the one asked.
 """
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 from switch import examples, limits
@@ -14,7 +13,7 @@ from switch.errors import Problem
 from switch.ledger import Disposition
 from switch.message import Account, Entry, Payment, Step, malformed
 from switch.reads import Reads
-from switch.reply import Answer, Page, document
+from switch.reply import Answer, document, page
 from switch.requests import (
     LIMIT,
     NOT_FOUND,
@@ -63,7 +62,7 @@ class Lookups:
             after=parameters.get("after"),
             limit=count + 1,
         )
-        return _page(found, count, lambda account: account.id)
+        return page(found, count, lambda account: account.id)
 
     async def entries(self, caller: Caller) -> Answer | Problem:
         """The statement of one account of the caller, in posting order."""
@@ -79,7 +78,7 @@ class Lookups:
         )
         if found is None:
             return NOT_FOUND
-        return _page(found, count, lambda entry: f"{entry.posting}.{entry.item}")
+        return page(found, count, lambda entry: f"{entry.posting}.{entry.item}")
 
     async def payment(self, caller: Caller) -> Answer | Problem:
         """One payment that the caller sent, pays or is paid."""
@@ -114,7 +113,7 @@ class Lookups:
             after=parameters.get("after"),
             limit=count + 1,
         )
-        return _page(found, count, lambda payment: payment.id)
+        return page(found, count, lambda payment: payment.id)
 
     async def _payment_by_key(self, caller: Caller, parameters: dict[str, Any]) -> Answer | Problem:
         others = sorted(parameters.keys() - {"idempotency_key"})
@@ -263,12 +262,3 @@ _BY_KEY = Parameter(
     what="The one payment or step that the caller sent under this key; alone",
     schema={"type": "string", "minLength": 1, "maxLength": limits.IDEMPOTENCY_KEY_CHARS_MAX},
 )
-
-
-def _page(found: Sequence[Any], count: int, cursor: Callable[[Any], str]) -> Answer:
-    """The first `count` of what was found; one more than that means there is more."""
-    shown = found[:count]
-    has_more = len(found) > count
-    return document(
-        Page(data=shown, has_more=has_more, next_after=cursor(shown[-1]) if has_more else None)
-    )

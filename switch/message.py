@@ -74,7 +74,8 @@ class PaymentRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The body of `POST /v1/payments`."""
 
     type: Literal["purchase", "transfer", "top_up", "withdrawal"]
-    payer: UUID
+    payer: UUID | None = None
+    mandate: UUID | None = None  # in the payer's place
     payee: UUID
     amount: Amount
     currency: Currency
@@ -169,6 +170,7 @@ class Payment(Struct, frozen=True, kw_only=True):
     participant: str
     type: AnyType | None
     payer: Id | None
+    mandate: Id | None
     payee: Id | None
     amount: int | None
     currency: str | None
@@ -334,6 +336,8 @@ def decode_payment(body: bytes) -> PaymentRequest | Problem:
         return request
     if request.currency not in CURRENCIES:
         return _unknown_currency(request.currency)
+    if (request.payer is None) == (request.mandate is None):
+        return malformed("Name either the `payer` or the `mandate` to take it by.", "payer")
     if request.hold_seconds is not None and request.capture:
         return malformed("Only with `capture` false is there a hold.", "hold_seconds")
     if request.expires_at is not None:

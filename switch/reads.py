@@ -27,12 +27,14 @@ from switch.key_ledger import (
 )
 from switch.key_message import ParticipantKey, public_bytes
 from switch.ledger import (
+    BarOrder,
     Disposition,
     Verdict,
     present_payment,
     stored_payment,
     stored_verdict,
 )
+from switch.mandate_ledger import MandateVerdict, mandate_answer
 from switch.message import (
     Account,
     AccountLimits,
@@ -46,7 +48,6 @@ from switch.message import (
 )
 from switch.queries import QUERIES
 from switch.timeline import Timeline, event_type
-from switch.traceparent import Trace
 from switch.trail import read_timeline
 
 
@@ -84,6 +85,9 @@ class AccountVerdict:
     answer: Account | AccountOperation | Payment | Step | None
 
 
+OtherVerdict = AccountVerdict | KeyVerdict | MandateVerdict  # not about a payment
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feed:
     """How far a participant's feed goes, and up to where it is no longer kept."""
@@ -93,19 +97,6 @@ class Feed:
 
 
 EMPTY_FEED = Feed(last_no=0, pruned_no=0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BarOrder:
-    """A verified message that bars a key."""
-
-    participant_no: int
-    participant: str
-    key: str
-    digest: bytes
-    payment_id: UUID  # what the decision is called if this message makes it
-    key_no: int | None = None
-    trace: Trace | None = None
 
 
 class Reads:
@@ -229,7 +220,7 @@ class Reads:
         changed = None if row["account"] is None else changed_account(row)
         return AccountVerdict(disposition=Disposition(row["disposition"]), answer=changed)
 
-    async def bar(self, order: BarOrder) -> Verdict | AccountVerdict | KeyVerdict:
+    async def bar(self, order: BarOrder) -> Verdict | OtherVerdict:
         """Bar a key for good, or find what was decided under it."""
         trace = order.trace
         row = await self._decide(
@@ -241,14 +232,15 @@ class Reads:
         except LedgerUnavailable as error:  # the key is spent by now: that is not undecided
             raise OutcomeUnknown("the ledger did not say what the key was decided to") from error
 
-    async def _decided_under(
-        self, order: BarOrder, row: asyncpg.Record
-    ) -> Verdict | AccountVerdict | KeyVerdict:
+    async def _decided_under(self, order: BarOrder, row: asyncpg.Record) -> Verdict | OtherVerdict:
         disposition = Disposition(row["disposition"])
         if row["operation"] == CLAIM_OF_KEYS:
             rows = await self._fetch("read_key_operation", row["subject"])
             answer = key_answer(order.participant, order.key, rows[0])
             return KeyVerdict(disposition=disposition, answer=answer)
+        if row["operation"] == CLAIM_OF_MANDATES:
+            rows = await self._fetch("read_mandate_operation", order.participant_no, order.key)
+            return mandate_answer(order.participant, rows[0], disposition)
         if row["operation"] == CLAIM_OF_ACCOUNTS:
             done = await self._account_operation(order)
             return AccountVerdict(disposition=disposition, answer=done)
@@ -381,8 +373,8 @@ class Reads:
 
 
 KIND_OF_KEYS = 4  # ledger.outbox.kind; all others tell of a payment or a step
-CLAIM_OF_ACCOUNTS, CLAIM_OF_KEYS = 2, 5  # key_claim.operation
-CLAIMS_OF_NO_PAYMENT = frozenset({CLAIM_OF_ACCOUNTS, CLAIM_OF_KEYS})
+CLAIM_OF_ACCOUNTS, CLAIM_OF_KEYS, CLAIM_OF_MANDATES = 2, 5, 6  # key_claim.operation
+CLAIMS_OF_NO_PAYMENT = frozenset({CLAIM_OF_ACCOUNTS, CLAIM_OF_KEYS, CLAIM_OF_MANDATES})
 CLAIMS_OF_PAYMENTS = frozenset({1, 4, 11, 12, 13})  # of payments and steps, and barred
 
 

@@ -83,6 +83,15 @@ def document(content: Struct | dict[str, Any], *, status: int = 200) -> Answer:
     return Answer(status, _encoder.encode(content))
 
 
+def page(found: Sequence[Any], count: int, cursor: Callable[[Any], str]) -> Answer:
+    """The first `count` of what was found; one more than that means there is more."""
+    shown = found[:count]
+    has_more = len(found) > count
+    return document(
+        Page(data=shown, has_more=has_more, next_after=cursor(shown[-1]) if has_more else None)
+    )
+
+
 def repeated(content: Struct) -> Answer:
     """The stored answer of something other than a payment."""
     return Answer(200, _encoder.encode(content), JSON, _REPLAYED)

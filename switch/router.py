@@ -86,7 +86,9 @@ class Router:
     def _lane(self, order: Message) -> Lane:
         if isinstance(order, StepOrder):
             return self._steps
-        return self._lanes[order.request.payer.int % len(self._lanes)]
+        home = order.request.payer or order.request.mandate
+        assert home is not None, "a payment has one of the two"
+        return self._lanes[home.int % len(self._lanes)]
 
     async def _join(
         self, name: tuple[int, str], first: Waiting, order: Message

@@ -17,9 +17,9 @@ from switch.admission import Admission, Caller, Request
 from switch.budget import ledger_unavailable
 from switch.clock import Clock
 from switch.errors import LedgerUnavailable, Problem
-from switch.key_ledger import KeyVerdict
 from switch.key_message import KeyOperation, ParticipantKey
-from switch.ledger import Disposition, StepOrder, Verdict, new_id
+from switch.ledger import BarOrder, Disposition, StepOrder, Verdict, new_id
+from switch.mandate import Mandate
 from switch.message import (
     Account,
     AccountOperation,
@@ -37,7 +37,7 @@ from switch.message import (
 )
 from switch.metrics import WorkerMetrics
 from switch.pending import Pending
-from switch.reads import AccountVerdict, BarOrder, Reads
+from switch.reads import OtherVerdict, Reads
 from switch.reply import Answer, decided, refused, repeated
 from switch.requests import (
     KEY_REUSED,
@@ -52,6 +52,9 @@ from switch.router import Router
 from switch.service import Endpoint
 
 Kind = Literal["capture", "void", "refund"]
+
+# What a key may have been spent on beside a payment.
+_SPENT_ON = (Step, Account, AccountOperation, ParticipantKey, KeyOperation, Mandate)
 
 _DECODERS: dict[Kind, Callable[[bytes], Any]] = {
     "capture": decode_capture,
@@ -174,7 +177,7 @@ class Steps:
                 request_example={"idempotency_key": "order-4711-1"},
                 response=Payment,
                 response_example=examples.BARRED,
-                response_also=(Step, Account, AccountOperation, ParticipantKey, KeyOperation),
+                response_also=_SPENT_ON,
                 pending_example=examples.PENDING_PAYMENT,
             ),
         )
@@ -204,6 +207,6 @@ class Steps:
         )
 
 
-def _as_answered(verdict: AccountVerdict | KeyVerdict) -> Answer:
+def _as_answered(verdict: OtherVerdict) -> Answer:
     assert verdict.answer is not None, "what was decided has an answer"
     return repeated(verdict.answer)

@@ -19,6 +19,8 @@ GRANT EXECUTE ON FUNCTION
     ledger.look_up_payments,
     ledger.read_trail, ledger.read_told, ledger.read_asked, ledger.read_pushed,
     ledger.read_feeds, ledger.find_decided,
+    ledger.give_mandate, ledger.revoke_mandate, ledger.read_mandates,
+    ledger.read_mandate_operation, ledger.participant_name,
     ledger.list_payments, ledger.participants_version, ledger.read_participants,
     ledger.read_switch_keys
 TO switch_worker;

@@ -8,7 +8,8 @@ SELECT decided_at, dispositions, outcomes, payment_ids
                               $7::uuid[], $8::uuid[], $9::bigint[], $10::text[], $11::timestamptz[],
                                   $12::text[],
                               $13::text[], $14::text[], $15::text[], $16::integer[],
-                              $17::integer[], $18::integer[], $19::text[], $20::text[]);
+                              $17::integer[], $18::integer[], $19::text[], $20::text[],
+                              $21::uuid[]);
 
 -- name: decide_steps
 SELECT decided_at, dispositions, outcomes, payment_ids
@@ -80,6 +81,24 @@ SELECT p.*
                                     $7::integer) AS id) found,
        ledger.read_payments($1::integer, found.ids) p
  ORDER BY p.created_at, p.id;
+
+-- name: give_mandate
+SELECT disposition, subject, (mandate).*
+  FROM ledger.give_mandate($1::integer, $2::text, $3::bytea, $4::uuid, $5::uuid, $6::uuid,
+                           $7::text, $8::bigint, $9::bigint, $10::bigint, $11::integer,
+                           $12::timestamptz, $13::timestamptz);
+
+-- name: revoke_mandate
+SELECT disposition, subject, (mandate).*
+  FROM ledger.revoke_mandate($1::integer, $2::text, $3::bytea, $4::uuid);
+
+-- name: read_mandates
+SELECT ledger.participant_name(m.participant_no) AS participant, m.*
+  FROM ledger.read_mandates($1::integer, $2::uuid, $3::uuid, $4::uuid, $5::integer) m
+ ORDER BY m.id;
+
+-- name: read_mandate_operation
+SELECT digest, (mandate).* FROM ledger.read_mandate_operation($1::integer, $2::text);
 
 -- name: read_trail
 SELECT * FROM ledger.read_trail($1::integer, $2::uuid, $3::integer);

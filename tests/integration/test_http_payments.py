@@ -44,6 +44,7 @@ async def test_a_payment_is_decided_signed_and_moves_money(
         "idempotency_key": "first",
         "request_digest": f"sha-256=:{digest}:",
         "participant": wallet.id,
+        "mandate": None,
         "capture": True,
         "hold_seconds": None,
         "expires_at": "2999-01-01T00:00:00.000000Z",
@@ -168,7 +169,7 @@ async def test_a_stranger_learns_nothing_of_an_account(
     [
         (b"", None),
         (b"{", None),
-        (b'{"type":"purchase"}', "payer"),
+        (b'{"type":"purchase"}', "payee"),
         (b'{"type":"purchase","amount":1.0}', "amount"),
         (b"\xff", None),
         (b"[" * 1000, None),

@@ -158,6 +158,43 @@ class City:
         changed = self.ledger.accounts[account]
         changed.tier = (tier, changed.currency)
 
+    async def mandate(
+        self,
+        payer: UUID,
+        payee: UUID,
+        *,
+        not_before: datetime,
+        not_after: datetime,
+        payment_limit: int | None = None,
+        daily_limit: int | None = None,
+        monthly_limit: int | None = None,
+        uses_max: int | None = None,
+    ) -> UUID:
+        """A mandate that the payer's holder gives."""
+        mandate_id = self.new_id()
+        disposition = await self.admin.fetchval(
+            "SELECT disposition FROM ledger.give_mandate($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,"
+            " $11, $12, $13)",
+            self.ledger.accounts[payer].participant_no, f"mandate-{mandate_id}", bytes(32),
+            mandate_id, payer, payee, None, payment_limit, daily_limit, monthly_limit, uses_max,
+            not_before, not_after,
+        )  # fmt: skip
+        assert disposition == Disposition.DECIDED
+        self.ledger.mandates[mandate_id] = model.Mandate(
+            id=mandate_id, payer=payer, payee=payee, payment_limit=payment_limit,
+            daily_limit=daily_limit, monthly_limit=monthly_limit, uses_max=uses_max,
+            not_before=not_before, not_after=not_after,
+        )  # fmt: skip
+        return mandate_id
+
+    async def revoke(self, mandate: UUID) -> None:
+        known = self.ledger.mandates[mandate]
+        no = self.ledger.accounts[known.payer].participant_no
+        known.revoked_at = await self.admin.fetchval(
+            "SELECT (mandate).revoked_at FROM ledger.revoke_mandate($1, $2, $3, $4)",
+            no, f"revoke-{self.new_id()}", bytes(32), mandate,
+        )  # fmt: skip
+
     # --- messages ----------------------------------------------------------------------------
 
     def new_id(self) -> UUID:
@@ -169,7 +206,7 @@ class City:
     def order(
         self,
         sender: Participant,
-        payer: UUID,
+        payer: UUID | None,
         payee: UUID,
         amount: int,
         *,
@@ -240,7 +277,8 @@ class City:
         assert render_payment(payment) == render_payment(known), "a repeat differs from the first"
         outcome = model.Outcome[(payment.reason or "approved").upper()]
         if verdict.disposition is Disposition.DECIDED and isinstance(order, Order):
-            expected = expected_payment(order, outcome, payment.created_at)
+            payer = self.ledger.payer_id(order)
+            expected = expected_payment(order, payer, outcome, payment.created_at)
             assert render_payment(payment) == render_payment(expected)
         return Decision(
             disposition=verdict.disposition, payment_id=UUID(payment.id), outcome=outcome
@@ -290,7 +328,9 @@ def _digest_text(digest: bytes) -> str:
     return f"sha-256=:{base64.b64encode(digest).decode()}:"
 
 
-def expected_payment(order: Order, outcome: model.Outcome, created_at: str) -> Payment:
+def expected_payment(
+    order: Order, payer: UUID | None, outcome: model.Outcome, created_at: str
+) -> Payment:
     """The whole answer that a message must get, given what was decided about it and when."""
     request = order.request
     approved = outcome is model.Outcome.APPROVED
@@ -303,7 +343,8 @@ def expected_payment(order: Order, outcome: model.Outcome, created_at: str) -> P
         request_digest=_digest_text(order.digest),
         participant=order.participant,
         type=request.type,
-        payer=str(request.payer),
+        payer=str(payer) if payer else None,
+        mandate=str(request.mandate) if request.mandate else None,
         payee=str(request.payee),
         amount=request.amount,
         currency=request.currency,

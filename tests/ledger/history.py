@@ -94,7 +94,7 @@ class Search:
         order, seen, posting = (
             batch.orders[position], batch.decisions[position], batch.postings[position],
         )  # fmt: skip
-        payer = order.request.payer
+        payer = self.ledger.payer_id(order)
         before = self.last_posting.get(payer, 0)
         if posting is not None and posting <= before:
             return False
@@ -128,7 +128,7 @@ class Search:
                     f"  next {order.request}",
                     f"  seen {batch.decisions[done]}",
                     f"  model {self.ledger.answer(order, batch.decided_at)}",
-                    f"  payer {self.ledger.accounts.get(order.request.payer)}",
+                    f"  payer {self.ledger.payer(order)}",
                     f"  payee {self.ledger.accounts.get(order.request.payee)}",
                 ]
         for index, position in replayed:
@@ -149,7 +149,13 @@ class Search:
 Message = tuple[int, int]  # of which batch, at which position
 
 # What a decline was about, by its reason: the balance and the day of one side of the payment.
-OF_THE_PAYER = {Outcome.INSUFFICIENT_FUNDS, Outcome.DAILY_LIMIT_EXCEEDED}
+OF_THE_PAYER = {
+    Outcome.INSUFFICIENT_FUNDS,
+    Outcome.DAILY_LIMIT_EXCEEDED,
+    Outcome.YEARLY_LIMIT_EXCEEDED,
+    Outcome.MANDATE_USED,
+    Outcome.MANDATE_LIMIT_EXCEEDED,
+}
 OF_THE_PAYEE = {Outcome.PAYEE_BALANCE_LIMIT_EXCEEDED}
 
 
@@ -188,7 +194,7 @@ class EarlyDeclines:
         self, message: Message, done: frozenset[Message], last_posting: dict[UUID, int]
     ) -> bool:
         order, _, posting = self._at(message)
-        payer = order.request.payer
+        payer = self.ledger.payer_id(order)
         last = last_posting.get(payer, 0)
         if posting is not None and posting <= last:
             return False
@@ -232,10 +238,10 @@ class EarlyDeclines:
             if earlier.ended < batch.began:
                 yield from ((other, n) for n in range(len(earlier.orders)))
         order, seen, _ = self._at(message)
-        side = _declined_for(order, seen)
+        side = self._declined_for(order, seen)
         for n in range(position):
             earlier_order = batch.orders[n]
-            touched = {earlier_order.request.payer, earlier_order.request.payee}
+            touched = {self.ledger.payer_id(earlier_order), earlier_order.request.payee}
             if earlier_order.key == order.key or (self._moves((index, n)) and side in touched):
                 yield index, n
 
@@ -262,9 +268,8 @@ class EarlyDeclines:
         if seen.disposition is Disposition.DECIDED:
             self.ledger.erase(order, self.batches[message[0]].decided_at)
 
-
-def _declined_for(order: Order, seen: Decision) -> UUID | None:
-    """The account whose state was the reason of a decline."""
-    if seen.outcome in OF_THE_PAYER:
-        return order.request.payer
-    return order.request.payee if seen.outcome in OF_THE_PAYEE else None
+    def _declined_for(self, order: Order, seen: Decision) -> UUID | None:
+        """The account whose state, or whose mandate's, was the reason of a decline."""
+        if seen.outcome in OF_THE_PAYER:
+            return self.ledger.payer_id(order)
+        return order.request.payee if seen.outcome in OF_THE_PAYEE else None

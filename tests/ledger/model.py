@@ -114,6 +114,27 @@ class Account:
         return self.balance - self.held(at) - self.floor
 
 
+@dataclass(slots=True, kw_only=True)
+class Mandate:
+    """What a payee may take from an account without asking, and what it has taken."""
+
+    id: UUID
+    payer: UUID
+    payee: UUID
+    payment_limit: int | None = None
+    daily_limit: int | None = None
+    monthly_limit: int | None = None
+    uses_max: int | None = None
+    not_before: datetime
+    not_after: datetime
+    revoked_at: datetime | None = None
+    taken: list[tuple[datetime, int]] = field(default_factory=list)
+
+    def is_valid(self, at: datetime) -> bool:
+        is_revoked = self.revoked_at is not None and self.revoked_at <= at
+        return not is_revoked and self.not_before <= at < self.not_after
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """Who spent a key on what."""
@@ -146,6 +167,9 @@ class Case:
     at: datetime
     spent_today: int
     spent_this_year: int
+    mandate: Mandate | None = None  # by which it is taken
+    taken_today: int = 0  # by that mandate
+    taken_this_month: int = 0
 
     @property
     def counts(self) -> bool:
@@ -178,11 +202,12 @@ def _expired(case: Case) -> bool:
 def _not_permitted(case: Case) -> bool:
     kind = case.order.request.type
     payer, payee = case.payer, case.payee
-    if payer is None or payer.participant_no != case.order.participant_no:
+    sends = payer if case.order.request.mandate is None else payee
+    if sends is None or sends.participant_no != case.order.participant_no:
         return True
-    if payer.kind not in PAYER_KINDS[kind]:
+    if payer is not None and payer.kind not in PAYER_KINDS[kind]:
         return True
-    if kind == "top_up" and payer.participant_kind != "bank":
+    if kind == "top_up" and payer is not None and payer.participant_kind != "bank":
         return True
     return payee is not None and payee.kind not in PAYEE_KINDS[kind]
 
@@ -202,12 +227,34 @@ def _payee_balance_limit_exceeded(case: Case) -> bool:
     return _over(case.payee_tier.balance_limit, case.payee.balance + case.order.request.amount)
 
 
+def _mandate_ended(case: Case) -> bool:
+    return case.mandate is not None and not case.mandate.is_valid(case.at)
+
+
+def _mandate_used(case: Case) -> bool:
+    return case.mandate is not None and _over(case.mandate.uses_max, len(case.mandate.taken) + 1)
+
+
+def _mandate_limit_exceeded(case: Case) -> bool:
+    mandate, amount = case.mandate, case.order.request.amount
+    return mandate is not None and (
+        _over(mandate.payment_limit, amount)
+        or _over(mandate.daily_limit, case.taken_today + amount)
+        or _over(mandate.monthly_limit, case.taken_this_month + amount)
+    )
+
+
 # In order of precedence: the first that applies is the answer. Each can be asked by itself.
 RULES: tuple[tuple[Outcome, Callable[[Case], bool]], ...] = (
     (Outcome.EXPIRED, _expired),
     (Outcome.NOT_PERMITTED, _not_permitted),
+    (
+        Outcome.MANDATE_NOT_FOUND,
+        lambda case: case.order.request.mandate is not None and case.mandate is None,
+    ),
+    (Outcome.MANDATE_ENDED, _mandate_ended),
     (Outcome.PAYEE_NOT_FOUND, lambda case: case.payee is None),
-    (Outcome.SAME_ACCOUNT, lambda case: case.order.request.payer == case.order.request.payee),
+    (Outcome.SAME_ACCOUNT, lambda case: case.payer is not None and case.payer is case.payee),
     (Outcome.CURRENCY_MISMATCH, _currency_mismatch),
     (Outcome.PAYER_FROZEN, lambda case: case.payer is not None and bool(case.payer.frozen_by)),
     (Outcome.PAYER_CLOSED, lambda case: case.payer is not None and case.payer.lifecycle != "open"),
@@ -218,6 +265,8 @@ RULES: tuple[tuple[Outcome, Callable[[Case], bool]], ...] = (
             case.counts and _over(case.payer_tier.payment_limit, case.order.request.amount)
         ),
     ),
+    (Outcome.MANDATE_USED, _mandate_used),
+    (Outcome.MANDATE_LIMIT_EXCEEDED, _mandate_limit_exceeded),
     (
         Outcome.DAILY_LIMIT_EXCEEDED,
         lambda case: (
@@ -253,6 +302,7 @@ class Ledger:
         self.tiers: dict[tuple[str, str], Tier] = {}
         self.claims: dict[tuple[int, str], Claim] = {}
         self.records: dict[UUID, Record] = {}
+        self.mandates: dict[UUID, Mandate] = {}
 
     def decide(self, order: Order, at: datetime) -> Decision:
         """Decide one message at this time and move or hold the money if it is approved."""
@@ -274,8 +324,11 @@ class Ledger:
 
     def case(self, order: Order, at: datetime) -> Case:
         """The message with all that the rules look at."""
-        payer = self.accounts.get(order.request.payer)
+        mandate = self.mandate(order)
+        payer = self.payer(order)
         payee = self.accounts.get(order.request.payee)
+        taken = mandate.taken if mandate else []
+        today = self.day(at)
         return Case(
             order=order,
             payer=payer,
@@ -285,7 +338,25 @@ class Ledger:
             at=at,
             spent_today=self.spent(payer, at) if payer else 0,
             spent_this_year=self.spent_this_year(payer, at) if payer else 0,
+            mandate=mandate,
+            taken_today=sum(amount for when, amount in taken if self.day(when) == today),
+            taken_this_month=sum(
+                amount
+                for when, amount in taken
+                if self.day(when).replace(day=1) == today.replace(day=1)
+            ),
         )
+
+    def mandate(self, order: Order) -> Mandate | None:
+        """The mandate that the message names, if it is one for this payee."""
+        named = self.mandates.get(order.request.mandate) if order.request.mandate else None
+        return named if named and named.payee == order.request.payee else None
+
+    def payer(self, order: Order) -> Account | None:
+        """Whose money it is."""
+        mandate = self.mandate(order)
+        payer = mandate.payer if mandate else order.request.payer
+        return self.accounts.get(payer) if payer else None
 
     def record(self, order: Order, decision: Decision, at: datetime) -> None:
         """Spend the key; move or hold, and count, the money of an approved payment."""
@@ -296,18 +367,21 @@ class Ledger:
         request = order.request
         record = Record(
             id=order.payment_id, participant_no=order.participant_no, type=request.type,
-            payer=request.payer, payee=request.payee, amount=request.amount,
+            payer=self.payer_id(order), payee=request.payee, amount=request.amount,
             outcome=decision.outcome, decided_at=at, hold_expires_at=_hold_expires_at(request, at),
         )  # fmt: skip
         self.records[record.id] = record
         if not record.is_approved:
             return
-        payer = self.accounts[request.payer]
+        assert record.payer is not None, "somebody pays"
+        payer, mandate = self.accounts[record.payer], self.mandate(order)
+        if mandate is not None:
+            mandate.taken.append((at, request.amount))
         if request.type in COUNTED:
             self.count(payer, request.amount, at)
         if record.hold_expires_at is None:
             record.captured = request.amount
-            self.move(request.payer, request.payee, request.amount)
+            self.move(record.payer, request.payee, request.amount)
         else:
             payer.holds.append(record)
 
@@ -317,13 +391,21 @@ class Ledger:
         record, request = self.records.pop(order.payment_id), order.request
         if not record.is_approved:
             return
-        payer = self.accounts[request.payer]
+        assert record.payer is not None, "somebody pays"
+        payer, mandate = self.accounts[record.payer], self.mandate(order)
+        if mandate is not None:
+            mandate.taken.remove((at, request.amount))
         if request.type in COUNTED:
             self.count(payer, -request.amount, at)
         if record.hold_expires_at is None:
-            self.move(request.payer, request.payee, -request.amount)
+            self.move(record.payer, request.payee, -request.amount)
         else:
             payer.holds.remove(record)
+
+    def payer_id(self, order: Order) -> UUID | None:
+        """Who is said to pay: nobody where no mandate says who."""
+        mandate = self.mandate(order)
+        return mandate.payer if mandate else order.request.payer
 
     def move(self, payer: UUID, payee: UUID, amount: int) -> None:
         """From one balance to the other."""

@@ -122,6 +122,26 @@ DAMAGES = (
         " FROM ledger.key_claim LIMIT 1",
     ),
     damage(
+        "a mandate counts a use too many",
+        "UPDATE ledger.mandate SET uses = uses + 1 WHERE payer = $1",
+    ),
+    damage(
+        "a mandate forgets what was taken today",
+        "UPDATE ledger.mandate SET spent_today = 0 WHERE payer = $1",
+    ),
+    damage(
+        "a mandate forgets what was taken this month",
+        "UPDATE ledger.mandate SET spent_this_month = spent_this_month - 1 WHERE payer = $1",
+    ),
+    damage(
+        "a payment is by a mandate for another payee",
+        "UPDATE ledger.mandate SET payee = $3 WHERE payer = $1",
+    ),
+    damage(
+        "a payment is by a mandate that is not there",
+        "UPDATE ledger.payment SET mandate = gen_random_uuid() WHERE mandate IS NOT NULL",
+    ),
+    damage(
         "an account is below its floor",
         "ALTER TABLE ledger.account DROP CONSTRAINT no_overdraft",
         "ALTER TABLE ledger.account DROP CONSTRAINT account_floor_check",
@@ -156,6 +176,10 @@ async def scene(
     await city.decide(lane, [city.order(provider, payer, folded, n) for n in (3, 4)])
     await fold_credits(jobs, 100)
     await city.decide(lane, [city.order(provider, payer, queued, n) for n in (5, 6)])
+    year = timedelta(days=365)
+    now = datetime.now(UTC)
+    mandate = await city.mandate(payer, folded, not_before=now - year, not_after=now + year)
+    await city.decide(lane, [city.order(provider, None, folded, 7, mandate=mandate)])
     await assert_books_are_right(admin)
     yield Scene(accounts=(payer, folded, queued))
 

@@ -40,10 +40,18 @@ class Scene:
     yearly_limit: int | None = None
     balance_limit: int | None = None
     funds: int = AMOUNT
+    mandate: str | None = None  # good, none, over
+    mandate_ends: timedelta = timedelta(days=1)
+    uses_max: int | None = None
+    mandate_limit: int | None = None
 
     def set(self, **facts: object) -> None:
         for name, value in facts.items():
             setattr(self, name, value)
+
+    def by_mandate(self, **facts: object) -> None:
+        """The payee takes it."""
+        self.set(mandate="good", **facts)
 
 
 # One row an outcome, in order of precedence: what to change so that it is the answer.
@@ -51,6 +59,8 @@ ROWS: dict[Outcome, Callable[[Scene], None]] = {
     Outcome.APPROVED: lambda scene: None,
     Outcome.EXPIRED: lambda scene: scene.set(expires_in=timedelta()),
     Outcome.NOT_PERMITTED: lambda scene: scene.set(sender="stranger"),
+    Outcome.MANDATE_NOT_FOUND: lambda scene: scene.set(mandate="none"),
+    Outcome.MANDATE_ENDED: lambda scene: scene.by_mandate(mandate_ends=timedelta()),
     Outcome.PAYEE_NOT_FOUND: lambda scene: scene.set(payee="nobody"),
     Outcome.SAME_ACCOUNT: lambda scene: scene.set(payee="itself"),
     Outcome.CURRENCY_MISMATCH: lambda scene: scene.set(currency="USD"),
@@ -58,6 +68,8 @@ ROWS: dict[Outcome, Callable[[Scene], None]] = {
     Outcome.PAYER_CLOSED: lambda scene: scene.set(payer_closing=True),
     Outcome.PAYEE_CLOSED: lambda scene: scene.set(payee_closing=True),
     Outcome.PAYMENT_LIMIT_EXCEEDED: lambda scene: scene.set(payment_limit=LESS),
+    Outcome.MANDATE_USED: lambda scene: scene.by_mandate(uses_max=1),
+    Outcome.MANDATE_LIMIT_EXCEEDED: lambda scene: scene.by_mandate(mandate_limit=LESS),
     Outcome.DAILY_LIMIT_EXCEEDED: lambda scene: scene.set(daily_limit=LESS),
     Outcome.YEARLY_LIMIT_EXCEEDED: lambda scene: scene.set(yearly_limit=LESS),
     Outcome.PAYEE_BALANCE_LIMIT_EXCEEDED: lambda scene: scene.set(balance_limit=LESS),
@@ -71,6 +83,28 @@ INFEASIBLE = {
     (Outcome.PAYEE_NOT_FOUND, Outcome.PAYEE_CLOSED),
     (Outcome.PAYEE_NOT_FOUND, Outcome.PAYEE_BALANCE_LIMIT_EXCEEDED),
 }
+# Nor does a mandate name a payee that is not there, or its own payer; and where there is none,
+# nothing is known of it nor of a payer.
+BY_MANDATE = (
+    Outcome.MANDATE_NOT_FOUND,
+    Outcome.MANDATE_ENDED,
+    Outcome.MANDATE_USED,
+    Outcome.MANDATE_LIMIT_EXCEEDED,
+)
+OF_THE_PAYER = (
+    Outcome.PAYER_FROZEN,
+    Outcome.PAYER_CLOSED,
+    Outcome.PAYMENT_LIMIT_EXCEEDED,
+    Outcome.DAILY_LIMIT_EXCEEDED,
+    Outcome.YEARLY_LIMIT_EXCEEDED,
+    Outcome.INSUFFICIENT_FUNDS,
+)
+INFEASIBLE |= {
+    pair
+    for outcome in BY_MANDATE
+    for other in (Outcome.PAYEE_NOT_FOUND, Outcome.SAME_ACCOUNT)
+    for pair in ((outcome, other), (other, outcome))
+} | {(Outcome.MANDATE_NOT_FOUND, other) for other in (*BY_MANDATE[1:], *OF_THE_PAYER)}
 
 DECLINES = [outcome for outcome in ROWS if outcome is not Outcome.APPROVED]
 
@@ -94,18 +128,44 @@ class Stage:
             yearly_limit=scene.yearly_limit,
             balance_limit=scene.balance_limit,
         )
-        payer = await city.account(self.holder, "wallet", balance=scene.funds)
+        payer = await city.account(
+            self.holder, "wallet", balance=scene.funds + (scene.uses_max or 0)
+        )
         payee = await self._payee(scene, payer, tier)
+        mandate = await self._mandate(scene, payer, payee)
         await city.set_tier(payer, tier)
         if scene.payer_frozen:
             await city.change(payer, "freeze")
         if scene.payer_closing:
             await city.change(payer, "close")
+        if scene.payee_closing and not (payee == payer and scene.payer_closing):
+            await city.change(payee, "close")
         expires_at = None if scene.expires_in is None else NOON + scene.expires_in
-        sender = self.holder if scene.sender == "holder" else self.stranger
+        sender, other = self.holder, self.stranger
+        if mandate is not None:
+            sender, other = other, sender
         return city.order(
-            sender, payer, payee, AMOUNT, currency=scene.currency, expires_at=expires_at
-        )
+            sender if scene.sender == "holder" else other,
+            None if mandate else payer, payee, AMOUNT, currency=scene.currency,
+            expires_at=expires_at, mandate=mandate,
+        )  # fmt: skip
+
+    async def _mandate(self, scene: Scene, payer: UUID, payee: UUID) -> UUID | None:
+        """What the payee takes it by; used up where it is for one use only."""
+        if scene.mandate != "good":
+            return self.city.new_id() if scene.mandate else None
+        mandate = await self.city.mandate(
+            payer, payee,
+            not_before=NOON - timedelta(days=1), not_after=NOON + scene.mandate_ends,
+            payment_limit=scene.mandate_limit, uses_max=scene.uses_max,
+        )  # fmt: skip
+        if scene.uses_max:
+            await self.city.set_time(NOON - timedelta(hours=1))
+            order = self.city.order(self.stranger, None, payee, 1, mandate=mandate)
+            [decision] = await self.city.decide(self.lane, [order])
+            assert self.city.both([decision], [order], NOON - timedelta(hours=1)) is None
+            await self.city.set_time(NOON)
+        return mandate
 
     async def _payee(self, scene: Scene, payer: UUID, tier: str) -> UUID:
         if scene.payee == "nobody":
@@ -113,8 +173,6 @@ class Stage:
         payee = payer
         if scene.payee == "another":
             payee = await self.city.account(self.stranger, "wallet", tier=tier)
-        if scene.payee_closing and not (payee == payer and scene.payer_closing):
-            await self.city.change(payee, "close")
         return payee
 
 

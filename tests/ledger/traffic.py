@@ -10,8 +10,8 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from switch.ledger import Order
-from tests.ledger.city import CURRENCY, City, Participant
-from tests.ledger.model import PAYEE_KINDS, PAYER_KINDS
+from tests.ledger.city import CURRENCY, NOON, City, Participant
+from tests.ledger.model import PAYEE_KINDS, PAYER_KINDS, PRIVATE
 
 OTHER_CURRENCY = "USD"
 MICROSECOND = timedelta(microseconds=1)
@@ -24,13 +24,27 @@ ANY_ACCOUNT = 0.04
 WRONG_CURRENCY = 0.02
 EXPIRES = 0.1
 HOLDS = 0.2
+BY_MANDATE = 0.15
+OF_ANY_PAYEE = 0.1  # of these: not the one that it is for, or sent by anybody
+MANDATES_MAX = 12
 HOLD_SECONDS = (60, 61, 300, 3600, 43_200, None)
 SAME_KEY_SAME_MESSAGE = 0.05
 SAME_KEY_OTHER_MESSAGE = 0.03
 REMEMBERED_ORDERS_MAX = 60
 ACCOUNTS_MAX = 40
 FROZEN_MAX = 2
-ACTIONS = ("issue", "issue", "issue", "freeze", "unfreeze", "tier", "floor", "limits", "new")
+ACTIONS = (
+    "issue",
+    "issue",
+    "issue",
+    "freeze",
+    "unfreeze",
+    "tier",
+    "floor",
+    "limits",
+    "new",
+    "mandate",
+)
 
 TIERS = {
     "free": {},
@@ -68,6 +82,25 @@ class Traffic:
         await self._open(await city.participant("merchant"), "merchant", balance=50)
         await self._open(await city.participant("merchant"), "merchant", tier="capped")
         await self._open(await city.participant("government"), "government")
+        for _ in range(MANDATES_MAX // 2):
+            await self._permit(NOON)
+
+    async def _permit(self, at: datetime) -> None:
+        """A mandate between two accounts of a currency; some end soon, or are for a few uses."""
+        random, accounts = self.random, self.city.ledger.accounts.values()
+        payer = random.choice([a for a in accounts if a.kind == "wallet"])
+        shops = [
+            a for a in accounts
+            if a.kind in PRIVATE and a.currency == payer.currency and a is not payer
+        ]  # fmt: skip
+        day = timedelta(days=1)
+        await self.city.mandate(
+            payer.id, random.choice(shops).id,
+            not_before=at + random.choice([-30 * day, timedelta(), day / 24]),
+            not_after=at + random.choice([day / 12, 2 * day, 60 * day]),
+            payment_limit=random.choice([None, 40]), daily_limit=random.choice([None, 60, 90]),
+            monthly_limit=random.choice([None, 100]), uses_max=random.choice([None, None, 1, 3]),
+        )  # fmt: skip
 
     async def _open(self, holder: Participant, kind: str, **fields: Any) -> None:
         account = await self.city.account(holder, kind, **fields)
@@ -89,6 +122,12 @@ class Traffic:
             await self.city.tier("daily", daily_limit=400, balance_limit=limit)
         elif action == "new" and len(self.holders) < ACCOUNTS_MAX:
             await self._replace_a_wallet()
+        elif action == "mandate":
+            valid = [m for m in self.city.ledger.mandates.values() if m.is_valid(at)]
+            if len(valid) < MANDATES_MAX:
+                await self._permit(at)
+            else:
+                await self.city.revoke(self.random.choice(valid).id)
         elif action in ("freeze", "unfreeze"):
             frozen = [a for a in self.city.ledger.accounts.values() if a.frozen_by]
             if len(frozen) > FROZEN_MAX:
@@ -127,6 +166,8 @@ class Traffic:
         self, at: datetime, *, sender: Participant | None = None, key: str | None = None
     ) -> Order:
         random = self.random
+        if sender is None and self.city.ledger.mandates and random.random() < BY_MANDATE:
+            return self._by_mandate(at, key)
         kind = random.choices(list(TYPES), weights=list(TYPES.values()))[0]
         payer = self._account(PAYER_KINDS[kind])
         payee = self._account(PAYEE_KINDS[kind], beside=payer)
@@ -139,6 +180,25 @@ class Traffic:
             currency=self._currency(payer), expires_at=self._expires_at(at), **self._hold(),
             reference=random.choice([None, "order 7"]),
             metadata=random.choice([None, {"z": "1", "a": "\N{SNOWMAN}"}]),
+        )  # fmt: skip
+
+    def _by_mandate(self, at: datetime, key: str | None) -> Order:
+        """What the payee takes by a mandate, at the edges of what that allows."""
+        random, ledger = self.random, self.city.ledger
+        mandate = random.choice(list(ledger.mandates.values()))
+        payee = mandate.payee
+        sender = self.holders[payee]
+        if random.random() < OF_ANY_PAYEE:
+            payee = random.choice(list(self.holders))
+            sender = random.choice([sender, self.holders[payee]])
+        limits = (mandate.payment_limit, mandate.daily_limit, mandate.monthly_limit)
+        edges = [random.randint(1, 30), *(limit for limit in limits if limit)]
+        return self.city.order(
+            sender, None, payee,
+            max(1, random.choice(edges) // random.choice([1, 1, 2]) + random.choice([0, 0, 1])),
+            type=random.choice(["purchase", "transfer"]), key=key, mandate=mandate.id,
+            currency=self._currency(mandate.payer), expires_at=self._expires_at(at),
+            **self._hold(),
         )  # fmt: skip
 
     def _account(self, kinds: Collection[str], beside: UUID | None = None) -> UUID:

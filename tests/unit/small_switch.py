@@ -207,6 +207,7 @@ def _payment(key: str, body: bytes, path: str) -> dict[str, object]:
     empty = dict.fromkeys(
         (
             "hold_seconds",
+            "mandate",
             "expires_at",
             "reference",
             "payee_reference",

@@ -78,6 +78,7 @@ def answer() -> Answer:
         participant="blue-wallet",
         type="purchase",
         payer=PAYER,
+        mandate=None,
         payee=PAYEE,
         amount=1250,
         currency="CNY",

@@ -46,6 +46,7 @@ STORED: dict[str, dict[str, Any]] = {
     },
     "nothing_optional": examples.PAYMENT
     | {"reference": None, "description": None, "metadata": None},
+    "by_mandate": examples.PAYMENT | {"mandate": "0199d1f0-0000-7000-8000-00000000000a"},
     "empty_metadata": examples.PAYMENT | {"metadata": {}},
     "held": examples.PAYMENT
     | {
@@ -68,6 +69,7 @@ ROW: dict[str, Any] = {
     "participant": "wallet-one",
     "type": "transfer",
     "payer": UUID(int=1),
+    "mandate": None,
     "payee": UUID(int=2),
     "amount": 5,
     "currency": "CNY",

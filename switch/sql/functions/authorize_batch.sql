@@ -12,6 +12,7 @@
 --             p_hold_seconds  how long the money is held; null where it moves at once
 --             p_key_no, p_queue_us, p_traceparent, p_span_id  where the message came from, for its
 --                           timeline; as the columns of payment
+--             p_mandate     by which the payee takes it; then p_payer is null
 -- Returns     SW003, and nothing decided, when an account that needs its waiting credits has more
 --             than fold_call_max(); the detail names such accounts, for fold_backlog. Otherwise:
 --             decided_at    the time of the decisions
@@ -21,11 +22,12 @@
 --             payment_ids   the payment that answers the message, null where disposition is 2
 -- Locks       1. key claims in (participant, key) order: a twin elsewhere is waited for before
 --                money is looked at;
---             2. accounts in id order: payers that a sender of the batch holds, and payees whose
---                balance is capped;
---             3. unfolded credits of accounts locked in 2.
+--             2. mandates in id order;
+--             3. accounts in id order: payers that a sender of the batch holds or has a mandate of,
+--                and payees whose balance is capped;
+--             4. unfolded credits of accounts locked in 3.
 -- Tables      inserts key_claim, payment, payment_state, pending_payment, bank_call,
---             unfolded_credit, outbox, fold; updates account, payment_state; deletes
+--             unfolded_credit, outbox, fold; updates account, mandate, payment_state; deletes
 --             unfolded_credit
 CREATE OR REPLACE FUNCTION ledger.authorize_batch(
     p_shard smallint, p_participant_no integer[], p_key text[], p_digest bytea[],
@@ -34,6 +36,7 @@ CREATE OR REPLACE FUNCTION ledger.authorize_batch(
     p_description text[], p_metadata text[], p_hold_seconds integer[],
     p_key_no integer[] DEFAULT NULL, p_queue_us integer[] DEFAULT NULL,
     p_traceparent text[] DEFAULT NULL, p_span_id text[] DEFAULT NULL,
+    p_mandate uuid[] DEFAULT NULL,
     OUT decided_at timestamptz, OUT dispositions smallint[], OUT outcomes smallint[],
     OUT payment_ids uuid[])
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp
@@ -52,6 +55,11 @@ DECLARE
     v_credit   bigint[];     -- and of the credit, where it is a posting at once
     v_before   bigint[];
     v_work_us  integer;
+    v_mandated record;       -- the mandates that the batch relies on
+    v_payer_sides integer[] := p_participant_no;
+    v_by_mandate  uuid[] := '{}';  -- payers
+    v_mandates ledger.mandate[] := '{}';
+    v_places   integer[];
 BEGIN
     -- Steps, bars and what is the operator's have functions of their own.
     IF 1 > ANY (p_type) OR 10 < ANY (p_type) OR 0 = ANY (p_participant_no) THEN
@@ -60,6 +68,20 @@ BEGIN
     END IF;
     SELECT * INTO STRICT dispositions, payment_ids
       FROM ledger.claim_keys(p_participant_no, p_key, p_digest, p_payment_id);
+    IF p_mandate IS NOT NULL THEN
+        SELECT * INTO STRICT v_mandated
+          FROM ledger.lock_mandates(p_mandate, p_payee, dispositions);
+        v_mandates := v_mandated.mandates;
+        v_places := v_mandated.places;
+        v_by_mandate := array_remove(v_mandated.payers, null);
+        SELECT array_agg(CASE WHEN m.place IS NULL THEN m.payer ELSE m.found END),
+               array_agg(coalesce(m.side, m.participant_no))
+          INTO STRICT p_payer, v_payer_sides
+          FROM (SELECT * FROM unnest(p_payer, v_places, v_mandated.payers,
+                                     v_mandated.payer_sides, p_participant_no) WITH ORDINALITY
+                              AS m (payer, place, found, side, participant_no, position)
+                 ORDER BY position) m;
+    END IF;
 
     -- Locks every account whose balance the batch may change, and debits who can pay for payments
     -- that are the same in any order of the others: each payer's first, from and to accounts that
@@ -79,11 +101,12 @@ BEGIN
                t.balance_limit IS NOT NULL AND m.disposition = 0 AS is_capped,
                t.balance_limit IS NULL AND b.kind = ANY (type.payee_kinds) AND b.kind <> 'external'
                AND b.currency = m.currency AND b.lifecycle = 'open' AND m.hold_seconds IS NULL
+               AND m.place IS NULL
                AND (m.expires_at IS NULL OR m.expires_at > v_now + interval '1 minute') AS is_plain
           FROM unnest(p_participant_no, p_type, p_payer, p_payee, p_amount, p_currency,
-                      p_expires_at, p_hold_seconds, dispositions) WITH ORDINALITY
+                      p_expires_at, p_hold_seconds, dispositions, v_places) WITH ORDINALITY
                AS m (participant_no, type, payer, payee, amount, currency, expires_at,
-                     hold_seconds, disposition, position)
+                     hold_seconds, disposition, place, position)
           JOIN ledger.payment_type type ON type.code = m.type
           LEFT JOIN ledger.account b ON b.shard = p_shard AND b.id = m.payee
           LEFT JOIN ledger.tier t ON t.name = b.tier AND t.currency = b.currency
@@ -96,7 +119,7 @@ BEGIN
          WHERE shard = p_shard
            AND id = ANY (ARRAY(SELECT payer FROM message WHERE disposition = 0
                                 UNION ALL SELECT payee FROM message WHERE is_capped))
-           AND (participant_no = ANY (p_participant_no)
+           AND (participant_no = ANY (p_participant_no) OR id = ANY (v_by_mandate)
                 OR id = ANY (ARRAY(SELECT payee FROM message WHERE is_capped)))
          ORDER BY id
            FOR NO KEY UPDATE
@@ -152,7 +175,8 @@ BEGIN
           FROM ledger.decide_in_order(
                    p_shard, p_participant_no, p_type, p_payer, p_payee, p_amount, p_currency,
                    p_expires_at, p_hold_seconds, v_alone.dispositions, v_alone.payee_kinds,
-                   v_alone.payee_currencies, v_alone.payees_closed, v_alone.capped);
+                   v_alone.payee_currencies, v_alone.payees_closed, v_alone.capped,
+                   v_alone.payee_holders, v_mandates, v_places, v_by_mandate);
         decided_at := v_order.decided_at;
         SELECT array_agg(coalesce(o.outcome, o.late_outcome)),
                array_agg(coalesce(o.debit, o.late_debit)),
@@ -183,21 +207,21 @@ BEGIN
     v_work_us := ledger.work_us();
     INSERT INTO ledger.payment
         (created_at, amount, payer_posting_no, payer_balance_after, expires_at, hold_expires_at,
-         participant_no, hold_seconds, shard, type, outcome, id, payer, payee, currency, key,
-         reference, payee_reference, description, metadata, key_no, queue_us, work_us,
+         participant_no, hold_seconds, shard, type, outcome, id, payer, payee, mandate, currency,
+         key, reference, payee_reference, description, metadata, key_no, queue_us, work_us,
          traceparent, span_id)
     SELECT decided_at, m.amount, m.posting, m.after, m.expires_at,
            decided_at + make_interval(secs => m.hold_seconds), m.participant_no, m.hold_seconds,
-           p_shard, m.type, m.outcome, m.id, m.payer, m.payee, m.currency, m.key, m.reference,
-           m.payee_reference, m.description, m.metadata, m.key_no, m.queue_us, v_work_us,
-           m.traceparent, m.span_id
+           p_shard, m.type, m.outcome, m.id, m.payer, m.payee, m.mandate, m.currency, m.key,
+           m.reference, m.payee_reference, m.description, m.metadata, m.key_no, m.queue_us,
+           v_work_us, m.traceparent, m.span_id
       FROM unnest(p_payment_id, p_participant_no, p_key, p_type, p_payer, p_payee, p_amount,
                   p_currency, p_expires_at, p_hold_seconds, p_reference, p_payee_reference,
                   p_description, p_metadata, outcomes, v_debit, v_after, p_key_no, p_queue_us,
-                  p_traceparent, p_span_id)
+                  p_traceparent, p_span_id, p_mandate)
            AS m (id, participant_no, key, type, payer, payee, amount, currency, expires_at,
                  hold_seconds, reference, payee_reference, description, metadata, outcome, posting,
-                 after, key_no, queue_us, traceparent, span_id)
+                 after, key_no, queue_us, traceparent, span_id, mandate)
      WHERE m.outcome IS NOT NULL;
     IF p_hold_seconds IS NOT NULL THEN
         INSERT INTO ledger.payment_state
@@ -223,9 +247,9 @@ BEGIN
          WHERE m.credit IS NOT NULL;
     END IF;
     INSERT INTO ledger.outbox (happened_at, kind, subjects, payer_sides, payee_sides)
-    SELECT decided_at, 1, array_agg(m.id), array_agg(m.participant_no), array_agg(m.payee_holder)
-      FROM unnest(p_payment_id, p_participant_no, v_alone.payee_holders, outcomes)
-           AS m (id, participant_no, payee_holder, outcome)
+    SELECT decided_at, 1, array_agg(m.id), array_agg(m.payer_side), array_agg(m.payee_holder)
+      FROM unnest(p_payment_id, v_payer_sides, v_alone.payee_holders, outcomes)
+           AS m (id, payer_side, payee_holder, outcome)
      WHERE m.outcome = 0
     HAVING count(*) > 0;
 END $$;

@@ -5,7 +5,8 @@
 -- Parameters  p_shard; p_participant_no … p_hold_seconds  the batch, as authorize_batch;
 --             p_dispositions  0 for the messages to decide, null for the others; p_payee_kind,
 --             p_payee_currency, p_payee_closed  of each message's payee, as all of the batch is
---             decided by; p_capped  payees whose balance has a limit
+--             decided by; p_capped  payees whose balance has a limit; p_payee_holder  of each
+--             message's payee; p_mandates, p_places  as lock_mandates, p_by_mandate  its payers
 -- Returns     SW003 as authorize_batch. decided_at  the time of the decisions, taken under the
 --             locks. Of each message, null where it is not decided here:
 --             outcomes      ledger.outcome.code; null where a bank is asked, 0 where one is told
@@ -15,12 +16,14 @@
 --             counted       whether the amount counts for the payer's day
 --             routes, takers  as route_to_banks; empty when no bank has a part
 -- Locks       accounts in id order (lock_accounts), their unfolded credits and holds
--- Tables      updates account, payment_state; deletes unfolded_credit; inserts fold, outbox
+-- Tables      updates account, mandate, payment_state; deletes unfolded_credit; inserts fold,
+--             outbox
 CREATE OR REPLACE FUNCTION ledger.decide_in_order(
     p_shard smallint, p_participant_no integer[], p_type smallint[], p_payer uuid[],
     p_payee uuid[], p_amount bigint[], p_currency text[], p_expires_at timestamptz[],
     p_hold_seconds integer[], p_dispositions smallint[], p_payee_kind text[],
-    p_payee_currency text[], p_payee_closed boolean[], p_capped uuid[],
+    p_payee_currency text[], p_payee_closed boolean[], p_capped uuid[], p_payee_holder integer[],
+    p_mandates ledger.mandate[], p_places integer[], p_by_mandate uuid[],
     OUT decided_at timestamptz, OUT outcomes smallint[], OUT debits bigint[],
     OUT balances_after bigint[], OUT credits bigint[], OUT balances_before bigint[],
     OUT counted boolean[], OUT routes smallint[], OUT takers uuid[])
@@ -54,10 +57,13 @@ DECLARE
     v_a        integer;
     v_b        integer;
     v_amount   bigint;
+    v_mandates ledger.mandate[];
+    v_mandate  ledger.mandate;
 BEGIN
     routes := '{}';
     SELECT * INTO STRICT v_locked
-      FROM ledger.lock_accounts(p_shard, p_participant_no, p_payer, p_dispositions, p_capped);
+      FROM ledger.lock_accounts(p_shard, p_participant_no, p_payer, p_dispositions, p_capped,
+                                p_by_mandate);
     -- Taken under the locks, so that an account's postings never go back in time.
     decided_at := ledger.decision_time();
     v_day := ledger.local_day(decided_at);
@@ -67,7 +73,8 @@ BEGIN
                                  p_expires_at, p_dispositions, decided_at, p_payee_kind,
                                  p_payee_currency, p_payee_closed, v_locked.ids,
                                  v_locked.holders, v_locked.kinds, v_locked.currencies,
-                                 v_locked.blocks, v_locked.payment_limits);
+                                 v_locked.blocks, v_locked.payment_limits, p_payee_holder,
+                                 p_places, p_mandates);
     v_ids := v_locked.ids;
     counted := v_check.counted;
     IF 'external' = ANY (v_locked.kinds) OR 'external' = ANY (p_payee_kind) THEN
@@ -99,6 +106,7 @@ BEGIN
         balances_after := v_nothing;
         credits := v_nothing;
         balances_before := v_nothing;
+        v_mandates := p_mandates;
         v_late := '{}';
         v_short := CASE WHEN p_capped <@ v_complete THEN '{}' ELSE p_capped END;
         FOR i IN 1 .. v_count LOOP
@@ -115,7 +123,15 @@ BEGIN
                 END IF;
                 v_spent_on[v_a] := v_day;
             END IF;
+            v_mandate := NULL;
+            IF p_places[i] > 0 THEN
+                v_mandate := ledger.on_day(v_mandates[p_places[i]], v_day);
+            END IF;
             outcomes[i] := CASE
+                WHEN v_mandate.uses >= v_mandate.uses_max THEN 104
+                WHEN v_amount > v_mandate.payment_limit
+                    OR v_mandate.spent_today + v_amount > v_mandate.daily_limit
+                    OR v_mandate.spent_this_month + v_amount > v_mandate.monthly_limit THEN 106
                 WHEN counted[i] AND v_spent[v_a] + v_amount > v_locked.daily_limits[v_a]
                     THEN 110
                 WHEN counted[i] AND v_in_year[v_a] > v_locked.yearly_limits[v_a] - v_amount
@@ -134,6 +150,12 @@ BEGIN
                 v_short := v_short || v_locked.ids[v_a];
             END IF;
             CONTINUE WHEN outcomes[i] <> 0;
+            IF p_places[i] > 0 THEN
+                v_mandate.uses := v_mandate.uses + 1;
+                v_mandate.spent_today := v_mandate.spent_today + v_amount;
+                v_mandate.spent_this_month := v_mandate.spent_this_month + v_amount;
+                v_mandates[p_places[i]] := v_mandate;
+            END IF;
             IF counted[i] THEN
                 v_spent[v_a] := v_spent[v_a] + v_amount;
                 v_in_year[v_a] := v_in_year[v_a] + v_amount;
@@ -170,7 +192,7 @@ BEGIN
         IF v_folded > 0 OR v_freed > 0 THEN
             SELECT * INTO STRICT v_locked
               FROM ledger.lock_accounts(p_shard, p_participant_no, p_payer, p_dispositions,
-                                        p_capped);
+                                        p_capped, p_by_mandate);
             IF v_locked.ids IS DISTINCT FROM v_ids THEN  -- a payer was opened meanwhile
                 RAISE EXCEPTION 'other accounts than before' USING ERRCODE = '40001';
             END IF;
@@ -188,4 +210,11 @@ BEGIN
            AS u (ctid, balance, bound, postings, spent, in_year, spent_day)
      WHERE a.shard = p_shard AND a.ctid = u.ctid
        AND (a.posting_count <> u.postings OR a.held + a.floor <> u.bound);
+    IF v_mandates IS DISTINCT FROM p_mandates THEN
+        UPDATE ledger.mandate m
+           SET uses = u.uses, spent_today = u.spent_today, spent_day = u.spent_day,
+               spent_this_month = u.spent_this_month, spent_month = u.spent_month
+          FROM unnest(v_mandates) u
+         WHERE m.id = u.id AND m.uses <> u.uses;
+    END IF;
 END $$;

@@ -1,10 +1,10 @@
--- lock_accounts(shard, participant_no[], payers[], dispositions[], capped[]) → one row of arrays
+-- lock_accounts(shard, participant_no[], payers[], dispositions[], capped[], by_mandate[]) → arrays
 --
 -- Purpose     Locks, in one order, every account whose balance a batch may change, and reads what
 --             it decides by.
 -- Parameters  p_shard; p_participant_no, p_payer, p_dispositions  of each message; p_capped  payees
 --             whose balance is capped. Payers are locked only if one of the batch's senders holds
---             them: a stranger locks nobody out.
+--             them: a stranger locks nobody out; p_by_mandate  payers whose mandate is locked
 -- Returns     of each locked account: ids, rows (where its row stands, valid until this transaction
 --             updates it), holders, kinds, currencies, blocks (payer_frozen or payer_closed or 0),
 --             balances, held, bounds (held + floor: what the balance may not fall below),
@@ -14,7 +14,7 @@
 -- Tables      reads account, tier
 CREATE OR REPLACE FUNCTION ledger.lock_accounts(
     p_shard smallint, p_participant_no integer[], p_payer uuid[], p_dispositions smallint[],
-    p_capped uuid[],
+    p_capped uuid[], p_by_mandate uuid[],
     OUT ids uuid[], OUT rows tid[], OUT holders integer[], OUT kinds text[], OUT currencies text[],
     OUT blocks smallint[], OUT balances bigint[], OUT held bigint[], OUT bounds bigint[],
     OUT postings bigint[], OUT spent bigint[], OUT spent_in_year bigint[], OUT spent_days date[],
@@ -45,7 +45,8 @@ BEGIN
                balance_limits, v_unseen
           FROM (SELECT *, ctid FROM ledger.account
                  WHERE shard = p_shard AND id = ANY (v_wanted)
-                   AND (participant_no = ANY (p_participant_no) OR id = ANY (p_capped))
+                   AND (participant_no = ANY (p_participant_no) OR id = ANY (p_capped)
+                        OR id = ANY (p_by_mandate))
                  ORDER BY id
                    FOR NO KEY UPDATE) a
           LEFT JOIN ledger.tier t ON t.name = a.tier AND t.currency = a.currency;

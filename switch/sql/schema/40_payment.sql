@@ -10,7 +10,9 @@ INSERT INTO ledger.outcome (code, name) VALUES
     (20, 'expired'),
     (24, 'payment_not_found'),
     (30, 'not_permitted'),
+    (31, 'mandate_not_found'),
     (32, 'wrong_state'),
+    (33, 'mandate_ended'),
     (34, 'hold_expired'),
     (36, 'exceeds_held'),
     (38, 'exceeds_captured'),
@@ -21,6 +23,8 @@ INSERT INTO ledger.outcome (code, name) VALUES
     (80, 'payer_closed'),
     (90, 'payee_closed'),
     (100, 'payment_limit_exceeded'),
+    (104, 'mandate_used'),
+    (106, 'mandate_limit_exceeded'),
     (110, 'daily_limit_exceeded'),
     (115, 'yearly_limit_exceeded'),
     (120, 'payee_balance_limit_exceeded'),
@@ -93,6 +97,7 @@ CREATE TABLE ledger.payment (
     payer               uuid,
     payee               uuid,
     parent              uuid,
+    mandate             uuid,  -- by which the payee took it
     currency            text,
     key                 text NOT NULL,
     reference           text,
@@ -120,6 +125,7 @@ CREATE INDEX payment_by_reference
     ON ledger.payment (hashtextextended(reference, participant_no), created_at)
     WHERE reference IS NOT NULL;
 CREATE INDEX payment_by_parent ON ledger.payment (parent, id) WHERE parent IS NOT NULL;
+CREATE INDEX payment_by_mandate ON ledger.payment (mandate) WHERE mandate IS NOT NULL;
 CREATE UNIQUE INDEX payment_reversed_once ON ledger.payment (parent) WHERE type = 103
     AND outcome = 0;
 
