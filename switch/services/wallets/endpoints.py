@@ -85,7 +85,7 @@ class Wallets:
     def _registering(
         self, caller: Caller, key: str, request: message.WalletRequest
     ) -> tuple[Any, ...]:
-        """The arguments of the statement, with what is personal sealed."""
+        """The arguments of the statement, with what is personal sealed, its digest keyed."""
         account = new_id(self._core.clock.now_us())
         box = self._box
         sealed = (
@@ -98,9 +98,9 @@ class Wallets:
         )
         index = None if request.phone is None else box.blind_index("phone", request.phone)
         return (
-            caller.participant.number, key, operation_digest(caller), account, request.currency,
-            request.reference, rules.tier_of(request.wallet_class), box.index_fingerprint, index,
-            *sealed, request.checked_in_person,
+            caller.participant.number, key, box.keyed(operation_digest(caller)), account,
+            request.currency, request.reference, rules.tier_of(request.wallet_class),
+            box.index_fingerprint, index, *sealed, request.checked_in_person,
         )  # fmt: skip
 
     async def forget(self, caller: Caller) -> Answer | Problem:

@@ -96,6 +96,10 @@ class SecretBox(Struct, frozen=True, kw_only=True):
         key = _derived(self.index_secret, f"switch wallets index {kind}")
         return hmac.digest(key, value.encode(), "sha256")
 
+    def keyed(self, digest: bytes) -> bytes:
+        """A digest by which nobody without the key can try what it is of, 32 bytes."""
+        return hmac.digest(_derived(self.index_secret, "switch wallets digest"), digest, "sha256")
+
     @property
     def index_fingerprint(self) -> bytes:
         """32 bytes that tell the secret of the indexes from any other, and nothing more."""

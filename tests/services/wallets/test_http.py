@@ -1,7 +1,9 @@
 """Wallets over HTTP, on a real switch and a real ledger; and where personal data is not."""
 
 import asyncio
+import hashlib
 import itertools
+import json
 from typing import Any
 from uuid import uuid4
 
@@ -216,6 +218,23 @@ async def test_no_table_and_no_line_of_the_log_shows_a_person(
     for secret in (number, number[1:], number[3:], NAME, DOCUMENT):
         assert secret not in everything
         assert secret.encode().hex() not in everything
+
+
+async def test_nobody_can_try_numbers_against_what_is_kept_of_a_message(
+    town: Town, provider: Member
+) -> None:
+    """A message is little more than a number; its plain digest would tell it to whoever guesses."""
+    body = json.dumps({"currency": "CNY", "class": 4, "phone": phone()}).encode()
+    reply = await town.send(provider, "POST", "/v1/wallets", body=body, key="guess")
+    assert reply.status == 201
+    guesses = [hashlib.sha256(guess).digest() for guess in (body, b"POST /v1/wallets\n" + body)]
+    admin = await town.database.connect()
+    try:
+        kept = await admin.fetchval("SELECT digest FROM ledger.key_claim WHERE key = 'guess'")
+    finally:
+        await admin.close()
+    assert kept
+    assert kept not in guesses
 
 
 async def test_workers_touch_no_table(town: Town) -> None:
