@@ -348,9 +348,12 @@ class Ledger:
         )
 
     def mandate(self, order: Order) -> Mandate | None:
-        """The mandate that the message names, if it is one for this payee."""
+        """The mandate that the message names, if it is one for this payee of the sender's."""
         named = self.mandates.get(order.request.mandate) if order.request.mandate else None
-        return named if named and named.payee == order.request.payee else None
+        if named is None or named.payee != order.request.payee:
+            return None
+        payee = self.accounts[named.payee]
+        return named if payee.participant_no == order.participant_no else None
 
     def payer(self, order: Order) -> Account | None:
         """Whose money it is."""

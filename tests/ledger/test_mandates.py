@@ -140,6 +140,22 @@ async def test_a_mandate_is_for_one_payee(street: Street, lane: Statements) -> N
     assert decision.outcome is Outcome.MANDATE_NOT_FOUND
 
 
+async def test_a_stranger_learns_nothing_of_a_mandate(
+    street: Street, lane: Statements, admin: asyncpg.Connection
+) -> None:
+    """Whoever names one that is for somebody else is not told whose money it is."""
+    city = street.city
+    stranger = await city.participant("merchant")
+    mandate = await street.mandate(datetime.now(UTC))
+    theirs = city.order(stranger, None, street.shop, 10, mandate=mandate)
+    ours = street.take(mandate, 10)
+    seen, taken = await city.decide(lane, [theirs, ours])
+    assert (seen.outcome, taken.outcome) == (Outcome.NOT_PERMITTED, Outcome.APPROVED)
+    payer = "SELECT payer FROM ledger.payment WHERE id = $1"
+    assert await admin.fetchval(payer, theirs.payment_id) is None
+    assert await admin.fetchval(payer, ours.payment_id) == street.wallet
+
+
 async def test_a_mandate_binds_whoever_could_have_paid_without(
     street: Street, lane: Statements, admin: asyncpg.Connection
 ) -> None:

@@ -105,6 +105,8 @@ INFEASIBLE |= {
     for other in (Outcome.PAYEE_NOT_FOUND, Outcome.SAME_ACCOUNT)
     for pair in ((outcome, other), (other, outcome))
 } | {(Outcome.MANDATE_NOT_FOUND, other) for other in (*BY_MANDATE[1:], *OF_THE_PAYER)}
+# To whoever does not hold the payee's account no mandate is known.
+INFEASIBLE |= {(Outcome.NOT_PERMITTED, other) for other in BY_MANDATE[1:]}
 
 DECLINES = [outcome for outcome in ROWS if outcome is not Outcome.APPROVED]
 

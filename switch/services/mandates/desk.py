@@ -111,9 +111,7 @@ class Desk:
         self._metrics.replays.add(("mandate",))
         if row["disposition"] == Disposition.REPEATED:
             return repeated(render(sender.id, row))
-        barred = await self._reads.payment_by_key(sender.number, key)
-        assert isinstance(barred, Payment), "a barred key has its decision"
-        return repeated(barred)
+        return repeated(await self._reads.barred(sender.number, key))
 
     async def show(self, caller: Caller) -> Answer | Problem:
         """One mandate that the caller gave or may use."""

@@ -70,7 +70,7 @@ BEGIN
       FROM ledger.claim_keys(p_participant_no, p_key, p_digest, p_payment_id);
     IF p_mandate IS NOT NULL THEN
         SELECT * INTO STRICT v_mandated
-          FROM ledger.lock_mandates(p_mandate, p_payee, dispositions);
+          FROM ledger.lock_mandates(p_participant_no, p_mandate, p_payee, dispositions);
         v_mandates := v_mandated.mandates;
         v_places := v_mandated.places;
         v_by_mandate := array_remove(v_mandated.payers, null);
