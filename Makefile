@@ -26,8 +26,8 @@ $(STAMP): requirements.lock pyproject.toml
 run: setup ## a small city on a fresh embedded database; SECONDS=10 ends by itself
 	$(BIN)/switch demo $(SECONDS_ARG)
 
-test: setup ## all tests, on embedded databases, three files at a time: they wait more than they work
-	$(BIN)/python -m pytest -n 3 --dist loadfile
+test: setup ## all tests, on embedded databases, four files at a time: they wait more than they work
+	$(BIN)/python -m pytest -n 4 --dist loadfile
 
 lint: setup ## format, lint and types, without the tests
 	$(BIN)/ruff format --check .

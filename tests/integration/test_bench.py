@@ -128,13 +128,13 @@ def test_a_bank_that_decides_and_a_ledger_that_grows_are_measured(tmp_path: Path
     """Payments by the bank's yes; each size beside an empty ledger, and all that it takes."""
     if shutil.which("wrk") is None:
         missing("wrk")
-    lines = run_bench(tmp_path, "--only", "bank-routed", "--only", "growth", "--rounds", "2")
-    routed = [line["seen"] for line in lines if line.get("question") == "bank-routed"]
-    assert len(routed) == 2
-    assert all(seen["approved"] > 0 and seen["banks_us"] > 0 for seen in routed)
+    lines = run_bench(tmp_path, "--only", "bank-routed", "--only", "growth", "--rounds", "1")
+    (routed,) = (line["seen"] for line in lines if line.get("question") == "bank-routed")
+    assert routed["approved"] > 0
+    assert routed["banks_us"] > 0
     found = [line for line in lines if line.get("question") == "growth"]
     turns = [line["at"]["ledger"] for line in found if "at" in line]
-    assert turns == ["grown", "empty", "grown", "empty"]
+    assert turns == ["grown", "empty", "grown", "empty"], "at each of two sizes"
     assert [line["stored"] for line in found if "tables" in line] == [0, 2_000]
     (whole,) = (line for line in found if "phase" in line and "stored" in line)
     assert whole["payments"] == 2_048, "full batches on each connection"

@@ -146,10 +146,9 @@ async def test_a_statement_that_waited_too_long_for_a_twin_is_unknown(
     payer, payee = await a_pair(city)
     [sender] = city.participants.values()
     order = city.order(sender, payer, payee, 10)
-    hasty = await db.connect(
-        database.url(WORKER), application_name="hasty", statement_timeout_s=0.2
-    )
+    hasty = await db.connect(database.url(WORKER), application_name="hasty")
     statements = await prepare(hasty)
+    await hasty.execute("SET statement_timeout = '200ms'")
     async with admin.transaction():
         await admin.execute(LOCK, payer)
         first = asyncio.create_task(city.decide(lane, [order]))
