@@ -2,15 +2,17 @@
 
 The way of one payment: `connection` and `endpoint` (HTTP), `authorize` (the page to begin with),
 `admission` (who asks), `signature`, `components`, `structured` and `digest` (RFC 9421, RFC 9530),
-`participants` (whose keys), `message` (what may be said), `router`, `lane`, `ledger`, `doubt` and
-`sql/` (the decision), `outcome`, `reply`. Many at once: `batch` and `batch_message`.
+`participants` (whose keys), `message` and `json_text` (what may be said), `router`, `lane`,
+`ledger`, `doubt` and `sql/` (the decision), `outcome`, `reply`. Many at once: `batch` and
+`batch_message`.
 
 Beside it: `accounts`, `lookups`, `timeline` and `reads` (what participants ask), `receipts`,
 `receipt` and `jws` (a decision that anyone can prove), `keys`, `key_message`, `key_ledger`,
 `introduction` and `key_uses` (the keys participants sign with), `mandate` and `mandate_ledger`
-(what a payee may take), `requests` (what endpoints share), `public` (what needs no signature),
-`openapi`, `participant_openapi` and `examples`, `budget` (how much one sender may take), `service`
-and `services/` (where the city plugs in).
+(what a payee may take), `request_to_pay` and `request_ledger` (what a payee asks for), `requests`
+(what endpoints share), `public` (what needs no signature), `openapi`, `participant_openapi` and
+`examples`, `budget` (how much one sender may take), `service` and `services/` (where the city plugs
+in).
 
 What it stands on: `limits`, `clock`, `errors`, `currencies`, `config`, `log`, `metrics`, `keyfile`,
 `traceparent`, `switch_keys`, `queries`, `db`, `migrate`; the embedded database: `embedded`,

@@ -244,7 +244,7 @@ class App:
             clock=clock,
             metrics=metrics,
         )
-        lookups = Lookups(admission=admission, reads=reads)
+        lookups = Lookups(admission=admission, reads=reads, clock=clock)
         receipts = Receipts(
             admission=admission,
             reads=reads,

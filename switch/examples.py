@@ -26,6 +26,7 @@ PAYMENT: dict[str, Any] = {
     "payer": _WALLET,
     "mandate": None,
     "payee": _SHOP,
+    "request": None,
     "amount": 1250,
     "currency": "CNY",
     "capture": True,
@@ -43,6 +44,18 @@ PAYMENT: dict[str, Any] = {
     "amount_refunded": 0,
     "hold_expires_at": None,
     "created_at": "2026-11-01T08:00:00.000000Z",
+}
+
+PAYABLE_REQUEST: dict[str, Any] = {
+    "id": "0192f0c1-2d0e-7a11-b3c2-4e5f60718206",
+    "participant": "corner-shop",
+    "payee": _SHOP,
+    "payee_name": "Corner Shop",
+    "currency": "CNY",
+    "amount_left": 1250,
+    "amount_min": 1250,
+    "not_after": "2026-11-01T08:15:00.000000Z",
+    "status": "open",
 }
 
 BARRED: dict[str, Any] = {

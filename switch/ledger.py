@@ -159,10 +159,11 @@ async def authorize_batch(
     """
     assert 0 < len(orders) <= limits.BATCH_SIZE_MAX, "a lane sends between one message and a batch"
     mandates = _sparse([order.request.mandate for order in orders])
+    requests = _sparse([order.request.request for order in orders])
     decided = await _decide(
         statements.connection,
         statements.authorize_batch,
-        (*_columns(orders), *_origins(orders, queue_us), mandates),
+        (*_columns(orders), *_origins(orders, queue_us), mandates, requests),
     )
     repeated = [
         payment_id
@@ -343,6 +344,7 @@ def decided_payment(
         payer=_id_text(request.payer),
         mandate=_id_text(request.mandate),
         payee=_text(request.payee),
+        request=_id_text(request.request),
         amount=request.amount,
         currency=request.currency,
         capture=request.capture,
@@ -389,6 +391,7 @@ def stored_payment(row: Mapping[str, Any]) -> Payment | Step:
         payer=_id_text(row["payer"]),
         mandate=_id_text(row["mandate"]),
         payee=_id_text(row["payee"]),
+        request=_id_text(row["request"]),
         amount=amount,
         currency=row["currency"],
         capture=None if outcome is Outcome.BARRED else seconds is None,

@@ -9,11 +9,14 @@ from typing import Any
 
 from switch import examples, limits
 from switch.admission import Admission, Caller
+from switch.clock import Clock
 from switch.errors import Problem
 from switch.ledger import Disposition
 from switch.message import Account, Entry, Payment, Step, malformed
+from switch.queries import QUERIES
 from switch.reads import Reads
 from switch.reply import Answer, document, page
+from switch.request_to_pay import PayableRequest, as_payable
 from switch.requests import (
     LIMIT,
     NOT_FOUND,
@@ -35,9 +38,10 @@ from switch.timeline import Timeline
 class Lookups:
     """Answers from the ledger as it is now."""
 
-    def __init__(self, *, admission: Admission, reads: Reads) -> None:
+    def __init__(self, *, admission: Admission, reads: Reads, clock: Clock) -> None:
         self._admission = admission
         self._reads = reads
+        self._clock = clock
 
     async def account(self, caller: Caller) -> Answer | Problem:
         """One account of the caller."""
@@ -95,6 +99,17 @@ class Lookups:
             return payment_id
         timeline = await self._reads.timeline(caller.participant.number, payment_id)
         return NOT_FOUND if timeline is None else document(timeline)
+
+    async def payable_request(self, caller: Caller) -> Answer | Problem:
+        """What somebody asks to be paid, for a caller that may pay it."""
+        request_id = asked_id(caller.request)
+        if isinstance(request_id, Problem):
+            return request_id
+        number = caller.participant.number
+        rows = await self._reads.ask(QUERIES["read_payable_request"], number, request_id)
+        if not rows:
+            return NOT_FOUND
+        return document(as_payable(rows[0]["participant"], rows[0], self._clock.now()))
 
     async def payments(self, caller: Caller) -> Answer | Problem:
         """The payment under a key, or the caller's payments, in the order they arrived."""
@@ -201,6 +216,7 @@ class Lookups:
                 response_also=(Step,),
             ),
             self._following(),
+            self._asked(),
         )
 
     def _following(self) -> Endpoint:
@@ -214,6 +230,19 @@ class Lookups:
             problems=("not-found",),
             response=Timeline,
             response_example=examples.TIMELINE,
+        )
+
+    def _asked(self) -> Endpoint:
+        return Endpoint(
+            method="GET",
+            path="/v1/payment-requests/{id}",
+            name="show_payment_request",
+            summary="Show what a payee asks to be paid, to whoever may pay it",
+            handler=self._admission.signed(self.payable_request),
+            answers={200: "Whom to pay, what is left to pay, and until when"},
+            problems=("not-found",),
+            response=PayableRequest,
+            response_example=examples.PAYABLE_REQUEST,
         )
 
 

@@ -6,7 +6,6 @@ integers. What it cannot see is checked here: a member named twice (parsers disa
 counts, so both are refused) and characters that are not text.
 """
 
-import json
 import re
 from datetime import UTC, datetime
 from enum import IntEnum
@@ -21,6 +20,7 @@ from msgspec import Meta, Struct
 from switch import limits
 from switch.currencies import CURRENCIES
 from switch.errors import Problem
+from switch.json_text import name_given_twice
 from switch.outcome import Outcome
 from switch.state import TRANSITIONS
 
@@ -77,6 +77,7 @@ class PaymentRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     payer: UUID | None = None
     mandate: UUID | None = None  # in the payer's place
     payee: UUID
+    request: UUID | None = None  # the payment request that it pays
     amount: Amount
     currency: Currency
     capture: bool = True
@@ -172,6 +173,7 @@ class Payment(Struct, frozen=True, kw_only=True):
     payer: Id | None
     mandate: Id | None
     payee: Id | None
+    request: Id | None
     amount: int | None
     currency: str | None
     capture: bool | None
@@ -338,6 +340,10 @@ def decode_payment(body: bytes) -> PaymentRequest | Problem:
         return _unknown_currency(request.currency)
     if (request.payer is None) == (request.mandate is None):
         return malformed("Name either the `payer` or the `mandate` to take it by.", "payer")
+    if request.request is not None and request.mandate is not None:
+        return malformed("What is taken by a mandate answers no payment request.", "request")
+    if request.request is not None and not request.capture:
+        return malformed("A payment request is paid at once: leave `capture` out.", "capture")
     if request.hold_seconds is not None and request.capture:
         return malformed("Only with `capture` false is there a hold.", "hold_seconds")
     if request.expires_at is not None:
@@ -435,7 +441,7 @@ def decode(decoder: "msgspec.json.Decoder[Message]", body: bytes) -> Message | P
         field = _field_with_no_text(message)
         if field is not None:
             return malformed("Text may not contain control characters or lone surrogates.", field)
-    name = None if _has_one_colon_a_member(message, body) else _name_given_twice(body)
+    name = None if _has_one_colon_a_member(message, body) else name_given_twice(body)
     if name is not None:
         return malformed(f"The member `{_shown(name)}` is given twice.", name)
     return message
@@ -481,18 +487,3 @@ def _has_one_colon_a_member(message: Struct, body: bytes) -> bool:
     elif isinstance(message, CaptureRequest):
         given_at_least -= not message.final  # false unless given
     return body.count(b":") == given_at_least
-
-
-def _name_given_twice(body: bytes) -> str | None:
-    """The first member that stands twice in one object of these bytes, which are valid JSON."""
-    twice: list[str] = []
-
-    def note(pairs: list[tuple[str, Any]]) -> None:
-        seen: set[str] = set()
-        for name, _ in pairs:
-            if name in seen:
-                twice.append(name)
-            seen.add(name)
-
-    json.loads(body, object_pairs_hook=note)
-    return twice[0] if twice else None

@@ -47,6 +47,7 @@ from switch.message import (
     Step,
 )
 from switch.queries import QUERIES
+from switch.request_ledger import RequestVerdict, request_answer
 from switch.timeline import Timeline, event_type
 from switch.trail import read_timeline
 
@@ -85,7 +86,8 @@ class AccountVerdict:
     answer: Account | AccountOperation | Payment | Step | None
 
 
-OtherVerdict = AccountVerdict | KeyVerdict | MandateVerdict  # not about a payment
+# Not about a payment.
+OtherVerdict = AccountVerdict | KeyVerdict | MandateVerdict | RequestVerdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,6 +243,9 @@ class Reads:
         if row["operation"] == CLAIM_OF_MANDATES:
             rows = await self._fetch("read_mandate_operation", order.participant_no, order.key)
             return mandate_answer(order.participant, rows[0], disposition)
+        if row["operation"] == CLAIM_OF_REQUESTS:
+            rows = await self._fetch("read_request_operation", order.participant_no, order.key)
+            return request_answer(order.participant, rows[0], disposition)
         if row["operation"] == CLAIM_OF_ACCOUNTS:
             done = await self._account_operation(order)
             return AccountVerdict(disposition=disposition, answer=done)
@@ -373,8 +378,8 @@ class Reads:
 
 
 KIND_OF_KEYS = 4  # ledger.outbox.kind; all others tell of a payment or a step
-CLAIM_OF_ACCOUNTS, CLAIM_OF_KEYS, CLAIM_OF_MANDATES = 2, 5, 6  # key_claim.operation
-CLAIMS_OF_NO_PAYMENT = frozenset({CLAIM_OF_ACCOUNTS, CLAIM_OF_KEYS, CLAIM_OF_MANDATES})
+_OF_NO_PAYMENT = CLAIM_OF_ACCOUNTS, CLAIM_OF_KEYS, CLAIM_OF_MANDATES, CLAIM_OF_REQUESTS = 2, 5, 6, 7
+CLAIMS_OF_NO_PAYMENT = frozenset(_OF_NO_PAYMENT)  # of key_claim.operation
 CLAIMS_OF_PAYMENTS = frozenset({1, 4, 11, 12, 13})  # of payments and steps, and barred
 
 

@@ -39,6 +39,7 @@ from switch.metrics import WorkerMetrics
 from switch.pending import Pending
 from switch.reads import OtherVerdict, Reads
 from switch.reply import Answer, decided, refused, repeated
+from switch.request_to_pay import RequestToPay
 from switch.requests import (
     KEY_REUSED,
     NOT_FOUND,
@@ -54,7 +55,7 @@ from switch.service import Endpoint
 Kind = Literal["capture", "void", "refund"]
 
 # What a key may have been spent on beside a payment.
-_SPENT_ON = (Step, Account, AccountOperation, ParticipantKey, KeyOperation, Mandate)
+_SPENT_ON = (Step, Account, AccountOperation, ParticipantKey, KeyOperation, Mandate, RequestToPay)
 
 _DECODERS: dict[Kind, Callable[[bytes], Any]] = {
     "capture": decode_capture,

@@ -21,6 +21,7 @@ GRANT EXECUTE ON FUNCTION
     ledger.read_feeds, ledger.find_decided,
     ledger.give_mandate, ledger.revoke_mandate, ledger.read_mandates,
     ledger.read_mandate_operation, ledger.participant_name,
+    ledger.read_payable_request, ledger.read_request_operation,
     ledger.list_payments, ledger.participants_version, ledger.read_participants,
     ledger.read_switch_keys
 TO switch_worker;

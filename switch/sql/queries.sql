@@ -9,7 +9,7 @@ SELECT decided_at, dispositions, outcomes, payment_ids
                                   $12::text[],
                               $13::text[], $14::text[], $15::text[], $16::integer[],
                               $17::integer[], $18::integer[], $19::text[], $20::text[],
-                              $21::uuid[]);
+                              $21::uuid[], $22::uuid[]);
 
 -- name: decide_steps
 SELECT decided_at, dispositions, outcomes, payment_ids
@@ -99,6 +99,13 @@ SELECT ledger.participant_name(m.participant_no) AS participant, m.*
 
 -- name: read_mandate_operation
 SELECT digest, (mandate).* FROM ledger.read_mandate_operation($1::integer, $2::text);
+
+-- name: read_payable_request
+SELECT ledger.participant_name(r.participant_no) AS participant, r.*
+  FROM ledger.read_payable_request($1::integer, $2::uuid) r;
+
+-- name: read_request_operation
+SELECT digest, (request).* FROM ledger.read_request_operation($1::integer, $2::text);
 
 -- name: read_trail
 SELECT * FROM ledger.read_trail($1::integer, $2::uuid, $3::integer);

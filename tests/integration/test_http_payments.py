@@ -45,6 +45,7 @@ async def test_a_payment_is_decided_signed_and_moves_money(
         "request_digest": f"sha-256=:{digest}:",
         "participant": wallet.id,
         "mandate": None,
+        "request": None,
         "capture": True,
         "hold_seconds": None,
         "expires_at": "2999-01-01T00:00:00.000000Z",

@@ -26,7 +26,8 @@ from switch.ledger import (
 from switch.message import Payment, PaymentRequest, Step
 from switch.reply import render_payment
 from tests.ledger import model
-from tests.ledger.model import Account, Decision, Ledger, Record, Tier
+from tests.ledger.model import Account, Decision, Ledger, Tier
+from tests.ledger.records import Asked, Record
 
 CURRENCY = "CNY"
 StepKind = Literal["capture", "void", "refund"]
@@ -195,6 +196,32 @@ class City:
             no, f"revoke-{self.new_id()}", bytes(32), mandate,
         )  # fmt: skip
 
+    async def ask(
+        self, payee: UUID, amount: int, *, not_after: datetime, amount_min: int | None = None
+    ) -> UUID:
+        """A payment that the payee's holder asks for."""
+        request_id, account = self.new_id(), self.ledger.accounts[payee]
+        least = amount_min or amount
+        disposition = await self.admin.fetchval(
+            "SELECT disposition FROM ledger.ask_payment($1, $2, $3, $4, $5, NULL, $6, $7, $8, NULL,"
+            " NULL, $9)",
+            account.participant_no, f"ask-{request_id}", bytes(32), request_id, payee,
+            account.currency, amount, least, not_after,
+        )  # fmt: skip
+        assert disposition == Disposition.DECIDED
+        self.ledger.asked[request_id] = Asked(
+            id=request_id, payee=payee, amount=amount, amount_min=least, not_after=not_after
+        )
+        return request_id
+
+    async def cancel(self, request: UUID) -> None:
+        known = self.ledger.asked[request]
+        no = self.ledger.accounts[known.payee].participant_no
+        known.cancelled_at = await self.admin.fetchval(
+            "SELECT (request).cancelled_at FROM ledger.cancel_payment_request($1, $2, $3, $4)",
+            no, f"cancel-{self.new_id()}", bytes(32), request,
+        )  # fmt: skip
+
     # --- messages ----------------------------------------------------------------------------
 
     def new_id(self) -> UUID:
@@ -346,6 +373,7 @@ def expected_payment(
         payer=str(payer) if payer else None,
         mandate=str(request.mandate) if request.mandate else None,
         payee=str(request.payee),
+        request=str(request.request) if request.request else None,
         amount=request.amount,
         currency=request.currency,
         capture=request.capture,

@@ -156,6 +156,7 @@ OF_THE_PAYER = {
     Outcome.MANDATE_USED,
     Outcome.MANDATE_LIMIT_EXCEEDED,
 }
+OF_THE_REQUEST = {Outcome.REQUEST_PAID, Outcome.REQUEST_AMOUNT_MISMATCH}
 OF_THE_PAYEE = {Outcome.PAYEE_BALANCE_LIMIT_EXCEEDED}
 
 
@@ -241,7 +242,11 @@ class EarlyDeclines:
         side = self._declined_for(order, seen)
         for n in range(position):
             earlier_order = batch.orders[n]
-            touched = {self.ledger.payer_id(earlier_order), earlier_order.request.payee}
+            touched = {
+                self.ledger.payer_id(earlier_order),
+                earlier_order.request.payee,
+                earlier_order.request.request,
+            }
             if earlier_order.key == order.key or (self._moves((index, n)) and side in touched):
                 yield index, n
 
@@ -269,7 +274,9 @@ class EarlyDeclines:
             self.ledger.erase(order, self.batches[message[0]].decided_at)
 
     def _declined_for(self, order: Order, seen: Decision) -> UUID | None:
-        """The account whose state, or whose mandate's, was the reason of a decline."""
+        """What's state was the reason of a decline: an account's, its mandate's, a request's."""
+        if seen.outcome in OF_THE_REQUEST:
+            return order.request.request
         if seen.outcome in OF_THE_PAYER:
             return self.ledger.payer_id(order)
         return order.request.payee if seen.outcome in OF_THE_PAYEE else None

@@ -16,6 +16,7 @@ from switch import limits
 from switch.ledger import Disposition, Order
 from switch.message import PaymentRequest
 from switch.outcome import Outcome
+from tests.ledger.records import Asked, Record
 
 OPERATOR = 0  # the participant that holds the issuance accounts
 PAYMENT = "payment"  # the operation that spends a key unless it is a step
@@ -32,60 +33,6 @@ class Tier:
 
 
 NO_LIMITS = Tier()
-
-
-@dataclass(slots=True, kw_only=True)
-class Record:
-    """A decision and what became of it since; a step has a parent."""
-
-    id: UUID
-    participant_no: int
-    type: str
-    payer: UUID | None  # none where nothing may be said of it
-    payee: UUID | None
-    amount: int | None
-    outcome: Outcome
-    decided_at: datetime
-    hold_expires_at: datetime | None = None
-    parent: UUID | None = None
-    captured: int = 0
-    voided: int = 0
-    refunded: int = 0
-
-    @property
-    def is_approved(self) -> bool:
-        return self.outcome is Outcome.APPROVED
-
-    @property
-    def uncaptured(self) -> int:
-        """Of a hold: what was neither captured nor voided, whatever the time."""
-        if not self.is_approved or self.hold_expires_at is None or self.amount is None:
-            return 0
-        return self.amount - self.captured - self.voided
-
-    def held(self, at: datetime) -> int:
-        """What the payer cannot spend at this time."""
-        is_open = self.hold_expires_at is not None and at < self.hold_expires_at
-        return self.uncaptured if is_open else 0
-
-    def expired(self, at: datetime) -> int:
-        """What time has given back to the payer."""
-        return self.uncaptured - self.held(at)
-
-    def status(self, at: datetime) -> str:
-        """What a look-up shows at this time."""
-        if not self.is_approved:
-            return "declined"
-        if self.refunded:
-            is_all = self.refunded == self.captured and not self.held(at)
-            return "refunded" if is_all else "partially_refunded"
-        if self.hold_expires_at is None:
-            return "completed"
-        if self.held(at):
-            return "partially_captured" if self.captured else "held"
-        if self.captured:
-            return "captured"
-        return "voided" if self.voided else "expired"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -170,6 +117,7 @@ class Case:
     mandate: Mandate | None = None  # by which it is taken
     taken_today: int = 0  # by that mandate
     taken_this_month: int = 0
+    asked: Asked | None = None  # what it pays
 
     @property
     def counts(self) -> bool:
@@ -206,6 +154,8 @@ def _not_permitted(case: Case) -> bool:
     if sends is None or sends.participant_no != case.order.participant_no:
         return True
     if payer is not None and payer.kind not in PAYER_KINDS[kind]:
+        return True
+    if case.order.request.request is not None and payer is not None and payer.kind == "external":
         return True
     if kind == "top_up" and payer is not None and payer.participant_kind != "bank":
         return True
@@ -253,6 +203,14 @@ RULES: tuple[tuple[Outcome, Callable[[Case], bool]], ...] = (
         lambda case: case.order.request.mandate is not None and case.mandate is None,
     ),
     (Outcome.MANDATE_ENDED, _mandate_ended),
+    (
+        Outcome.REQUEST_NOT_FOUND,
+        lambda case: case.order.request.request is not None and case.asked is None,
+    ),
+    (
+        Outcome.REQUEST_ENDED,
+        lambda case: case.asked is not None and case.asked.has_ended(case.at),
+    ),
     (Outcome.PAYEE_NOT_FOUND, lambda case: case.payee is None),
     (Outcome.SAME_ACCOUNT, lambda case: case.payer is not None and case.payer is case.payee),
     (Outcome.CURRENCY_MISMATCH, _currency_mismatch),
@@ -267,6 +225,11 @@ RULES: tuple[tuple[Outcome, Callable[[Case], bool]], ...] = (
     ),
     (Outcome.MANDATE_USED, _mandate_used),
     (Outcome.MANDATE_LIMIT_EXCEEDED, _mandate_limit_exceeded),
+    (Outcome.REQUEST_PAID, lambda case: case.asked is not None and case.asked.left == 0),
+    (
+        Outcome.REQUEST_AMOUNT_MISMATCH,
+        lambda case: case.asked is not None and not case.asked.fits(case.order.request.amount),
+    ),
     (
         Outcome.DAILY_LIMIT_EXCEEDED,
         lambda case: (
@@ -303,6 +266,7 @@ class Ledger:
         self.claims: dict[tuple[int, str], Claim] = {}
         self.records: dict[UUID, Record] = {}
         self.mandates: dict[UUID, Mandate] = {}
+        self.asked: dict[UUID, Asked] = {}
 
     def decide(self, order: Order, at: datetime) -> Decision:
         """Decide one message at this time and move or hold the money if it is approved."""
@@ -339,6 +303,7 @@ class Ledger:
             spent_today=self.spent(payer, at) if payer else 0,
             spent_this_year=self.spent_this_year(payer, at) if payer else 0,
             mandate=mandate,
+            asked=self.request(order),
             taken_today=sum(amount for when, amount in taken if self.day(when) == today),
             taken_this_month=sum(
                 amount
@@ -354,6 +319,11 @@ class Ledger:
             return None
         payee = self.accounts[named.payee]
         return named if payee.participant_no == order.participant_no else None
+
+    def request(self, order: Order) -> Asked | None:
+        """The payment request that the message names, if it is one of this payee's."""
+        named = self.asked.get(order.request.request) if order.request.request else None
+        return named if named is not None and named.payee == order.request.payee else None
 
     def payer(self, order: Order) -> Account | None:
         """Whose money it is."""
@@ -380,6 +350,9 @@ class Ledger:
         payer, mandate = self.accounts[record.payer], self.mandate(order)
         if mandate is not None:
             mandate.taken.append((at, request.amount))
+        asked = self.request(order)
+        if asked is not None:
+            asked.paid += request.amount
         if request.type in COUNTED:
             self.count(payer, request.amount, at)
         if record.hold_expires_at is None:
@@ -398,6 +371,9 @@ class Ledger:
         payer, mandate = self.accounts[record.payer], self.mandate(order)
         if mandate is not None:
             mandate.taken.remove((at, request.amount))
+        asked = self.request(order)
+        if asked is not None:
+            asked.paid -= request.amount
         if request.type in COUNTED:
             self.count(payer, -request.amount, at)
         if record.hold_expires_at is None:

@@ -17,9 +17,9 @@ from tests.ledger.model import (
     Claim,
     Decision,
     Ledger,
-    Record,
     repeat,
 )
+from tests.ledger.records import Record
 
 REFUND, REVERSAL, BAR = "refund", "reversal", "bar"
 PARTICIPANTS_OWN = frozenset({"purchase", "transfer", "top_up", "withdrawal"})

@@ -142,6 +142,22 @@ DAMAGES = (
         "UPDATE ledger.payment SET mandate = gen_random_uuid() WHERE mandate IS NOT NULL",
     ),
     damage(
+        "a payment request counts too little",
+        "UPDATE ledger.payment_request SET paid = paid - 1 WHERE payee = $2",
+    ),
+    damage(
+        "a payment request counts what nobody paid",
+        "UPDATE ledger.payment_request SET paid = paid + 1 WHERE payee = $2",
+    ),
+    damage(
+        "a payment is of a request of another payee",
+        "UPDATE ledger.payment_request SET payee = $3 WHERE payee = $2",
+    ),
+    damage(
+        "a payment is of a request that is not there",
+        "UPDATE ledger.payment SET request = gen_random_uuid() WHERE request IS NOT NULL",
+    ),
+    damage(
         "an account is below its floor",
         "ALTER TABLE ledger.account DROP CONSTRAINT no_overdraft",
         "ALTER TABLE ledger.account DROP CONSTRAINT account_floor_check",
@@ -180,6 +196,8 @@ async def scene(
     now = datetime.now(UTC)
     mandate = await city.mandate(payer, folded, not_before=now - year, not_after=now + year)
     await city.decide(lane, [city.order(provider, None, folded, 7, mandate=mandate)])
+    request = await city.ask(folded, 9, amount_min=1, not_after=now + year)
+    await city.decide(lane, [city.order(provider, payer, folded, 8, request=request)])
     await assert_books_are_right(admin)
     yield Scene(accounts=(payer, folded, queued))
 

@@ -44,6 +44,10 @@ class Scene:
     mandate_ends: timedelta = timedelta(days=1)
     uses_max: int | None = None
     mandate_limit: int | None = None
+    request: str | None = None  # good, none
+    request_ends: timedelta = timedelta(days=1)
+    request_amount: int = AMOUNT
+    request_paid: bool = False
 
     def set(self, **facts: object) -> None:
         for name, value in facts.items():
@@ -53,6 +57,10 @@ class Scene:
         """The payee takes it."""
         self.set(mandate="good", **facts)
 
+    def asked(self, **facts: object) -> None:
+        """The payee asks for it."""
+        self.set(request="good", **facts)
+
 
 # One row an outcome, in order of precedence: what to change so that it is the answer.
 ROWS: dict[Outcome, Callable[[Scene], None]] = {
@@ -61,6 +69,8 @@ ROWS: dict[Outcome, Callable[[Scene], None]] = {
     Outcome.NOT_PERMITTED: lambda scene: scene.set(sender="stranger"),
     Outcome.MANDATE_NOT_FOUND: lambda scene: scene.set(mandate="none"),
     Outcome.MANDATE_ENDED: lambda scene: scene.by_mandate(mandate_ends=timedelta()),
+    Outcome.REQUEST_NOT_FOUND: lambda scene: scene.set(request="none"),
+    Outcome.REQUEST_ENDED: lambda scene: scene.asked(request_ends=timedelta()),
     Outcome.PAYEE_NOT_FOUND: lambda scene: scene.set(payee="nobody"),
     Outcome.SAME_ACCOUNT: lambda scene: scene.set(payee="itself"),
     Outcome.CURRENCY_MISMATCH: lambda scene: scene.set(currency="USD"),
@@ -70,6 +80,8 @@ ROWS: dict[Outcome, Callable[[Scene], None]] = {
     Outcome.PAYMENT_LIMIT_EXCEEDED: lambda scene: scene.set(payment_limit=LESS),
     Outcome.MANDATE_USED: lambda scene: scene.by_mandate(uses_max=1),
     Outcome.MANDATE_LIMIT_EXCEEDED: lambda scene: scene.by_mandate(mandate_limit=LESS),
+    Outcome.REQUEST_PAID: lambda scene: scene.asked(request_paid=True, request_amount=1),
+    Outcome.REQUEST_AMOUNT_MISMATCH: lambda scene: scene.asked(request_amount=AMOUNT + 1),
     Outcome.DAILY_LIMIT_EXCEEDED: lambda scene: scene.set(daily_limit=LESS),
     Outcome.YEARLY_LIMIT_EXCEEDED: lambda scene: scene.set(yearly_limit=LESS),
     Outcome.PAYEE_BALANCE_LIMIT_EXCEEDED: lambda scene: scene.set(balance_limit=LESS),
@@ -108,6 +120,25 @@ INFEASIBLE |= {
 # To whoever does not hold the payee's account no mandate is known.
 INFEASIBLE |= {(Outcome.NOT_PERMITTED, other) for other in BY_MANDATE[1:]}
 
+# What is taken by a mandate answers no request; one that is known names a payee that is there.
+OF_A_REQUEST = (
+    Outcome.REQUEST_ENDED,
+    Outcome.REQUEST_PAID,
+    Outcome.REQUEST_AMOUNT_MISMATCH,
+)
+INFEASIBLE |= {
+    (outcome, other)
+    for outcome in BY_MANDATE
+    for other in (Outcome.REQUEST_NOT_FOUND, *OF_A_REQUEST)
+}
+INFEASIBLE |= {(Outcome.REQUEST_NOT_FOUND, other) for other in (*BY_MANDATE[2:], *OF_A_REQUEST)}
+INFEASIBLE |= {(outcome, other) for outcome in OF_A_REQUEST for other in BY_MANDATE[2:]}
+INFEASIBLE |= {
+    pair
+    for outcome in OF_A_REQUEST
+    for pair in ((outcome, Outcome.PAYEE_NOT_FOUND), (Outcome.PAYEE_NOT_FOUND, outcome))
+}
+
 DECLINES = [outcome for outcome in ROWS if outcome is not Outcome.APPROVED]
 
 
@@ -135,6 +166,7 @@ class Stage:
         )
         payee = await self._payee(scene, payer, tier)
         mandate = await self._mandate(scene, payer, payee)
+        request = await self._request(scene, payee)
         await city.set_tier(payer, tier)
         if scene.payer_frozen:
             await city.change(payer, "freeze")
@@ -149,7 +181,7 @@ class Stage:
         return city.order(
             sender if scene.sender == "holder" else other,
             None if mandate else payer, payee, AMOUNT, currency=scene.currency,
-            expires_at=expires_at, mandate=mandate,
+            expires_at=expires_at, mandate=mandate, request=request,
         )  # fmt: skip
 
     async def _mandate(self, scene: Scene, payer: UUID, payee: UUID) -> UUID | None:
@@ -168,6 +200,21 @@ class Stage:
             assert self.city.both([decision], [order], NOON - timedelta(hours=1)) is None
             await self.city.set_time(NOON)
         return mandate
+
+    async def _request(self, scene: Scene, payee: UUID) -> UUID | None:
+        """What the payee asks for; paid by somebody else where it is paid."""
+        if scene.request != "good":
+            return self.city.new_id() if scene.request else None
+        city, before = self.city, NOON - timedelta(hours=1)
+        await city.set_time(before)
+        request = await city.ask(payee, scene.request_amount, not_after=NOON + scene.request_ends)
+        if scene.request_paid:
+            other = await city.account(self.holder, "wallet", balance=scene.request_amount)
+            order = city.order(self.holder, other, payee, scene.request_amount, request=request)
+            [decision] = await city.decide(self.lane, [order])
+            assert city.both([decision], [order], before) is None
+        await city.set_time(NOON)
+        return request
 
     async def _payee(self, scene: Scene, payer: UUID, tier: str) -> UUID:
         if scene.payee == "nobody":

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -27,6 +27,8 @@ HOLDS = 0.2
 BY_MANDATE = 0.15
 OF_ANY_PAYEE = 0.1  # of these: not the one that it is for, or sent by anybody
 MANDATES_MAX = 12
+OF_A_REQUEST = 0.15
+REQUESTS_MAX = 12
 HOLD_SECONDS = (60, 61, 300, 3600, 43_200, None)
 SAME_KEY_SAME_MESSAGE = 0.05
 SAME_KEY_OTHER_MESSAGE = 0.03
@@ -44,6 +46,8 @@ ACTIONS = (
     "limits",
     "new",
     "mandate",
+    "request",
+    "request",
 )
 
 TIERS = {
@@ -84,6 +88,7 @@ class Traffic:
         await self._open(await city.participant("government"), "government")
         for _ in range(MANDATES_MAX // 2):
             await self._permit(NOON)
+            await self._ask(datetime.now(UTC))
 
     async def _permit(self, at: datetime) -> None:
         """A mandate between two accounts of a currency; some end soon, or are for a few uses."""
@@ -100,6 +105,16 @@ class Traffic:
             not_after=at + random.choice([day / 12, 2 * day, 60 * day]),
             payment_limit=random.choice([None, 40]), daily_limit=random.choice([None, 60, 90]),
             monthly_limit=random.choice([None, 100]), uses_max=random.choice([None, None, 1, 3]),
+        )  # fmt: skip
+
+    async def _ask(self, at: datetime) -> None:
+        """What some account asks to be paid, at once or in parts; some ends soon."""
+        random, accounts = self.random, self.city.ledger.accounts.values()
+        payee = random.choice([a for a in accounts if a.kind in PRIVATE])
+        amount = random.randint(1, 60)
+        await self.city.ask(
+            payee.id, amount, amount_min=random.choice([None, None, 1, max(1, amount // 3)]),
+            not_after=at + timedelta(days=random.choice([1, 2, 60]), hours=2),
         )  # fmt: skip
 
     async def _open(self, holder: Participant, kind: str, **fields: Any) -> None:
@@ -128,6 +143,12 @@ class Traffic:
                 await self._permit(at)
             else:
                 await self.city.revoke(self.random.choice(valid).id)
+        elif action == "request":
+            asked = [one for one in self.city.ledger.asked.values() if not one.has_ended(at)]
+            if len([one for one in asked if one.left]) < REQUESTS_MAX:
+                await self._ask(at)
+            else:
+                await self.city.cancel(self.random.choice(asked).id)
         elif action in ("freeze", "unfreeze"):
             frozen = [a for a in self.city.ledger.accounts.values() if a.frozen_by]
             if len(frozen) > FROZEN_MAX:
@@ -168,6 +189,8 @@ class Traffic:
         random = self.random
         if sender is None and self.city.ledger.mandates and random.random() < BY_MANDATE:
             return self._by_mandate(at, key)
+        if sender is None and random.random() < OF_A_REQUEST:
+            return self._of_a_request(at, key)
         kind = random.choices(list(TYPES), weights=list(TYPES.values()))[0]
         payer = self._account(PAYER_KINDS[kind])
         payee = self._account(PAYEE_KINDS[kind], beside=payer)
@@ -199,6 +222,23 @@ class Traffic:
             type=random.choice(["purchase", "transfer"]), key=key, mandate=mandate.id,
             currency=self._currency(mandate.payer), expires_at=self._expires_at(at),
             **self._hold(),
+        )  # fmt: skip
+
+    def _of_a_request(self, at: datetime, key: str | None) -> Order:
+        """What somebody pays of a request, at the edges of what is left of it."""
+        random, ledger = self.random, self.city.ledger
+        asked = random.choice(list(ledger.asked.values()))
+        payee = asked.payee
+        if random.random() < OF_ANY_PAYEE:
+            payee = random.choice(list(self.holders))
+        payer = self._account(PRIVATE | {"position"}, beside=payee)
+        sender = self.holders.get(payer) or random.choice(list(self.holders.values()))
+        amount = random.choice([asked.left, asked.left, asked.amount_min, asked.amount, 1])
+        return self.city.order(
+            sender, payer, payee, max(1, amount + random.choice([0, 0, 0, 1, -1])),
+            type=random.choice(["purchase", "transfer", "transfer"]), key=key,
+            request=random.choice([asked.id] * 9 + [self.city.new_id()]),
+            currency=self._currency(payer), expires_at=self._expires_at(at),
         )  # fmt: skip
 
     def _account(self, kinds: Collection[str], beside: UUID | None = None) -> UUID:

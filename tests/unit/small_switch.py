@@ -208,6 +208,7 @@ def _payment(key: str, body: bytes, path: str) -> dict[str, object]:
         (
             "hold_seconds",
             "mandate",
+            "request",
             "expires_at",
             "reference",
             "payee_reference",

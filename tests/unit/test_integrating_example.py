@@ -80,6 +80,7 @@ def answer() -> Answer:
         payer=PAYER,
         mandate=None,
         payee=PAYEE,
+        request=None,
         amount=1250,
         currency="CNY",
         capture=True,

@@ -47,6 +47,7 @@ STORED: dict[str, dict[str, Any]] = {
     "nothing_optional": examples.PAYMENT
     | {"reference": None, "description": None, "metadata": None},
     "by_mandate": examples.PAYMENT | {"mandate": "0199d1f0-0000-7000-8000-00000000000a"},
+    "of_a_request": examples.PAYMENT | {"request": "0199d1f0-0000-7000-8000-00000000000b"},
     "empty_metadata": examples.PAYMENT | {"metadata": {}},
     "held": examples.PAYMENT
     | {
@@ -71,6 +72,7 @@ ROW: dict[str, Any] = {
     "payer": UUID(int=1),
     "mandate": None,
     "payee": UUID(int=2),
+    "request": None,
     "amount": 5,
     "currency": "CNY",
     "expires_at": None,

@@ -13,6 +13,7 @@
 --             p_key_no, p_queue_us, p_traceparent, p_span_id  where the message came from, for its
 --                           timeline; as the columns of payment
 --             p_mandate     by which the payee takes it; then p_payer is null
+--             p_request     the payment request that it pays, at once and not by a mandate
 -- Returns     SW003, and nothing decided, when an account that needs its waiting credits has more
 --             than fold_call_max(); the detail names such accounts, for fold_backlog. Otherwise:
 --             decided_at    the time of the decisions
@@ -23,12 +24,13 @@
 -- Locks       1. key claims in (participant, key) order: a twin elsewhere is waited for before
 --                money is looked at;
 --             2. mandates in id order;
---             3. accounts in id order: payers that a sender of the batch holds or has a mandate of,
+--             3. payment requests in id order;
+--             4. accounts in id order: payers that a sender of the batch holds or has a mandate of,
 --                and payees whose balance is capped;
---             4. unfolded credits of accounts locked in 3.
+--             5. unfolded credits of accounts locked in 4.
 -- Tables      inserts key_claim, payment, payment_state, pending_payment, bank_call,
---             unfolded_credit, outbox, fold; updates account, mandate, payment_state; deletes
---             unfolded_credit
+--             unfolded_credit, outbox, fold; updates account, mandate, payment_request,
+--             payment_state; deletes unfolded_credit
 CREATE OR REPLACE FUNCTION ledger.authorize_batch(
     p_shard smallint, p_participant_no integer[], p_key text[], p_digest bytea[],
     p_payment_id uuid[], p_type smallint[], p_payer uuid[], p_payee uuid[], p_amount bigint[],
@@ -36,7 +38,7 @@ CREATE OR REPLACE FUNCTION ledger.authorize_batch(
     p_description text[], p_metadata text[], p_hold_seconds integer[],
     p_key_no integer[] DEFAULT NULL, p_queue_us integer[] DEFAULT NULL,
     p_traceparent text[] DEFAULT NULL, p_span_id text[] DEFAULT NULL,
-    p_mandate uuid[] DEFAULT NULL,
+    p_mandate uuid[] DEFAULT NULL, p_request uuid[] DEFAULT NULL,
     OUT decided_at timestamptz, OUT dispositions smallint[], OUT outcomes smallint[],
     OUT payment_ids uuid[])
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp
@@ -60,6 +62,9 @@ DECLARE
     v_by_mandate  uuid[] := '{}';  -- payers
     v_mandates ledger.mandate[] := '{}';
     v_places   integer[];
+    v_requested record;      -- the payment requests that the batch pays
+    v_requests ledger.payment_request[] := '{}';
+    v_request_places integer[];
 BEGIN
     -- Steps, bars and what is the operator's have functions of their own.
     IF 1 > ANY (p_type) OR 10 < ANY (p_type) OR 0 = ANY (p_participant_no) THEN
@@ -82,6 +87,12 @@ BEGIN
                               AS m (payer, place, found, side, participant_no, position)
                  ORDER BY position) m;
     END IF;
+    IF p_request IS NOT NULL THEN
+        SELECT * INTO STRICT v_requested
+          FROM ledger.lock_requests(p_participant_no, p_request, p_payer, p_payee, dispositions);
+        v_requests := v_requested.requests;
+        v_request_places := v_requested.places;
+    END IF;
 
     -- Locks every account whose balance the batch may change, and debits who can pay for payments
     -- that are the same in any order of the others: each payer's first, from and to accounts that
@@ -101,12 +112,13 @@ BEGIN
                t.balance_limit IS NOT NULL AND m.disposition = 0 AS is_capped,
                t.balance_limit IS NULL AND b.kind = ANY (type.payee_kinds) AND b.kind <> 'external'
                AND b.currency = m.currency AND b.lifecycle = 'open' AND m.hold_seconds IS NULL
-               AND m.place IS NULL
+               AND m.place IS NULL AND m.request IS NULL
                AND (m.expires_at IS NULL OR m.expires_at > v_now + interval '1 minute') AS is_plain
           FROM unnest(p_participant_no, p_type, p_payer, p_payee, p_amount, p_currency,
-                      p_expires_at, p_hold_seconds, dispositions, v_places) WITH ORDINALITY
+                      p_expires_at, p_hold_seconds, dispositions, v_places, p_request)
+               WITH ORDINALITY
                AS m (participant_no, type, payer, payee, amount, currency, expires_at,
-                     hold_seconds, disposition, place, position)
+                     hold_seconds, disposition, place, request, position)
           JOIN ledger.payment_type type ON type.code = m.type
           LEFT JOIN ledger.account b ON b.shard = p_shard AND b.id = m.payee
           LEFT JOIN ledger.tier t ON t.name = b.tier AND t.currency = b.currency
@@ -176,7 +188,8 @@ BEGIN
                    p_shard, p_participant_no, p_type, p_payer, p_payee, p_amount, p_currency,
                    p_expires_at, p_hold_seconds, v_alone.dispositions, v_alone.payee_kinds,
                    v_alone.payee_currencies, v_alone.payees_closed, v_alone.capped,
-                   v_alone.payee_holders, v_mandates, v_places, v_by_mandate);
+                   v_alone.payee_holders, v_mandates, v_places, v_by_mandate,
+                   v_requests, v_request_places);
         decided_at := v_order.decided_at;
         SELECT array_agg(coalesce(o.outcome, o.late_outcome)),
                array_agg(coalesce(o.debit, o.late_debit)),
@@ -207,21 +220,21 @@ BEGIN
     v_work_us := ledger.work_us();
     INSERT INTO ledger.payment
         (created_at, amount, payer_posting_no, payer_balance_after, expires_at, hold_expires_at,
-         participant_no, hold_seconds, shard, type, outcome, id, payer, payee, mandate, currency,
-         key, reference, payee_reference, description, metadata, key_no, queue_us, work_us,
-         traceparent, span_id)
+         participant_no, hold_seconds, shard, type, outcome, id, payer, payee, mandate, request,
+         currency, key, reference, payee_reference, description, metadata, key_no, queue_us,
+         work_us, traceparent, span_id)
     SELECT decided_at, m.amount, m.posting, m.after, m.expires_at,
            decided_at + make_interval(secs => m.hold_seconds), m.participant_no, m.hold_seconds,
-           p_shard, m.type, m.outcome, m.id, m.payer, m.payee, m.mandate, m.currency, m.key,
-           m.reference, m.payee_reference, m.description, m.metadata, m.key_no, m.queue_us,
-           v_work_us, m.traceparent, m.span_id
+           p_shard, m.type, m.outcome, m.id, m.payer, m.payee, m.mandate, m.request,
+           m.currency, m.key, m.reference, m.payee_reference, m.description, m.metadata, m.key_no,
+           m.queue_us, v_work_us, m.traceparent, m.span_id
       FROM unnest(p_payment_id, p_participant_no, p_key, p_type, p_payer, p_payee, p_amount,
                   p_currency, p_expires_at, p_hold_seconds, p_reference, p_payee_reference,
                   p_description, p_metadata, outcomes, v_debit, v_after, p_key_no, p_queue_us,
-                  p_traceparent, p_span_id, p_mandate)
+                  p_traceparent, p_span_id, p_mandate, p_request)
            AS m (id, participant_no, key, type, payer, payee, amount, currency, expires_at,
                  hold_seconds, reference, payee_reference, description, metadata, outcome, posting,
-                 after, key_no, queue_us, traceparent, span_id, mandate)
+                 after, key_no, queue_us, traceparent, span_id, mandate, request)
      WHERE m.outcome IS NOT NULL;
     IF p_hold_seconds IS NOT NULL THEN
         INSERT INTO ledger.payment_state

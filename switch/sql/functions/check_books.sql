@@ -3,10 +3,12 @@
 -- Purpose     Proves the books in the caller's one snapshot: conservation, floors, every balance
 --             and running balance re-derived from the transfers, every credit exactly once, every
 --             hold and step with the payment that it belongs to, every decision with its key,
---             every mandate with what was taken by it.
+--             every mandate with what was taken by it, every payment request with what was paid for
+--             it.
 -- Returns     one row a deviation, none when the books are right
 -- Locks       none
--- Tables      reads account, payment, payment_state, key_claim, unfolded_credit, fold, mandate
+-- Tables      reads account, payment, payment_state, key_claim, unfolded_credit, fold, mandate,
+--             payment_request
 CREATE OR REPLACE FUNCTION ledger.check_books()
 RETURNS TABLE (check_name text, subject text, detail text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ledger, pg_temp SET work_mem = '128MB'
@@ -22,4 +24,6 @@ AS $$
     SELECT * FROM ledger.check_decisions()
      UNION ALL
     SELECT * FROM ledger.check_mandates()
+     UNION ALL
+    SELECT * FROM ledger.check_requests()
 $$;

@@ -6,7 +6,8 @@
 --             p_dispositions  0 for the messages to decide, null for the others; p_payee_kind,
 --             p_payee_currency, p_payee_closed  of each message's payee, as all of the batch is
 --             decided by; p_capped  payees whose balance has a limit; p_payee_holder  of each
---             message's payee; p_mandates, p_places  as lock_mandates, p_by_mandate  its payers
+--             message's payee; p_mandates, p_places  as lock_mandates, p_by_mandate  its
+--             payers; p_requests, p_request_places  as lock_requests
 -- Returns     SW003 as authorize_batch. decided_at  the time of the decisions, taken under the
 --             locks. Of each message, null where it is not decided here:
 --             outcomes      ledger.outcome.code; null where a bank is asked, 0 where one is told
@@ -16,14 +17,15 @@
 --             counted       whether the amount counts for the payer's day
 --             routes, takers  as route_to_banks; empty when no bank has a part
 -- Locks       accounts in id order (lock_accounts), their unfolded credits and holds
--- Tables      updates account, mandate, payment_state; deletes unfolded_credit; inserts fold,
---             outbox
+-- Tables      updates account, mandate, payment_request, payment_state; deletes
+--             unfolded_credit; inserts fold, outbox
 CREATE OR REPLACE FUNCTION ledger.decide_in_order(
     p_shard smallint, p_participant_no integer[], p_type smallint[], p_payer uuid[],
     p_payee uuid[], p_amount bigint[], p_currency text[], p_expires_at timestamptz[],
     p_hold_seconds integer[], p_dispositions smallint[], p_payee_kind text[],
     p_payee_currency text[], p_payee_closed boolean[], p_capped uuid[], p_payee_holder integer[],
     p_mandates ledger.mandate[], p_places integer[], p_by_mandate uuid[],
+    p_requests ledger.payment_request[], p_request_places integer[],
     OUT decided_at timestamptz, OUT outcomes smallint[], OUT debits bigint[],
     OUT balances_after bigint[], OUT credits bigint[], OUT balances_before bigint[],
     OUT counted boolean[], OUT routes smallint[], OUT takers uuid[])
@@ -59,6 +61,9 @@ DECLARE
     v_amount   bigint;
     v_mandates ledger.mandate[];
     v_mandate  ledger.mandate;
+    v_requests ledger.payment_request[];
+    v_request  ledger.payment_request;
+    v_left     bigint;       -- of it
 BEGIN
     routes := '{}';
     SELECT * INTO STRICT v_locked
@@ -74,7 +79,7 @@ BEGIN
                                  p_payee_currency, p_payee_closed, v_locked.ids,
                                  v_locked.holders, v_locked.kinds, v_locked.currencies,
                                  v_locked.blocks, v_locked.payment_limits, p_payee_holder,
-                                 p_places, p_mandates);
+                                 p_places, p_mandates, p_request_places, p_requests);
     v_ids := v_locked.ids;
     counted := v_check.counted;
     IF 'external' = ANY (v_locked.kinds) OR 'external' = ANY (p_payee_kind) THEN
@@ -107,6 +112,7 @@ BEGIN
         credits := v_nothing;
         balances_before := v_nothing;
         v_mandates := p_mandates;
+        v_requests := p_requests;
         v_late := '{}';
         v_short := CASE WHEN p_capped <@ v_complete THEN '{}' ELSE p_capped END;
         FOR i IN 1 .. v_count LOOP
@@ -127,11 +133,18 @@ BEGIN
             IF p_places[i] > 0 THEN
                 v_mandate := ledger.on_day(v_mandates[p_places[i]], v_day);
             END IF;
+            v_request := NULL;
+            IF p_request_places[i] > 0 THEN
+                v_request := v_requests[p_request_places[i]];
+            END IF;
+            v_left := v_request.amount - v_request.paid;
             outcomes[i] := CASE
                 WHEN v_mandate.uses >= v_mandate.uses_max THEN 104
                 WHEN v_amount > v_mandate.payment_limit
                     OR v_mandate.spent_today + v_amount > v_mandate.daily_limit
                     OR v_mandate.spent_this_month + v_amount > v_mandate.monthly_limit THEN 106
+                WHEN v_left = 0 THEN 107
+                WHEN v_amount > v_left OR v_amount < least(v_request.amount_min, v_left) THEN 108
                 WHEN counted[i] AND v_spent[v_a] + v_amount > v_locked.daily_limits[v_a]
                     THEN 110
                 WHEN counted[i] AND v_in_year[v_a] > v_locked.yearly_limits[v_a] - v_amount
@@ -155,6 +168,10 @@ BEGIN
                 v_mandate.spent_today := v_mandate.spent_today + v_amount;
                 v_mandate.spent_this_month := v_mandate.spent_this_month + v_amount;
                 v_mandates[p_places[i]] := v_mandate;
+            END IF;
+            IF v_left IS NOT NULL THEN
+                v_request.paid := v_request.paid + v_amount;
+                v_requests[p_request_places[i]] := v_request;
             END IF;
             IF counted[i] THEN
                 v_spent[v_a] := v_spent[v_a] + v_amount;
@@ -216,5 +233,10 @@ BEGIN
                spent_this_month = u.spent_this_month, spent_month = u.spent_month
           FROM unnest(v_mandates) u
          WHERE m.id = u.id AND m.uses <> u.uses;
+    END IF;
+    IF v_requests IS DISTINCT FROM p_requests THEN
+        UPDATE ledger.payment_request r SET paid = u.paid
+          FROM unnest(v_requests) u
+         WHERE r.id = u.id AND r.paid <> u.paid;
     END IF;
 END $$;

@@ -14,7 +14,9 @@ INSERT INTO ledger.outcome (code, name) VALUES
     (32, 'wrong_state'),
     (33, 'mandate_ended'),
     (34, 'hold_expired'),
+    (35, 'request_not_found'),
     (36, 'exceeds_held'),
+    (37, 'request_ended'),
     (38, 'exceeds_captured'),
     (40, 'payee_not_found'),
     (50, 'same_account'),
@@ -25,6 +27,8 @@ INSERT INTO ledger.outcome (code, name) VALUES
     (100, 'payment_limit_exceeded'),
     (104, 'mandate_used'),
     (106, 'mandate_limit_exceeded'),
+    (107, 'request_paid'),
+    (108, 'request_amount_mismatch'),
     (110, 'daily_limit_exceeded'),
     (115, 'yearly_limit_exceeded'),
     (120, 'payee_balance_limit_exceeded'),
@@ -98,6 +102,7 @@ CREATE TABLE ledger.payment (
     payee               uuid,
     parent              uuid,
     mandate             uuid,  -- by which the payee took it
+    request             uuid,  -- the payment request that it pays
     currency            text,
     key                 text NOT NULL,
     reference           text,
@@ -126,6 +131,7 @@ CREATE INDEX payment_by_reference
     WHERE reference IS NOT NULL;
 CREATE INDEX payment_by_parent ON ledger.payment (parent, id) WHERE parent IS NOT NULL;
 CREATE INDEX payment_by_mandate ON ledger.payment (mandate) WHERE mandate IS NOT NULL;
+CREATE INDEX payment_by_request ON ledger.payment (request) WHERE request IS NOT NULL;
 CREATE UNIQUE INDEX payment_reversed_once ON ledger.payment (parent) WHERE type = 103
     AND outcome = 0;
 
