@@ -259,6 +259,7 @@ class App:
             clock=clock,
             metrics=metrics,
             key_dir=self._config.key_dir,
+            url=self._config.url,
         )
         endpoints = (
             *authorize.endpoints(),

@@ -83,6 +83,16 @@ class Config:
         """`https` when the switch itself ends TLS; a proxy in front is not its business."""
         return "https" if self.tls_cert is not None else "http"
 
+    @property
+    def url(self) -> str:
+        """Where people find it: by its first name, and with TLS, whoever ends that, or on loopback.
+
+        Pages for people are not for plain http beyond one machine.
+        """
+        host = urlsplit(f"//{self.issuer}").hostname or ""
+        scheme = self.scheme if is_loopback(host) else "https"
+        return f"{scheme}://{self.issuer}"
+
     def to_json(self) -> bytes:
         """The one document that a child reads from its standard input."""
         return msgspec.json.encode(self, enc_hook=_encode_path)

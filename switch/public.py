@@ -16,7 +16,8 @@ from switch.participants import Participants
 from switch.reply import Answer, document
 from switch.service import Endpoint
 
-_PAGE_FIELDS = {
+# Of every page for people: it runs and loads only what the switch itself serves.
+PAGE_FIELDS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -103,7 +104,7 @@ class Public:
 
 def _page(path: str, file: str, media_type: str) -> Endpoint:
     content = files("switch").joinpath("static", file).read_bytes()
-    answer = Answer(200, content, media_type, _PAGE_FIELDS)
+    answer = Answer(200, content, media_type, PAGE_FIELDS)
 
     async def show(request: Request) -> Answer:
         return answer

@@ -58,6 +58,7 @@ class Core(Struct, frozen=True, kw_only=True):
     clock: Clock
     metrics: WorkerMetrics
     key_dir: Path  # the switch's secret keys
+    url: str  # where people find the switch: a scheme and a name, no more
 
 
 class Service(Struct, frozen=True, kw_only=True):

@@ -6,11 +6,12 @@ the ledger's functions read, and answers its own endpoints.
 
 from switch.migrate import LEDGER, Source
 from switch.service import Service
+from switch.services.checkout import CHECKOUT
 from switch.services.codes import CODES
 from switch.services.mandates import MANDATES
 from switch.services.wallets import WALLETS
 
-SERVICES: tuple[Service, ...] = (CODES, MANDATES, WALLETS)
+SERVICES: tuple[Service, ...] = (CHECKOUT, CODES, MANDATES, WALLETS)
 
 # What `switch migrate` lays, the ledger first.
 SOURCES: tuple[Source, ...] = (
