@@ -54,6 +54,8 @@ PAYABLE_REQUEST: dict[str, Any] = {
     "currency": "CNY",
     "amount_left": 1250,
     "amount_min": 1250,
+    "late_fee": None,
+    "late_at": None,
     "not_after": "2026-11-01T08:15:00.000000Z",
     "status": "open",
 }

@@ -27,7 +27,8 @@ class PayableRequest(Struct, frozen=True, kw_only=True):
 
     `amount_left` is what can still be paid, in minor units of the currency; `amount_min` the
     smallest part that is taken, unless it is all that is left. A request that takes no parts has
-    the amount for both.
+    the amount for both. From `late_at` on the `late_fee` is asked as well, unless all was paid
+    before; both are null where there is none.
     """
 
     id: Id
@@ -37,6 +38,8 @@ class PayableRequest(Struct, frozen=True, kw_only=True):
     currency: str
     amount_left: int
     amount_min: int
+    late_fee: int | None
+    late_at: Time | None
     not_after: Time
     status: RequestStatus
 
@@ -54,6 +57,8 @@ class RequestToPay(Struct, frozen=True, kw_only=True):
     currency: str
     amount: int
     amount_min: int
+    late_fee: int | None
+    late_at: Time | None
     paid: int
     reference: str | None
     description: str | None
@@ -72,12 +77,26 @@ def cancellation_digest(request: UUID) -> bytes:
     return hashlib.sha256(f"cancel payment request {request}\n".encode()).digest()
 
 
+def rfc3339_or_none(at: datetime | None) -> str | None:
+    """A moment as it is written, where there is one."""
+    return None if at is None else rfc3339(at)
+
+
 # --- what a row says; `row` has the columns of ledger.payment_request --------------------
+
+
+def asked_at(row: Mapping[str, Any], now: datetime) -> int:
+    """How much is asked in all, as `ledger.asked_at`: with the late fee once it is owed."""
+    late_at, amount = row["late_at"], row["amount"]
+    is_owed = row["is_late"] or (
+        late_at is not None and late_at <= now and row["paid"] < amount
+    )
+    return amount + row["late_fee"] if is_owed else amount
 
 
 def status_at(row: Mapping[str, Any], now: datetime) -> str:
     """What has become of a payment request by this moment."""
-    if row["paid"] == row["amount"]:
+    if row["paid"] == asked_at(row, now):
         return "paid"
     if row["cancelled_at"] is not None:
         return "cancelled"
@@ -86,14 +105,17 @@ def status_at(row: Mapping[str, Any], now: datetime) -> str:
 
 def as_payable(participant: str, row: Mapping[str, Any], now: datetime) -> PayableRequest:
     """A payment request at this moment, for whoever is to pay it; nothing else of it."""
+    left = asked_at(row, now) - row["paid"]
     return PayableRequest(
         id=str(row["id"]),
         participant=participant,
         payee=str(row["payee"]),
         payee_name=row["payee_name"],
         currency=row["currency"],
-        amount_left=row["amount"] - row["paid"],
-        amount_min=min(row["amount_min"], row["amount"] - row["paid"]),
+        amount_left=left,
+        amount_min=min(row["amount_min"], left),
+        late_fee=row["late_fee"],
+        late_at=rfc3339_or_none(row["late_at"]),
         not_after=rfc3339(row["not_after"]),
         status=status_at(row, now),
     )
@@ -111,11 +133,10 @@ def state_as_cancelled(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def state_at(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """The same at this moment."""
-    cancelled_at = row["cancelled_at"]
     return {
         "paid": row["paid"],
         "status": status_at(row, now),
-        "cancelled_at": None if cancelled_at is None else rfc3339(cancelled_at),
+        "cancelled_at": rfc3339_or_none(row["cancelled_at"]),
     }
 
 
@@ -135,6 +156,8 @@ def members(participant: str, row: Mapping[str, Any]) -> dict[str, Any]:
         "currency": row["currency"],
         "amount": row["amount"],
         "amount_min": row["amount_min"],
+        "late_fee": row["late_fee"],
+        "late_at": rfc3339_or_none(row["late_at"]),
         "reference": row["reference"],
         "description": row["description"],
         "not_after": rfc3339(row["not_after"]),

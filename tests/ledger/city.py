@@ -197,21 +197,29 @@ class City:
         )  # fmt: skip
 
     async def ask(
-        self, payee: UUID, amount: int, *, not_after: datetime, amount_min: int | None = None
+        self,
+        payee: UUID,
+        amount: int,
+        *,
+        not_after: datetime,
+        amount_min: int | None = None,
+        late_fee: int = 0,
+        late_at: datetime | None = None,
     ) -> UUID:
         """A payment that the payee's holder asks for."""
         request_id, account = self.new_id(), self.ledger.accounts[payee]
         least = amount_min or amount
         disposition = await self.admin.fetchval(
             "SELECT disposition FROM ledger.ask_payment($1, $2, $3, $4, $5, NULL, $6, $7, $8, NULL,"
-            " NULL, $9)",
+            " NULL, $9, $10, $11)",
             account.participant_no, f"ask-{request_id}", bytes(32), request_id, payee,
-            account.currency, amount, least, not_after,
+            account.currency, amount, least, not_after, late_fee or None, late_at,
         )  # fmt: skip
         assert disposition == Disposition.DECIDED
         self.ledger.asked[request_id] = Asked(
-            id=request_id, payee=payee, amount=amount, amount_min=least, not_after=not_after
-        )
+            id=request_id, payee=payee, amount=amount, amount_min=least, not_after=not_after,
+            late_fee=late_fee, late_at=late_at,
+        )  # fmt: skip
         return request_id
 
     async def cancel(self, request: UUID) -> None:

@@ -225,10 +225,12 @@ RULES: tuple[tuple[Outcome, Callable[[Case], bool]], ...] = (
     ),
     (Outcome.MANDATE_USED, _mandate_used),
     (Outcome.MANDATE_LIMIT_EXCEEDED, _mandate_limit_exceeded),
-    (Outcome.REQUEST_PAID, lambda case: case.asked is not None and case.asked.left == 0),
+    (Outcome.REQUEST_PAID, lambda case: case.asked is not None and case.asked.left(case.at) == 0),
     (
         Outcome.REQUEST_AMOUNT_MISMATCH,
-        lambda case: case.asked is not None and not case.asked.fits(case.order.request.amount),
+        lambda case: (
+            case.asked is not None and not case.asked.fits(case.order.request.amount, case.at)
+        ),
     ),
     (
         Outcome.DAILY_LIMIT_EXCEEDED,
@@ -352,7 +354,7 @@ class Ledger:
             mandate.taken.append((at, request.amount))
         asked = self.request(order)
         if asked is not None:
-            asked.paid += request.amount
+            asked.taken.append((at, request.amount))
         if request.type in COUNTED:
             self.count(payer, request.amount, at)
         if record.hold_expires_at is None:
@@ -373,7 +375,7 @@ class Ledger:
             mandate.taken.remove((at, request.amount))
         asked = self.request(order)
         if asked is not None:
-            asked.paid -= request.amount
+            asked.taken.remove((at, request.amount))
         if request.type in COUNTED:
             self.count(payer, -request.amount, at)
         if record.hold_expires_at is None:

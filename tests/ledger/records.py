@@ -1,6 +1,6 @@
 """What the model remembers of each payment, and of what is asked to be paid."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -70,16 +70,27 @@ class Asked:
     amount: int
     amount_min: int
     not_after: datetime
+    late_fee: int = 0
+    late_at: datetime | None = None
     cancelled_at: datetime | None = None
-    paid: int = 0
+    taken: list[tuple[datetime, int]] = field(default_factory=list)
 
     @property
-    def left(self) -> int:
-        return self.amount - self.paid
+    def paid(self) -> int:
+        return sum(amount for _, amount in self.taken)
+
+    def left(self, at: datetime) -> int:
+        """With the late fee, unless all was paid before its time."""
+        if self.late_at is None or at < self.late_at:
+            return self.amount - self.paid
+        in_time = sum(amount for taken_at, amount in self.taken if taken_at < self.late_at)
+        fee = 0 if in_time >= self.amount else self.late_fee
+        return self.amount + fee - self.paid
 
     def has_ended(self, at: datetime) -> bool:
         is_cancelled = self.cancelled_at is not None and self.cancelled_at <= at
         return is_cancelled or at >= self.not_after
 
-    def fits(self, amount: int) -> bool:
-        return min(self.amount_min, self.left) <= amount <= self.left
+    def fits(self, amount: int, at: datetime) -> bool:
+        left = self.left(at)
+        return min(self.amount_min, left) <= amount <= left

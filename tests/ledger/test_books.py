@@ -150,6 +150,11 @@ DAMAGES = (
         "UPDATE ledger.payment_request SET paid = paid + 1 WHERE payee = $2",
     ),
     damage(
+        "a payment request forgets that it was paid in time",
+        "UPDATE ledger.payment_request SET late_fee = 1, late_at = not_after, is_late = true"
+        " WHERE payee = $2",
+    ),
+    damage(
         "a payment is of a request of another payee",
         "UPDATE ledger.payment_request SET payee = $3 WHERE payee = $2",
     ),

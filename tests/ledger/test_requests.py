@@ -124,6 +124,43 @@ async def test_parts_add_up_to_the_whole_and_no_further(
     await assert_books_are_right(admin)
 
 
+@pytest.mark.parametrize(
+    ("in_time", "late"),
+    [
+        ((), ((100, Outcome.REQUEST_AMOUNT_MISMATCH), (107, Outcome.APPROVED))),
+        ((60,), ((40, Outcome.APPROVED), (7, Outcome.APPROVED), (1, Outcome.REQUEST_PAID))),
+        ((60,), ((48, Outcome.REQUEST_AMOUNT_MISMATCH), (47, Outcome.APPROVED))),
+        ((100,), ((7, Outcome.REQUEST_PAID),)),
+    ],
+    ids=["nothing", "a part", "another part", "all"],
+)
+async def test_a_late_fee_is_asked_of_who_has_not_paid_all_in_time(
+    in_time: tuple[int, ...],
+    late: tuple[tuple[int, Outcome], ...],
+    street: Street,
+    lane: Statements,
+    admin: asyncpg.Connection,
+) -> None:
+    """From its moment on, by the time of the decision; never of who had paid all."""
+    city, at = street.city, datetime.now(UTC)
+    await city.own_the_clock()
+    await city.set_time(at)
+    least = 1 if in_time == (60,) and len(late) == 3 else 40 if in_time else 100
+    request = await city.ask(
+        street.shop, 100, amount_min=least, not_after=at + DAY, late_fee=7, late_at=at + DAY / 2
+    )
+    await city.set_time(at + DAY / 2 - timedelta(microseconds=1))
+    for amount in in_time:
+        [decision] = await city.decide(lane, [street.pay(request, amount)])
+        assert decision.outcome is Outcome.APPROVED
+    await city.set_time(at + DAY / 2)
+    for amount, outcome in late:
+        [decision] = await city.decide(lane, [street.pay(request, amount)])
+        assert decision.outcome is outcome, amount
+    await city.set_ahead(timedelta())
+    await assert_books_are_right(admin)
+
+
 async def test_nothing_is_paid_after_a_cancellation(
     street: Street, lane: Statements, open_lane: OpenLane, admin: asyncpg.Connection
 ) -> None:

@@ -111,10 +111,11 @@ class Traffic:
         """What some account asks to be paid, at once or in parts; some ends soon."""
         random, accounts = self.random, self.city.ledger.accounts.values()
         payee = random.choice([a for a in accounts if a.kind in PRIVATE])
-        amount = random.randint(1, 60)
+        amount, late_fee = random.randint(1, 60), random.choice([0, 0, 1, 5])
         await self.city.ask(
             payee.id, amount, amount_min=random.choice([None, None, 1, max(1, amount // 3)]),
-            not_after=at + timedelta(days=random.choice([1, 2, 60]), hours=2),
+            not_after=at + timedelta(days=random.choice([1, 2, 60]), hours=2), late_fee=late_fee,
+            late_at=at + timedelta(hours=random.choice([0, 1, 30])) if late_fee else None,
         )  # fmt: skip
 
     async def _open(self, holder: Participant, kind: str, **fields: Any) -> None:
@@ -145,7 +146,7 @@ class Traffic:
                 await self.city.revoke(self.random.choice(valid).id)
         elif action == "request":
             asked = [one for one in self.city.ledger.asked.values() if not one.has_ended(at)]
-            if len([one for one in asked if one.left]) < REQUESTS_MAX:
+            if len([one for one in asked if one.left(at)]) < REQUESTS_MAX:
                 await self._ask(at)
             else:
                 await self.city.cancel(self.random.choice(asked).id)
@@ -233,7 +234,7 @@ class Traffic:
             payee = random.choice(list(self.holders))
         payer = self._account(PRIVATE | {"position"}, beside=payee)
         sender = self.holders.get(payer) or random.choice(list(self.holders.values()))
-        amount = random.choice([asked.left, asked.left, asked.amount_min, asked.amount, 1])
+        amount = random.choice([asked.left(at)] * 3 + [asked.left(asked.not_after), asked.amount_min, 1])
         return self.city.order(
             sender, payer, payee, max(1, amount + random.choice([0, 0, 0, 1, -1])),
             type=random.choice(["purchase", "transfer", "transfer"]), key=key,

@@ -22,6 +22,9 @@ ROW: dict[str, Any] = {
     "currency": "CNY",
     "amount": 100,
     "amount_min": 40,
+    "late_fee": None,
+    "late_at": None,
+    "is_late": False,
     "paid": 0,
     "reference": "order-7",
     "description": None,
@@ -29,6 +32,7 @@ ROW: dict[str, Any] = {
     "created_at": NOON,
     "cancelled_at": None,
 }
+LATE = {"late_fee": 7, "late_at": NOON + HOUR / 4}
 CANCELLED = {"cancelled_at": NOON + HOUR / 2}
 
 
@@ -43,6 +47,9 @@ CANCELLED = {"cancelled_at": NOON + HOUR / 2}
         ({}, HOUR - timedelta(microseconds=1), "open"),
         (CANCELLED, timedelta(), "cancelled"),
         (CANCELLED | {"paid": 99}, 2 * HOUR, "cancelled"),
+        (LATE | {"paid": 100}, 2 * HOUR, "paid"),
+        (LATE | {"paid": 100, "is_late": True}, HOUR / 2, "open"),
+        (LATE | {"paid": 107, "is_late": True}, HOUR / 2, "paid"),
     ],
     ids=lambda value: str(value),
 )
@@ -58,6 +65,24 @@ def test_the_last_part_may_be_smaller(paid: int, left: int, least: int) -> None:
     """The smallest part that is shown is one that would be taken now."""
     shown = as_payable("shop", ROW | {"paid": paid}, NOON)
     assert (shown.amount_left, shown.amount_min) == (left, least)
+
+
+@pytest.mark.parametrize(
+    ("changes", "after", "left"),
+    [
+        ({}, HOUR / 4 - timedelta(microseconds=1), 100),
+        ({}, HOUR / 4, 107),
+        ({"paid": 99}, HOUR / 4, 8),
+        ({"paid": 100}, HOUR / 4, 0),
+        ({"paid": 100, "is_late": True}, HOUR / 4, 7),
+    ],
+    ids=str,
+)
+def test_a_late_fee_is_owed_by_who_had_not_paid_all(
+    changes: dict[str, Any], after: timedelta, left: int
+) -> None:
+    """From its moment on; who paid a part late owes it to the end."""
+    assert as_payable("shop", ROW | LATE | changes, NOON + after).amount_left == left
 
 
 def test_who_pays_sees_nothing_of_the_payees_purposes() -> None:

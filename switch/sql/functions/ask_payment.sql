@@ -4,7 +4,7 @@
 --             key. A service calls this in its own function, whose caller it has checked.
 -- Parameters  p_participant_no, p_key, p_digest  whose message, its idempotency key, SHA-256 of
 --             what it asks for; p_id  what the payment request is called if this message makes it;
---             p_payee … p_not_after  as the columns of payment_request
+--             p_payee … p_late_at  as the columns of payment_request
 -- Returns     disposition  0 asked now, 1 asked before by the same message, 2 the key was spent on
 --             something else, 4 the payee is no account of the participant, of this currency, that
 --             can be paid here (no key spent), 5 the key is barred; request  as it is now, where
@@ -15,7 +15,8 @@
 CREATE OR REPLACE FUNCTION ledger.ask_payment(
     p_participant_no integer, p_key text, p_digest bytea, p_id uuid, p_payee uuid,
     p_payee_name text, p_currency text, p_amount bigint, p_amount_min bigint, p_reference text,
-    p_description text, p_not_after timestamptz,
+    p_description text, p_not_after timestamptz, p_late_fee bigint DEFAULT NULL,
+    p_late_at timestamptz DEFAULT NULL,
     OUT disposition smallint, OUT subject uuid, OUT request ledger.payment_request)
 LANGUAGE plpgsql
 AS $$
@@ -32,9 +33,10 @@ BEGIN
     IF disposition = 0 THEN
         INSERT INTO ledger.payment_request
             (id, participant_no, payee, payee_name, currency, amount, amount_min, reference,
-             description, not_after, created_at)
+             description, not_after, late_fee, late_at, created_at)
         VALUES (p_id, p_participant_no, p_payee, p_payee_name, p_currency, p_amount, p_amount_min,
-                p_reference, p_description, p_not_after, ledger.decision_time());
+                p_reference, p_description, p_not_after, p_late_fee, p_late_at,
+                ledger.decision_time());
     END IF;
     IF disposition IN (0, 1) THEN
         SELECT * INTO STRICT request FROM ledger.payment_request r WHERE r.id = subject;

@@ -27,7 +27,8 @@ BEGIN
       FROM ledger.claim_request_key(p_participant_no, p_key, p_digest, p_request);
     IF disposition = 0 THEN
         UPDATE ledger.payment_request r SET cancelled_at = ledger.decision_time()
-         WHERE r.id = p_request AND r.cancelled_at IS NULL AND r.paid < r.amount;
+         WHERE r.id = p_request AND r.cancelled_at IS NULL
+           AND r.paid < ledger.asked_at(r, ledger.decision_time());
     END IF;
     IF disposition IN (0, 1) THEN
         SELECT * INTO STRICT request FROM ledger.payment_request r WHERE r.id = subject;

@@ -1,7 +1,7 @@
 -- check_requests() → (check_name, subject, detail)
 --
 -- Purpose     Each payment request counts the payments that were approved for it, and they add up
---             to what it says is paid; each is to its payee, in its currency, and money that moved.
+--             to what it says is paid, and whether late; each is to its payee, in its currency, and money that moved.
 -- Returns     one row a deviation
 -- Locks       none
 -- Tables      reads payment, payment_request
@@ -10,7 +10,7 @@ RETURNS TABLE (check_name text, subject text, detail text)
 LANGUAGE sql STABLE
 AS $$
     WITH given AS MATERIALIZED (
-        SELECT y.id, y.request, y.payee, y.amount, y.currency, y.hold_seconds
+        SELECT y.id, y.request, y.payee, y.amount, y.currency, y.hold_seconds, y.created_at
           FROM ledger.payment y
          WHERE y.request IS NOT NULL AND y.outcome = 0
     )
@@ -26,4 +26,9 @@ AS $$
       FROM given g LEFT JOIN ledger.payment_request r ON r.id = g.request
      WHERE r.id IS NULL OR r.payee <> g.payee OR r.currency <> g.currency
         OR g.hold_seconds IS NOT NULL
+     UNION ALL
+    SELECT 'request_late', r.id::text, 'whether something was paid late is not what it says'
+      FROM ledger.payment_request r
+     WHERE r.is_late <> EXISTS (SELECT FROM given g
+                                 WHERE g.request = r.id AND g.created_at >= r.late_at)
 $$;

@@ -137,7 +137,7 @@ BEGIN
             IF p_request_places[i] > 0 THEN
                 v_request := v_requests[p_request_places[i]];
             END IF;
-            v_left := v_request.amount - v_request.paid;
+            v_left := ledger.asked_at(v_request, decided_at) - v_request.paid;
             outcomes[i] := CASE
                 WHEN v_mandate.uses >= v_mandate.uses_max THEN 104
                 WHEN v_amount > v_mandate.payment_limit
@@ -170,6 +170,8 @@ BEGIN
                 v_mandates[p_places[i]] := v_mandate;
             END IF;
             IF v_left IS NOT NULL THEN
+                v_request.is_late := v_request.is_late
+                                     OR coalesce(v_request.late_at <= decided_at, false);
                 v_request.paid := v_request.paid + v_amount;
                 v_requests[p_request_places[i]] := v_request;
             END IF;
@@ -235,7 +237,7 @@ BEGIN
          WHERE m.id = u.id AND m.uses <> u.uses;
     END IF;
     IF v_requests IS DISTINCT FROM p_requests THEN
-        UPDATE ledger.payment_request r SET paid = u.paid
+        UPDATE ledger.payment_request r SET paid = u.paid, is_late = u.is_late
           FROM unnest(v_requests) u
          WHERE r.id = u.id AND r.paid <> u.paid;
     END IF;
