@@ -466,6 +466,12 @@ def _shown(text: str) -> str:
 def _field_with_no_text(message: Struct) -> str | None:
     for field in message.__struct_fields__:
         value: Any = getattr(message, field)
+        if isinstance(value, list):
+            within = ((place, _field_with_no_text(one)) for place, one in enumerate(value))
+            found = next(((place, name) for place, name in within if name is not None), None)
+            if found is not None:
+                return f"{field}[{found[0]}].{found[1]}"
+            continue
         texts = (*value.keys(), *value.values()) if isinstance(value, dict) else (value,)
         if any(isinstance(text, str) and _NOT_TEXT.search(text) for text in texts):
             return field

@@ -87,11 +87,10 @@ def rfc3339_or_none(at: datetime | None) -> str | None:
 
 def asked_at(row: Mapping[str, Any], now: datetime) -> int:
     """How much is asked in all, as `ledger.asked_at`: with the late fee once it is owed."""
-    late_at, amount = row["late_at"], row["amount"]
-    is_owed = row["is_late"] or (
-        late_at is not None and late_at <= now and row["paid"] < amount
-    )
-    return amount + row["late_fee"] if is_owed else amount
+    amount: int = row["amount"]
+    late_at, late_fee = row["late_at"], row["late_fee"]
+    is_owed = row["is_late"] or (late_at is not None and late_at <= now and row["paid"] < amount)
+    return amount + late_fee if is_owed else amount
 
 
 def status_at(row: Mapping[str, Any], now: datetime) -> str:
@@ -113,7 +112,7 @@ def as_payable(participant: str, row: Mapping[str, Any], now: datetime) -> Payab
         payee_name=row["payee_name"],
         currency=row["currency"],
         amount_left=left,
-        amount_min=min(row["amount_min"], left),
+        amount_min=min(row["amount_min"], left) if row["amount_min"] < row["amount"] else left,
         late_fee=row["late_fee"],
         late_at=rfc3339_or_none(row["late_at"]),
         not_after=rfc3339(row["not_after"]),

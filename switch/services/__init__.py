@@ -6,12 +6,13 @@ the ledger's functions read, and answers its own endpoints.
 
 from switch.migrate import LEDGER, Source
 from switch.service import Service
+from switch.services.bills import BILLS
 from switch.services.checkout import CHECKOUT
 from switch.services.codes import CODES
 from switch.services.mandates import MANDATES
 from switch.services.wallets import WALLETS
 
-SERVICES: tuple[Service, ...] = (CHECKOUT, CODES, MANDATES, WALLETS)
+SERVICES: tuple[Service, ...] = (BILLS, CHECKOUT, CODES, MANDATES, WALLETS)
 
 # What `switch migrate` lays, the ledger first.
 SOURCES: tuple[Source, ...] = (

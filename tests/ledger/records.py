@@ -93,4 +93,5 @@ class Asked:
 
     def fits(self, amount: int, at: datetime) -> bool:
         left = self.left(at)
-        return min(self.amount_min, left) <= amount <= left
+        is_part = self.amount_min <= amount < left and self.amount_min < self.amount
+        return amount == left or is_part

@@ -234,7 +234,8 @@ class Traffic:
             payee = random.choice(list(self.holders))
         payer = self._account(PRIVATE | {"position"}, beside=payee)
         sender = self.holders.get(payer) or random.choice(list(self.holders.values()))
-        amount = random.choice([asked.left(at)] * 3 + [asked.left(asked.not_after), asked.amount_min, 1])
+        edges = [asked.left(at)] * 3 + [asked.left(asked.not_after), asked.amount_min, 1]
+        amount = random.choice(edges)
         return self.city.order(
             sender, payer, payee, max(1, amount + random.choice([0, 0, 0, 1, -1])),
             type=random.choice(["purchase", "transfer", "transfer"]), key=key,

@@ -197,6 +197,7 @@ def as_it_is(participant: str, row: Mapping[str, Any], now: datetime) -> Checkou
 
 def _checkout(participant: str, row: Mapping[str, Any], state: Mapping[str, Any]) -> Checkout:
     found = members(participant, row)
+    del found["late_fee"], found["late_at"]  # it ends instead
     ends_at = found.pop("not_after")
     urls = {"url": row["page_url"], "return_url": row["return_url"]}
     return Checkout(**found, **state, **urls, expires_at=ends_at)

@@ -11,7 +11,7 @@
 --             disposition is 0 or 1; subject  as claim_request_key. CHECK asked_for_some_time is
 --             violated, and nothing spent, where p_not_after has come
 -- Locks       the key claim
--- Tables      inserts key_claim, payment_request; reads account
+-- Tables      as can_ask, claim_request_key and add_payment_request
 CREATE OR REPLACE FUNCTION ledger.ask_payment(
     p_participant_no integer, p_key text, p_digest bytea, p_id uuid, p_payee uuid,
     p_payee_name text, p_currency text, p_amount bigint, p_amount_min bigint, p_reference text,
@@ -21,22 +21,16 @@ CREATE OR REPLACE FUNCTION ledger.ask_payment(
 LANGUAGE plpgsql
 AS $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM ledger.account
-                    WHERE shard = 0 AND id = p_payee AND participant_no = p_participant_no
-                      AND currency = p_currency
-                      AND kind IN ('wallet', 'merchant', 'government')) THEN
+    IF NOT ledger.can_ask(p_participant_no, p_payee, p_currency) THEN
         disposition := 4;
         RETURN;
     END IF;
     SELECT * INTO STRICT disposition, subject
       FROM ledger.claim_request_key(p_participant_no, p_key, p_digest, p_id);
     IF disposition = 0 THEN
-        INSERT INTO ledger.payment_request
-            (id, participant_no, payee, payee_name, currency, amount, amount_min, reference,
-             description, not_after, late_fee, late_at, created_at)
-        VALUES (p_id, p_participant_no, p_payee, p_payee_name, p_currency, p_amount, p_amount_min,
-                p_reference, p_description, p_not_after, p_late_fee, p_late_at,
-                ledger.decision_time());
+        PERFORM ledger.add_payment_request(
+            p_participant_no, p_id, p_payee, p_payee_name, p_currency, p_amount, p_amount_min,
+            p_reference, p_description, p_not_after, p_late_fee, p_late_at);
     END IF;
     IF disposition IN (0, 1) THEN
         SELECT * INTO STRICT request FROM ledger.payment_request r WHERE r.id = subject;

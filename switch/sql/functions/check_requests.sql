@@ -1,7 +1,8 @@
 -- check_requests() → (check_name, subject, detail)
 --
--- Purpose     Each payment request counts the payments that were approved for it, and they add up
---             to what it says is paid, and whether late; each is to its payee, in its currency, and money that moved.
+-- Purpose     Each payment request counts the payments that were approved for it: they add up to
+--             what it says is paid, and some are late if it says so; each is to its payee, in its
+--             currency, and money that moved.
 -- Returns     one row a deviation
 -- Locks       none
 -- Tables      reads payment, payment_request

@@ -144,7 +144,9 @@ BEGIN
                     OR v_mandate.spent_today + v_amount > v_mandate.daily_limit
                     OR v_mandate.spent_this_month + v_amount > v_mandate.monthly_limit THEN 106
                 WHEN v_left = 0 THEN 107
-                WHEN v_amount > v_left OR v_amount < least(v_request.amount_min, v_left) THEN 108
+                WHEN v_amount > v_left
+                    OR v_amount < v_left AND (v_amount < v_request.amount_min
+                                              OR v_request.amount_min = v_request.amount) THEN 108
                 WHEN counted[i] AND v_spent[v_a] + v_amount > v_locked.daily_limits[v_a]
                     THEN 110
                 WHEN counted[i] AND v_in_year[v_a] > v_locked.yearly_limits[v_a] - v_amount

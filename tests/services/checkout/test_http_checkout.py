@@ -55,6 +55,8 @@ async def test_who_pays_sees_what_is_left_and_nothing_of_the_shops_purposes(scen
         "currency": "CNY",
         "amount_left": 250,
         "amount_min": 250,
+        "late_fee": None,
+        "late_at": None,
         "not_after": opened["expires_at"],
         "status": "open",
     }
