@@ -17,9 +17,11 @@ from PIL import Image
 from switch.errors import LedgerUnavailable
 from switch.services.checkout import limits
 from tests.integration.browser import Page, open_browser
-from tests.integration.town import Reply, Town
+from tests.integration.town import Reply, Town, open_town
 from tests.services.checkout.scene import Scene
 
+TRIES_MAX = 50  # each would have to take two seconds for none to be refused
+WAIT_S_MAX = 30  # only there so that a test can fail
 NARROW_PX = 360  # a small telephone
 BACK = "https://shop.example/orders/4711?done=1"
 FINAL = """new Promise((done) => {
@@ -170,10 +172,10 @@ async def test_what_a_shop_writes_is_text_on_its_page(scene: Scene, town: Town) 
     assert shown.count(escaped) == 4  # title, heading, order, what
 
 
-async def test_who_looks_too_often_is_told_so_before_the_ledger_is_asked(
+async def test_who_finds_the_room_taken_is_told_so_before_the_ledger_is_asked(
     scene: Scene, town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And so is whoever finds the room taken; participants' own look-ups are not in the way."""
+    """Participants' own look-ups are not in the way; no answer of the ledger is told as that."""
     checkout = (await scene.opened())["id"]
     reads = town.app._reads
     real, asked, go = reads.ask, [0], asyncio.Event()
@@ -189,10 +191,11 @@ async def test_who_looks_too_often_is_told_so_before_the_ledger_is_asked(
         asyncio.create_task(look(town, checkout, "/status"))
         for _ in range(limits.LOOKS_IN_FLIGHT_MAX + 4)
     ]
-    done, waiting = await asyncio.wait(looks, return_when=asyncio.FIRST_COMPLETED)
-    while len(done) < 4:
-        more, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        done |= more
+    async with asyncio.timeout(WAIT_S_MAX):
+        done, waiting = await asyncio.wait(looks, return_when=asyncio.FIRST_COMPLETED)
+        while len(done) < 4:
+            more, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            done |= more
     assert {task.result().problem for task in done} == {"too-many-requests"}
     assert await scene.shown(checkout)
     go.set()
@@ -205,3 +208,19 @@ async def test_who_looks_too_often_is_told_so_before_the_ledger_is_asked(
     monkeypatch.setattr(reads, "ask", gone)
     refused = await look(town, checkout)
     assert (refused.problem, refused.status) == ("ledger-unavailable", 503)
+
+
+async def test_who_looks_too_often_is_told_so(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By address, also where there is no such check-out; nothing else is refused for it."""
+    monkeypatch.setattr(limits, "LOOKS_PER_S", 0.5)
+    async with open_town(town.database, town.key_dir) as other:
+        unknown = str(uuid4())
+        assert (await look(other, unknown)).problem == "not-found"
+        for _ in range(TRIES_MAX):
+            refused = await look(other, unknown, "/status")
+            if refused.status == 429:
+                break
+        assert refused.problem == "too-many-requests"
+        assert int(refused.headers["Retry-After"]) >= 1
+        assert (await other.raw("GET", "/pay/page.css")).status == 200
+        await other.member("merchant")

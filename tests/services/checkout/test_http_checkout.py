@@ -109,6 +109,8 @@ async def test_a_bar_tells_what_a_key_was_spent_on(scene: Scene) -> None:
     await scene.cancel(opened["id"], key="c")
     told = await scene.town.bar(scene.merchant, "c")
     assert (told.status, told.json["status"]) == (200, "cancelled")
+    told = await scene.town.bar(scene.merchant, "o")
+    assert (told.status, told.json["status"]) == (200, "open"), "what it was answered then"
     await scene.town.bar(scene.merchant, "never")
     refused = await scene.open(key="never")
     assert (refused.status, refused.json["reason"]) == (200, "barred")
