@@ -154,7 +154,7 @@ StepStatus = Annotated[str, _one_of("pending", "completed", "declined")]
 Reason = Annotated[str, _one_of(*(one.wire for one in Outcome if one is not Outcome.APPROVED))]
 AccountStatus = Annotated[str, _one_of("open", "frozen", "closing", "closed")]
 FrozenBy = Annotated[str, _one_of("participant", "operator")]
-Operation = Annotated[str, _one_of("freeze", "unfreeze", "close", "forget")]
+Operation = Annotated[str, _one_of("freeze", "unfreeze", "close", "forget", "upgrade")]
 OperationReason = Annotated[str, _one_of("already_closed", "not_empty", "frozen_by_operator")]
 Direction = Annotated[str, _one_of("debit", "credit")]
 

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from switch.errors import Problem
-from switch.message import Currency, Id, Reference, Time, decode, malformed
+from switch.message import AccountStatus, Currency, Id, Reference, Time, decode, malformed
 from switch.services.wallets import limits, rules
 
 WalletClass = Annotated[int, Meta(ge=min(rules.CLASSES), le=max(rules.CLASSES))]
@@ -31,11 +31,26 @@ class WalletRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return f"WalletRequest(currency={self.currency!r}, wallet_class={self.wallet_class})"
 
 
+class UpgradeRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST /v1/wallets/{id}/upgrade`: the better class, and what is told now."""
+
+    wallet_class: WalletClass = field(name="class")
+    phone: Phone | None = None
+    name: Name | None = None
+    document: DocumentNumber | None = None
+    checked_in_person: bool = False
+
+    def __repr__(self) -> str:
+        """Without the person, wherever it is shown."""
+        return f"UpgradeRequest(wallet_class={self.wallet_class})"
+
+
 class Wallet(Struct, frozen=True, kw_only=True):
     """A provider's own wallet; `knows` says what is known of its holder, never what it is."""
 
     account: Id
     wallet_class: WalletClass | None = field(name="class")  # null in a tier of the operator's
+    status: AccountStatus
     knows: list[str]
     forgotten_at: Time | None
     created_at: Time
@@ -60,6 +75,7 @@ class Resolved(Struct, frozen=True, kw_only=True):
 
 
 _wallet_decoder = msgspec.json.Decoder(WalletRequest)
+_upgrade_decoder = msgspec.json.Decoder(UpgradeRequest)
 _resolve_decoder = msgspec.json.Decoder(ResolveRequest)
 
 
@@ -76,6 +92,17 @@ def decode_wallet(body: bytes) -> WalletRequest | Problem:
         needs = " and ".join(f"`{name}`" for name in missing)
         return malformed(f"A wallet of class {request.wallet_class} needs {needs}.", missing[0])
     if request.phone is None:
+        return request
+    phone = rules.phone_number(request.phone)
+    if isinstance(phone, Problem):
+        return phone
+    return msgspec.structs.replace(request, phone=phone)
+
+
+def decode_upgrade(body: bytes) -> UpgradeRequest | Problem:
+    """The class and what is told, its phone in the one form; or the rule that is broken."""
+    request = decode(_upgrade_decoder, body)
+    if isinstance(request, Problem) or request.phone is None:
         return request
     phone = rules.phone_number(request.phone)
     if isinstance(phone, Problem):
@@ -105,9 +132,11 @@ WALLET_REQUEST: dict[str, Any] = {
 WALLET: dict[str, Any] = {
     "account": "019a3d2e-7c41-7b6e-9d55-2f0c8a1b3e77",
     "class": 2,
+    "status": "open",
     "knows": ["document", "name", "phone"],
     "forgotten_at": None,
     "created_at": "2026-11-01T08:00:00.000000Z",
 }
+UPGRADE_REQUEST: dict[str, Any] = {"class": 1, "checked_in_person": True}
 RESOLVE_REQUEST: dict[str, Any] = {"phone": "+86 139 1234 5678", "currency": "CNY"}
 RESOLVED: dict[str, Any] = {"account": WALLET["account"], "name": "L**"}

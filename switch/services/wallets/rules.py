@@ -37,9 +37,9 @@ def missing_for(wallet_class: int, known: frozenset[str]) -> tuple[str, ...]:
     return tuple(sorted(NEEDS[wallet_class] - known))
 
 
-def may_upgrade(wallet_class: int, wanted: int) -> bool:
-    """Whether this is a way up: to a class of a smaller number."""
-    return wanted in NEEDS and wanted < wallet_class
+def below(wallet_class: int) -> tuple[int, ...]:
+    """The classes from which this one is a way up: those of a greater number."""
+    return tuple(number for number in CLASSES if number > wallet_class)
 
 
 def phone_number(text: str) -> str | Problem:

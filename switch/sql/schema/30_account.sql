@@ -56,14 +56,14 @@ CREATE INDEX account_position ON ledger.account (participant_no, currency, id)
     WHERE kind = 'position';
 CREATE UNIQUE INDEX account_issuance ON ledger.account (currency) WHERE kind = 'issuance';
 
--- What opening, freezing, unfreezing, closing and forgetting its holder were answered, so that a
--- repeat gets the same answer.
+-- What opening, freezing, unfreezing, closing, forgetting its holder and a better class were
+-- answered, so that a repeat gets the same answer.
 CREATE TABLE ledger.account_operation (
     participant_no integer NOT NULL,
     key            text NOT NULL,
     account        uuid NOT NULL,
     operation      text NOT NULL CHECK (operation IN ('open', 'freeze', 'unfreeze', 'close',
-                                                       'forget')),
+                                                       'forget', 'upgrade')),
     status         text NOT NULL,
     frozen_by      text,
     reason         text,

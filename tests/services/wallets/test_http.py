@@ -166,7 +166,8 @@ async def test_nobody_enumerates_numbers(town: Town, provider: Member) -> None:
     count = 3 * int(limits.RESOLVES_PER_S)
     replies = await asyncio.gather(*(resolve(town, asker, phone()) for _ in range(20 * count)))
     statuses = [reply.status for reply in replies]
-    assert set(statuses) == {404, 429}
+    # A busy machine may not come round to all that it lets in.
+    assert {404, 429} <= set(statuses) <= {404, 429, 503}
     assert statuses.count(404) < 10 * count
     refused = next(reply for reply in replies if reply.status == 429)
     assert refused.headers["Retry-After"]

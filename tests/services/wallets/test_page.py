@@ -30,7 +30,7 @@ async def set_tiers(town: Town) -> list[str]:
 
 async def test_the_example_of_the_page(town: Town, wallet: Member) -> None:
     """Tiers of all classes, a registration, a resolved number, a transfer, and forgetting."""
-    asked, alias, found = DOCUMENTS
+    asked, alias, found, better = DOCUMENTS
     names = await set_tiers(town)
     assert sorted(names) == sorted(rules.tier_of(number) for number in rules.CLASSES)
 
@@ -45,6 +45,9 @@ async def test_the_example_of_the_page(town: Town, wallet: Member) -> None:
     transfer = {"type": "transfer", "payer": payer, "payee": account, "amount": 10}
     paid = await post("/v1/payments", transfer | {"currency": "CNY"})
     assert paid.json["status"] == "completed"
+    assert (await post(f"/v1/wallets/{account}/upgrade", better)).status == 201
+    shown = await town.send(wallet, "GET", f"/v1/wallets/{account}")
+    assert shown.json["class"] == better["class"]
     assert (await post(f"/v1/wallets/{account}/forget")).status == 201
     assert (await post("/v1/aliases/resolve", alias)).status == 404
 

@@ -62,7 +62,7 @@ def test_each_class_needs_what_the_one_below_needs_and_more() -> None:
 @pytest.mark.parametrize("wallet_class", rules.CLASSES)
 def test_a_wallet_is_upgraded_upwards_only(wallet_class: int) -> None:
     """To a smaller number that is a class."""
-    ups = [wanted for wanted in range(-1, 7) if rules.may_upgrade(wallet_class, wanted)]
+    ups = [wanted for wanted in rules.CLASSES if wallet_class in rules.below(wanted)]
     assert ups == list(range(1, wallet_class))
 
 

@@ -1,4 +1,4 @@
--- Who may do what: the workers execute four functions, and nobody but the owner touches a table.
+-- Who may do what: the workers execute these functions, and nobody but the owner touches a table.
 -- Applied anew by every migration.
 
 REVOKE ALL ON SCHEMA wallets FROM PUBLIC;
@@ -7,5 +7,5 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA wallets FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA wallets FROM switch_worker, switch_jobs;
 GRANT USAGE ON SCHEMA wallets TO switch_worker;
 GRANT EXECUTE ON FUNCTION
-    wallets.register, wallets.forget, wallets.resolve_alias, wallets.read_wallet
+    wallets.register, wallets.upgrade, wallets.forget, wallets.resolve_alias, wallets.read_wallets
 TO switch_worker;

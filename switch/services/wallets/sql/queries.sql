@@ -9,8 +9,15 @@ SELECT disposition, (operation).*
 SELECT disposition, (operation).*
   FROM wallets.forget($1::integer, $2::text, $3::bytea, $4::uuid, $5::text);
 
--- name: resolve_alias
-SELECT account, sealed_name FROM wallets.resolve_alias($1::text, $2::bytea, $3::text);
+-- name: upgrade
+SELECT disposition, about, (operation).*
+  FROM wallets.upgrade($1::integer, $2::text, $3::bytea, $4::uuid, $5::text, $6::text[],
+                       $7::text[], $8::bytea, $9::bytea, $10::bytea, $11::bytea, $12::bytea,
+                       $13::boolean);
 
--- name: read_wallet
-SELECT * FROM wallets.read_wallet($1::integer, $2::uuid);
+-- name: resolve_alias
+SELECT account, sealed_name
+  FROM wallets.resolve_alias($1::text, $2::bytea, $3::text, $4::bytea);
+
+-- name: read_wallets
+SELECT * FROM wallets.read_wallets($1::integer, $2::uuid, $3::uuid, $4::integer);

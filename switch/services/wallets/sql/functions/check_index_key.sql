@@ -14,7 +14,6 @@ BEGIN
     END IF;
     INSERT INTO wallets.index_key (fingerprint) VALUES (p_fingerprint) ON CONFLICT DO NOTHING;
     IF NOT EXISTS (SELECT FROM wallets.index_key WHERE fingerprint = p_fingerprint) THEN
-        PERFORM ledger.refuse('the aliases of wallets were indexed by another key',
-                              'put the folder `wallets` of the first key folder into this one');
+        PERFORM wallets.refuse_index_key();
     END IF;
 END $$;

@@ -8,7 +8,7 @@
 --             something else, 3 there is no such tier, 4 no such wallet of this participant, 5
 --             barred (3 and 4 spend no key)
 --             operation    what is answered, null where disposition is not 0 or 1
--- Locks       the key claim, then the account
+-- Locks       the wallet, the key claim, then the account
 -- Tables      updates wallet, account; deletes alias; inserts account_operation; reads key_claim,
 --             tier, account_now; as claim_account_key
 CREATE OR REPLACE FUNCTION wallets.forget(
@@ -20,6 +20,7 @@ DECLARE
     v_currency text;
     v_claim    record;
 BEGIN
+    PERFORM wallets.take_turns(p_account);
     SELECT a.currency INTO v_currency
       FROM wallets.wallet w JOIN ledger.account a ON a.shard = 0 AND a.id = w.account
      WHERE w.account = p_account AND w.participant_no = p_participant_no;

@@ -16,6 +16,8 @@ CREATE TABLE wallets.wallet (
             AND NOT checked_in_person))
 );
 
+CREATE INDEX wallet_by_participant ON wallets.wallet (participant_no, account);
+
 -- By which names others find a wallet: the keyed hash of a phone number, at most one wallet each in
 -- one currency.
 CREATE TABLE wallets.alias (
