@@ -8,15 +8,15 @@ The way of one payment: `connection` and `endpoint` (HTTP), `authorize` (the pag
 
 Beside it: `accounts`, `lookups`, `timeline` and `reads` (what participants ask), `receipts`,
 `receipt` and `jws` (a decision that anyone can prove), `keys`, `key_message`, `key_ledger`,
-`introduction` and `key_uses` (the keys participants sign with), `mandate` and `mandate_ledger`
-(what a payee may take), `request_to_pay` and `request_ledger` (what a payee asks for), `requests`
-(what endpoints share), `public` (what needs no signature), `openapi`, `participant_openapi` and
-`examples`, `budget` (how much one sender may take), `service` and `services/` (where the city plugs
-in).
+`introduction` and `key_uses` (the keys participants sign with), `mandate`, `mandate_ledger` and
+`payment_code` (what a payee may take), `request_to_pay` and `request_ledger` (what a payee asks
+for), `requests` (what endpoints share), `public` (what needs no signature), `openapi`,
+`participant_openapi` and `examples`, `budget` (how much one sender may take), `service` and
+`services/` (where the city plugs in).
 
 What it stands on: `limits`, `clock`, `errors`, `currencies`, `config`, `log`, `metrics`, `keyfile`,
-`traceparent`, `switch_keys`, `queries`, `db`, `migrate`; the embedded database: `embedded`,
-`keeper`, `cluster`, `binaries`.
+`secret_file`, `traceparent`, `switch_keys`, `queries`, `db`, `migrate`; the embedded database:
+`embedded`, `keeper`, `cluster`, `binaries`.
 
 Banks that hold the money themselves: `banks` (the process that calls them), `bank`, `bank_calls`,
 `bank_message`, `bank_answer`, `bank_keys`, `bank_settling`; `pending` (callers that wait for one).

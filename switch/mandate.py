@@ -50,13 +50,13 @@ class Mandate(Struct, frozen=True, kw_only=True):
 
     `uses` and what is spent count payments that were approved by it, in full. What is spent is
     null in the answer to a revocation: it is what a look-up tells of the day of the look-up.
-    `ended`: its time is over, or all uses are made.
+    `ended`: its time is over, or all uses are made. A payment code's has no payee.
     """
 
     id: Id
     participant: str
     payer: Id
-    payee: Id
+    payee: Id | None
     currency: str
     purpose: str | None
     payment_limit: int | None
@@ -203,7 +203,7 @@ def _mandate(participant: str, row: Mapping[str, Any], **state: Any) -> Mandate:
         id=str(row["id"]),
         participant=participant,
         payer=str(row["payer"]),
-        payee=str(row["payee"]),
+        payee=None if row["payee"] is None else str(row["payee"]),
         currency=row["currency"],
         purpose=row["purpose"],
         payment_limit=row["payment_limit"],

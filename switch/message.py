@@ -22,6 +22,7 @@ from switch.currencies import CURRENCIES
 from switch.errors import Problem
 from switch.json_text import name_given_twice
 from switch.outcome import Outcome
+from switch.payment_code import PaymentCode, mandate_of
 from switch.state import TRANSITIONS
 
 
@@ -76,6 +77,7 @@ class PaymentRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     type: Literal["purchase", "transfer", "top_up", "withdrawal"]
     payer: UUID | None = None
     mandate: UUID | None = None  # in the payer's place
+    code: PaymentCode | None = None  # likewise; the mandate's, once it is decoded
     payee: UUID
     request: UUID | None = None  # the payment request that it pays
     amount: Amount
@@ -338,8 +340,10 @@ def decode_payment(body: bytes) -> PaymentRequest | Problem:
         return request
     if request.currency not in CURRENCIES:
         return _unknown_currency(request.currency)
-    if (request.payer is None) == (request.mandate is None):
-        return malformed("Name either the `payer` or the `mandate` to take it by.", "payer")
+    if (request.payer, request.mandate, request.code).count(None) != 2:
+        return malformed("Name one of `payer`, `mandate` and `code`.", "payer")
+    if request.code is not None:
+        request = msgspec.structs.replace(request, mandate=mandate_of(request.code), code=None)
     if request.request is not None and request.mandate is not None:
         return malformed("What is taken by a mandate answers no payment request.", "request")
     if request.request is not None and not request.capture:

@@ -19,7 +19,7 @@ GRANT EXECUTE ON FUNCTION
     ledger.look_up_payments,
     ledger.read_trail, ledger.read_told, ledger.read_asked, ledger.read_pushed,
     ledger.read_feeds, ledger.find_decided,
-    ledger.give_mandate, ledger.revoke_mandate, ledger.read_mandates,
+    ledger.give_mandate, ledger.give_code, ledger.revoke_mandate, ledger.read_mandates,
     ledger.read_mandate_operation, ledger.participant_name,
     ledger.read_payable_request, ledger.read_request_operation,
     ledger.list_payments, ledger.participants_version, ledger.read_participants,

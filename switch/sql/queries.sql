@@ -88,6 +88,11 @@ SELECT disposition, subject, (mandate).*
                            $7::text, $8::bigint, $9::bigint, $10::bigint, $11::integer,
                            $12::timestamptz, $13::timestamptz);
 
+-- name: give_code
+SELECT disposition, subject, (mandate).*
+  FROM ledger.give_code($1::integer, $2::text, $3::bytea, $4::uuid[], $5::uuid, $6::bigint,
+                        $7::integer, $8::integer);
+
 -- name: revoke_mandate
 SELECT disposition, subject, (mandate).*
   FROM ledger.revoke_mandate($1::integer, $2::text, $3::bytea, $4::uuid);

@@ -24,6 +24,7 @@ from switch.ledger import (
     decide_steps,
 )
 from switch.message import Payment, PaymentRequest, Step
+from switch.payment_code import CODES, mandate_of
 from switch.reply import render_payment
 from tests.ledger import model
 from tests.ledger.model import Account, Decision, Ledger, Tier
@@ -188,6 +189,22 @@ class City:
         )  # fmt: skip
         return mandate_id
 
+    async def code(self, payer: UUID, payment_limit: int, valid_s: int = 300) -> UUID:
+        """The mandate of a payment code that the payer's holder has made."""
+        mandate_id = mandate_of(f"{self.random.randrange(CODES):018}")
+        row = await self.admin.fetchrow(
+            "SELECT disposition, (mandate).not_before, (mandate).not_after"
+            " FROM ledger.give_code($1, $2, $3, $4, $5, $6, $7, $8)",
+            self.ledger.accounts[payer].participant_no, f"code-{mandate_id}", bytes(32),
+            [mandate_id], payer, payment_limit, valid_s, 10**6,
+        )  # fmt: skip
+        assert row["disposition"] == Disposition.DECIDED
+        self.ledger.mandates[mandate_id] = model.Mandate(
+            id=mandate_id, payer=payer, payee=None, payment_limit=payment_limit, uses_max=1,
+            not_before=row["not_before"], not_after=row["not_after"],
+        )  # fmt: skip
+        return mandate_id
+
     async def revoke(self, mandate: UUID) -> None:
         known = self.ledger.mandates[mandate]
         no = self.ledger.accounts[known.payer].participant_no
@@ -312,7 +329,7 @@ class City:
         assert render_payment(payment) == render_payment(known), "a repeat differs from the first"
         outcome = model.Outcome[(payment.reason or "approved").upper()]
         if verdict.disposition is Disposition.DECIDED and isinstance(order, Order):
-            payer = self.ledger.payer_id(order)
+            payer = self.ledger.told_payer(order, outcome)
             expected = expected_payment(order, payer, outcome, payment.created_at)
             assert render_payment(payment) == render_payment(expected)
         return Decision(

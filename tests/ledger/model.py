@@ -67,7 +67,7 @@ class Mandate:
 
     id: UUID
     payer: UUID
-    payee: UUID
+    payee: UUID | None  # None: a payment code, for whoever presents it
     payment_limit: int | None = None
     daily_limit: int | None = None
     monthly_limit: int | None = None
@@ -317,10 +317,11 @@ class Ledger:
     def mandate(self, order: Order) -> Mandate | None:
         """The mandate that the message names, if it is one for this payee of the sender's."""
         named = self.mandates.get(order.request.mandate) if order.request.mandate else None
-        if named is None or named.payee != order.request.payee:
+        payee = self.accounts.get(order.request.payee)
+        if named is None or payee is None or named.payee not in (None, payee.id):
             return None
-        payee = self.accounts[named.payee]
-        return named if payee.participant_no == order.participant_no else None
+        is_theirs = payee.participant_no == order.participant_no
+        return named if is_theirs and payee.kind in PRIVATE else None
 
     def request(self, order: Order) -> Asked | None:
         """The payment request that the message names, if it is one of this payee's."""
@@ -342,7 +343,8 @@ class Ledger:
         request = order.request
         record = Record(
             id=order.payment_id, participant_no=order.participant_no, type=request.type,
-            payer=self.payer_id(order), payee=request.payee, amount=request.amount,
+            payer=self.told_payer(order, decision.outcome),
+            payee=request.payee, amount=request.amount,
             outcome=decision.outcome, decided_at=at, hold_expires_at=_hold_expires_at(request, at),
         )  # fmt: skip
         self.records[record.id] = record
@@ -383,8 +385,14 @@ class Ledger:
         else:
             payer.holds.remove(record)
 
+    def told_payer(self, order: Order, outcome: Outcome) -> UUID | None:
+        """Who is said to pay: of a code, only where it was paid."""
+        mandate = self.mandate(order)
+        is_code = mandate is not None and mandate.payee is None
+        return None if is_code and outcome is not Outcome.APPROVED else self.payer_id(order)
+
     def payer_id(self, order: Order) -> UUID | None:
-        """Who is said to pay: nobody where no mandate says who."""
+        """Who would pay: nobody where no mandate says who."""
         mandate = self.mandate(order)
         return mandate.payer if mandate else order.request.payer
 

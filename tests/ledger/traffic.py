@@ -26,6 +26,8 @@ EXPIRES = 0.1
 HOLDS = 0.2
 BY_MANDATE = 0.15
 OF_ANY_PAYEE = 0.1  # of these: not the one that it is for, or sent by anybody
+BY_CODE = 0.3  # likewise: a payment code, one of the latest
+CODES_TRIED = 3
 MANDATES_MAX = 12
 OF_A_REQUEST = 0.15
 REQUESTS_MAX = 12
@@ -48,6 +50,8 @@ ACTIONS = (
     "mandate",
     "request",
     "request",
+    "code",
+    "code",
 )
 
 TIERS = {
@@ -89,6 +93,7 @@ class Traffic:
         for _ in range(MANDATES_MAX // 2):
             await self._permit(NOON)
             await self._ask(datetime.now(UTC))
+            await self._make_a_code()
 
     async def _permit(self, at: datetime) -> None:
         """A mandate between two accounts of a currency; some end soon, or are for a few uses."""
@@ -118,6 +123,14 @@ class Traffic:
             late_at=at + timedelta(hours=random.choice([0, 1, 30])) if late_fee else None,
         )  # fmt: skip
 
+    async def _make_a_code(self) -> None:
+        """A payment code of an account that one can be made of."""
+        payers = [
+            a.id for a in self.city.ledger.accounts.values()
+            if a.kind in PRIVATE and a.lifecycle == "open" and not a.frozen_by
+        ]  # fmt: skip
+        await self.city.code(self.random.choice(payers), self.random.choice([20, 40]))
+
     async def _open(self, holder: Participant, kind: str, **fields: Any) -> None:
         account = await self.city.account(holder, kind, **fields)
         self.holders[account] = holder
@@ -138,6 +151,8 @@ class Traffic:
             await self.city.tier("daily", daily_limit=400, balance_limit=limit)
         elif action == "new" and len(self.holders) < ACCOUNTS_MAX:
             await self._replace_a_wallet()
+        elif action == "code":
+            await self._make_a_code()
         elif action == "mandate":
             valid = [m for m in self.city.ledger.mandates.values() if m.is_valid(at)]
             if len(valid) < MANDATES_MAX:
@@ -209,8 +224,10 @@ class Traffic:
     def _by_mandate(self, at: datetime, key: str | None) -> Order:
         """What the payee takes by a mandate, at the edges of what that allows."""
         random, ledger = self.random, self.city.ledger
-        mandate = random.choice(list(ledger.mandates.values()))
-        payee = mandate.payee
+        mandates = list(ledger.mandates.values())
+        codes = [mandate for mandate in mandates if mandate.payee is None][-CODES_TRIED:]
+        mandate = random.choice(codes if random.random() < BY_CODE else mandates)
+        payee = mandate.payee or random.choice(list(self.holders))
         sender = self.holders[payee]
         if random.random() < OF_ANY_PAYEE:
             payee = random.choice(list(self.holders))

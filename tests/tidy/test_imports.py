@@ -10,7 +10,7 @@ from tests.tidy import tree
 # own line, and never what stands later.
 LINES = (
     "limits clock errors outcome state currencies queries metrics keyfile budget examples",
-    "traceparent json_text",
+    "secret_file traceparent json_text payment_code",
     "config lifeline message batch_message key_message mandate request_to_pay",
     "bank_message timeline",
     "structured digest components signature introduction signing jws receipt",
@@ -62,6 +62,7 @@ PURE = (
     "json_text",
     "batch_message",
     "key_message",
+    "payment_code",
     "mandate",
     "request_to_pay",
     "bank_message",

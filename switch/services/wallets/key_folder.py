@@ -5,12 +5,11 @@ the last by name seals, all of them open, so a new one is added by putting its f
 holds 64 hexadecimal digits. The first of each is made when there is none.
 """
 
-import os
 import re
-import secrets
 from pathlib import Path
 
 from switch.errors import LedgerUnavailable
+from switch.secret_file import read, read_or_make
 from switch.services.wallets import limits
 from switch.services.wallets.seal import SecretBox
 
@@ -26,39 +25,14 @@ def load(key_dir: Path) -> SecretBox:
     folder = key_dir / FOLDER
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        index_secret = _read_or_make(folder / INDEX)
+        index_secret = read_or_make(folder / INDEX)
         if not any(_SEAL.fullmatch(entry.name) for entry in folder.iterdir()):
-            _read_or_make(folder / FIRST_SEAL)
+            read_or_make(folder / FIRST_SEAL)
         found = {
-            name[1]: _read(folder / entry.name)
+            name[1]: read(folder / entry.name)
             for entry in folder.iterdir()
             if (name := _SEAL.fullmatch(entry.name))
         }
     except (OSError, ValueError) as error:
         raise LedgerUnavailable("the keys of wallets cannot be read") from error
     return SecretBox(current=max(found), secrets=found, index_secret=index_secret)
-
-
-def _read_or_make(path: Path) -> bytes:
-    """The secret in this file, made now if it is not there; of several makers one wins."""
-    if not path.exists():
-        made = path.with_suffix(f".{secrets.token_hex(8)}.new")
-        file = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(file, "w") as output:
-            output.write(f"{secrets.token_hex(limits.KEY_BYTES)}\n")
-            output.flush()
-            os.fsync(output.fileno())
-        try:
-            os.link(made, path)
-        except FileExistsError:
-            pass  # another worker was first, and its secret is everybody's
-        finally:
-            made.unlink()
-    return _read(path)
-
-
-def _read(path: Path) -> bytes:
-    secret = bytes.fromhex(path.read_text(encoding="ascii"))
-    if len(secret) != limits.KEY_BYTES:
-        raise ValueError(f"{path.name} holds no secret of {limits.KEY_BYTES} bytes")
-    return secret

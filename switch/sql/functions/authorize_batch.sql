@@ -225,7 +225,8 @@ BEGIN
          work_us, traceparent, span_id)
     SELECT decided_at, m.amount, m.posting, m.after, m.expires_at,
            decided_at + make_interval(secs => m.hold_seconds), m.participant_no, m.hold_seconds,
-           p_shard, m.type, m.outcome, m.id, m.payer, m.payee, m.mandate, m.request,
+           p_shard, m.type, m.outcome, m.id, ledger.told_payer(m.payer, m.mandate, m.outcome),
+           m.payee, m.mandate, m.request,
            m.currency, m.key, m.reference, m.payee_reference, m.description, m.metadata, m.key_no,
            m.queue_us, v_work_us, m.traceparent, m.span_id
       FROM unnest(p_payment_id, p_participant_no, p_key, p_type, p_payer, p_payee, p_amount,

@@ -1,6 +1,7 @@
 -- lock_mandates(participant_no[], mandates[], payees[], dispositions[]) → one row of arrays
 --
--- Purpose     Locks the mandates that messages of a batch rely on, and tells which is whose.
+-- Purpose     Locks the mandates that messages of a batch rely on, and tells which is whose. One
+--             without a payee, a payment code, is for any payee that mandates can be given for.
 -- Parameters  p_participant_no  who sent each message: to whoever does not hold the payee's account
 --             no mandate is known; p_mandate  null where it relies on none; p_payee  who is to be
 --             paid; p_dispositions  0 for the messages to decide
@@ -21,7 +22,9 @@ DECLARE
         SELECT CASE WHEN m.disposition = 0
                      AND EXISTS (SELECT FROM ledger.account b
                                   WHERE b.shard = 0 AND b.id = m.payee
-                                    AND b.participant_no = m.participant_no) THEN m.mandate END
+                                    AND b.participant_no = m.participant_no
+                                    AND b.kind IN ('wallet', 'merchant', 'government'))
+                    THEN m.mandate END
           FROM unnest(p_participant_no, p_mandate, p_payee, p_dispositions) WITH ORDINALITY
                AS m (participant_no, mandate, payee, disposition, position)
          ORDER BY m.position);
@@ -38,5 +41,6 @@ BEGIN
       LEFT JOIN (SELECT mandates[place] AS mandate, (mandates[place]).payer,
                         (mandates[place]).participant_no, place
                    FROM generate_subscripts(mandates, 1) AS place) found
-             ON (found.mandate).id = m.known AND (found.mandate).payee = m.payee;
+             ON (found.mandate).id = m.known
+            AND coalesce((found.mandate).payee, m.payee) = m.payee;
 END $$;

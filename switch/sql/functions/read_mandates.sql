@@ -2,8 +2,9 @@
 --
 -- Purpose     Mandates as they stand today, for whoever gave them or may use them.
 -- Parameters  p_participant_no  who asks; p_mandate  this one, null for all of p_account, an
---             account of the participant from which or to which they permit to pay; p_after  only
---             ids after this one; p_limit  how many
+--             account of the participant from which or to which they permit to pay, without payment
+--             codes, of which each is shown to its giver alone; p_after  only ids after this one;
+--             p_limit  how many
 -- Returns     the visible ones, in id order
 -- Locks       none
 -- Tables      reads mandate, account
@@ -29,7 +30,7 @@ BEGIN
         RETURN QUERY
             SELECT (ledger.on_day(side.m, v_today)).* FROM (
                 (SELECT m FROM ledger.mandate m
-                  WHERE m.payer = p_account AND m.id > v_after
+                  WHERE m.payer = p_account AND m.payee IS NOT NULL AND m.id > v_after
                   ORDER BY m.id LIMIT p_limit)
                  UNION ALL
                 (SELECT m FROM ledger.mandate m
