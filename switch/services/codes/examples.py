@@ -76,3 +76,33 @@ DECODED_CODE: dict[str, Any] = {
     "reserved": [],
     "account": "0192f0c1-5a3e-7cc0-9b22-6e1d4bae2f02",
 }
+
+CONSUMER_CODE_REQUEST: dict[str, Any] = {
+    "account": "0192f0c1-5a3e-7cc0-8a11-5d0c3a9f1e01",
+    "payment_limit": 5000,
+    "valid_s": 60,
+}
+
+# Format indicator; application template with its name and, in the transparent template, the code.
+CONSUMER_PAYLOAD = "hQVDUFYwMWEgTxDwaP/F09wcTq6clxCpggEBYwzfQQkgSBYyZBKCVlE="
+
+CONSUMER_CODE: dict[str, Any] = {
+    "code": "204816326412825651",
+    "mandate": "1710b64b-bc21-8f2c-ba05-422c55f5d9fc",
+    "account": "0192f0c1-5a3e-7cc0-8a11-5d0c3a9f1e01",
+    "payment_limit": 5000,
+    "currency": "CNY",
+    "not_after": "2026-11-01T08:01:00.000000Z",
+    "emv": CONSUMER_PAYLOAD,
+}
+
+DECODED_CONSUMER_CODE: dict[str, Any] = {
+    "code": "204816326412825651",
+    "applications": [
+        {
+            "name": "F068FFC5D3DC1C4EAE9C9710A9820101",
+            "fields": [{"tag": "61.63.DF41", "value": "204816326412825651"}],
+        }
+    ],
+    "fields": [],
+}

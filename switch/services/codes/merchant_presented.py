@@ -18,6 +18,7 @@ from switch.reply import Answer, document
 from switch.requests import formal_key
 from switch.service import Core, Endpoint
 from switch.services.codes import examples, limits, picture
+from switch.services.codes.consumer_payload import ConsumerPayload
 from switch.services.codes.message import (
     Code,
     CodeRequest,
@@ -91,13 +92,14 @@ class MerchantCodes:
                 method="POST",
                 path="/v1/codes/decode",
                 name="decode_code",
-                summary="Read a merchant-presented EMV QR code and find the account to pay",
+                summary="Read an EMV QR code, whoever presents it: whom to pay, or by which code",
                 handler=signed(self.decode),
                 answers={200: "Everything that the code says"},
                 request=DecodeRequest,
                 request_example={"payload": examples.PAYLOAD},
                 response=DecodedCode,
                 response_example=examples.DECODED_CODE,
+                response_also=(ConsumerPayload,),  # of what a consumer presents
             ),
         )
 

@@ -13,7 +13,8 @@ from msgspec import Meta, Struct
 
 from switch.errors import Problem
 from switch.message import Amount, Id, decode, malformed
-from switch.services.codes import limits
+from switch.services.codes import consumer_payload, limits
+from switch.services.codes.consumer_payload import ConsumerPayload, is_consumer_payload
 from switch.services.codes.emv import Initiation, Language, MerchantCode, Tip, build, parse
 from switch.services.codes.payee import payee_account, payee_of
 from switch.services.codes.tags import ADDITIONAL
@@ -114,11 +115,14 @@ def decode_code_request(body: bytes) -> CodeRequest | Problem:
     return _tip_problem(request.tip) or request
 
 
-def decode_payload(body: bytes) -> DecodedCode | Problem:
+def decode_payload(body: bytes) -> DecodedCode | ConsumerPayload | Problem:
     """What the code in these bytes says, or which rule of JSON or of the format is broken."""
     request = decode(_decode_decoder, body)
     if isinstance(request, Problem):
         return request
+    if is_consumer_payload(request.payload):
+        presented = consumer_payload.parse(request.payload)
+        return malformed(presented.text, "payload") if isinstance(presented, Fault) else presented
     code = parse(request.payload)
     if isinstance(code, Fault):
         return malformed(code.text, "payload")

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from switch.errors import Problem
 from switch.services.codes import examples
+from switch.services.codes.consumer_payload import ConsumerPayload
+from switch.services.codes.consumer_presented import ConsumerCodeRequest, decode_consumer_request
 from switch.services.codes.emv import MerchantCode, build, parse
 from switch.services.codes.message import (
     CodeRequest,
@@ -117,6 +119,11 @@ def test_no_body_makes_asking_fail(seed: int) -> None:
             assert isinstance(payload_of(request, currency), str | Problem)
         read = decode_payload(mutated({"payload": examples.PAYLOAD}, rng))
         assert isinstance(read, DecodedCode | Problem)
+        presented = decode_payload(mutated({"payload": examples.CONSUMER_PAYLOAD}, rng))
+        assert isinstance(presented, DecodedCode | ConsumerPayload | Problem)
+        asked = decode_consumer_request(mutated(examples.CONSUMER_CODE_REQUEST, rng))
+        kinds.add(type(asked))
+        assert isinstance(asked, ConsumerCodeRequest | Problem)
 
     PROFILE(seeded(seed)(tried))()
-    assert kinds == {CodeRequest, Problem}, "right and wrong ones were tried"
+    assert kinds == {CodeRequest, ConsumerCodeRequest, Problem}, "right and wrong ones were tried"
