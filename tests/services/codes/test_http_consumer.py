@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from switch.payment_code import mandate_of
 from switch.services.codes import secret
 from switch.services.codes.examples import CONSUMER_PAYLOAD
-from switch.services.codes.limits import OPEN_CODES_MAX
+from switch.services.codes.limits import CANDIDATES, OPEN_CODES_MAX
 from tests.integration.town import Member, Reply, Town, eventually
 from tests.services.codes.test_http_codes import decode
 from tests.services.codes.till import LIMIT, Till
@@ -286,6 +286,17 @@ async def test_a_repeat_without_the_secret_is_503_and_payments_go_on(
         *["the secret of payment codes cannot be read"] * 2,
     ]
     assert first.json["code"] not in str(lines)
+
+
+def test_the_digits_are_of_a_secret_a_participant_and_a_key() -> None:
+    """Another of any of the three gives other codes, and one message gets the same for ever."""
+    made = [
+        secret.candidates(bytes([byte]) * 32, participant, key)
+        for byte in (1, 2) for participant in ("one", "two") for key in ("k", "l")
+    ]  # fmt: skip
+    codes = [code for candidates in made for code in candidates]
+    assert len(set(codes)) == len(codes) == 8 * CANDIDATES
+    assert made[0][0] == "838215249470330123"
 
 
 def test_the_qr_text_is_base64_of_41_bytes() -> None:
