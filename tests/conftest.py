@@ -14,13 +14,23 @@ from tests.databases import TEMPLATE, Database, DatabaseServer
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--long", action="store_true", help="more rounds of the randomised tests")
+    parser.addoption(
+        "--long", action="store_true", help="more rounds of randomised tests, and those marked long"
+    )
     parser.addoption("--seed", type=int, default=None, help="repeat a run with its printed seed")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     seed = config.getoption("--seed")
     config.stash[SEED] = random.SystemRandom().randrange(2**32) if seed is None else seed
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--long"):
+        return
+    long = [item for item in items if item.get_closest_marker("long")]
+    config.hook.pytest_deselected(items=long)
+    items[:] = [item for item in items if item not in long]
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -55,9 +55,21 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> list[Line]:
     """What a run keeps of questions that are asked over HTTP."""
     if shutil.which("wrk") is None:
         missing("wrk")
-    names = ("http", "tpcb", "storm", "outage", "overload")
+    return asked(tmp_path_factory.mktemp("bench"), "http", "tpcb", "storm")
+
+
+@pytest.fixture(scope="module")
+def more_lines(tmp_path_factory: pytest.TempPathFactory) -> list[Line]:
+    """And of what happens under load."""
+    if shutil.which("wrk") is None:
+        missing("wrk")
+    return asked(tmp_path_factory.mktemp("bench"), "outage", "overload")
+
+
+def asked(folder: Path, *names: str) -> list[Line]:
+    """What a run of one round keeps of these questions."""
     only = [argument for name in names for argument in ("--only", name)]
-    return run_bench(tmp_path_factory.mktemp("bench"), *only, "--rounds", "1")
+    return run_bench(folder, *only, "--rounds", "1")
 
 
 def test_payments_over_http_are_measured_and_accounted_for(lines: list[Line]) -> None:
@@ -84,30 +96,32 @@ def test_a_storm_of_look_ups_is_measured_in_pairs_and_accounted_for(lines: list[
     ]
 
 
-def test_a_bank_that_hangs_is_measured_beside_all_others(lines: list[Line]) -> None:
+@pytest.mark.long
+def test_a_bank_that_hangs_is_measured_beside_all_others(more_lines: list[Line]) -> None:
     """The bank was asked, answered nothing, and nothing waits for it when the books are checked."""
-    phases = [line for line in lines if line.get("question") == "outage" and "pair" in line]
+    phases = [line for line in more_lines if line.get("question") == "outage" and "pair" in line]
     assert [line["phase"] for line in phases] == ["sound", "hanging"]
     sound, hanging = phases
     assert sound["bank_asked"] == 0
     assert sound["beside"].keys() == {"201"}
     assert hanging["bank_asked"] > 0
     assert "202" in hanging["beside"]
-    assert ratios(lines, "outage") == [
+    assert ratios(more_lines, "outage") == [
         ("outage hanging ÷ sound: payments", "≥ 0.9", 1),
         ("outage hanging ÷ sound: p99", "≤ 1.1", 1),
     ]
 
 
-def test_an_overload_is_measured_and_accounted_for(lines: list[Line]) -> None:
+@pytest.mark.long
+def test_an_overload_is_measured_and_accounted_for(more_lines: list[Line]) -> None:
     """Of everybody, and of one beside another; what both were answered."""
-    phases = [line for line in lines if line.get("question") == "overload"]
+    phases = [line for line in more_lines if line.get("question") == "overload"]
     assert [line["phase"] for line in phases] == ["capacity", "twice", "flood"]
     _, twice, flood = phases
     assert twice["answers"]["payments"]["201"] > 0
     assert flood["answers"].keys() == {"payments", "beside"}
     assert 0 < flood["served"] <= 1
-    assert ratios(lines, "overload") == [
+    assert ratios(more_lines, "overload") == [
         ("overload: goodput ÷ capacity", "≥ 0.65", 1),
         ("overload: p99 of the accepted in ms", "≤ 250", 1),
         ("overload: served of who does not flood", "≥ 0.99", 1),

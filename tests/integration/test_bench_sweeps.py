@@ -2,7 +2,6 @@
 
 import shutil
 from itertools import pairwise
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -19,27 +18,23 @@ from bench.sweep import Point, walk
 from switch.batch_message import decode_batch
 from switch.message import CaptureRequest, PaymentRequest, decode_capture, decode_payment
 from tests.conftest import missing
-from tests.integration.test_bench import Line, ratios, run_bench
+from tests.integration.test_bench import Line, asked, ratios
 
 
 @pytest.fixture(scope="module")
 def lines(tmp_path_factory: pytest.TempPathFactory) -> list[Line]:
     """What a small run keeps of batches and the curve."""
+    if shutil.which("wrk") is None:
+        missing("wrk")
     return asked(tmp_path_factory.mktemp("sweeps"), "batches", "curve")
 
 
 @pytest.fixture(scope="module")
 def more_lines(tmp_path_factory: pytest.TempPathFactory) -> list[Line]:
     """And of all others: two runs, so that none takes too long."""
-    return asked(tmp_path_factory.mktemp("sweeps"), "holds", "http-grid", "ledger")
-
-
-def asked(folder: Path, *names: str) -> list[Line]:
-    """What a run of one round keeps of these questions."""
     if shutil.which("wrk") is None:
         missing("wrk")
-    only = [argument for name in names for argument in ("--only", name)]
-    return run_bench(folder, *only, "--rounds", "1")
+    return asked(tmp_path_factory.mktemp("sweeps"), "holds", "http-grid", "ledger")
 
 
 def points(lines: list[Line], name: str) -> list[Point]:
@@ -70,6 +65,7 @@ def test_a_curve_has_its_middle_and_its_end(lines: list[Line]) -> None:
     ]
 
 
+@pytest.mark.long
 def test_holds_are_captured(more_lines: list[Line]) -> None:
     """A pair takes longer than either of its halves, and each half costs processor time."""
     (line,) = (line for line in more_lines if line.get("question") == "holds")
@@ -79,6 +75,7 @@ def test_holds_are_captured(more_lines: list[Line]) -> None:
     assert seen["capture_worker_us"] > 0
 
 
+@pytest.mark.long
 def test_processor_time_is_split_at_every_corner_of_the_grid(more_lines: list[Line]) -> None:
     """Signature, HTTP and the rest make up the workers' time."""
     corners = [{"workers": workers, "connections": 256} for workers in (1, 2)]
@@ -91,6 +88,7 @@ def test_processor_time_is_split_at_every_corner_of_the_grid(more_lines: list[Li
     assert ratios(more_lines, "http-grid") == [("http-grid: the switch's own share", "≤ 0.35", 1)]
 
 
+@pytest.mark.long
 def test_the_deciding_function_is_asked_at_every_corner(more_lines: list[Line]) -> None:
     """Smallest and largest batches, hot accounts and none, one connection and four."""
     names = ("batch_size", "hot_payee_percent", "hot_payer_percent", "connections")

@@ -81,7 +81,9 @@ def test_a_missed_threshold_decides_the_exit_code(tmp_path: Path) -> None:
     ran = run_load("--processes", "2", "--p95-ms", "0.001", "--report", str(tmp_path))
     assert ran.returncode == 1, ran.stdout + ran.stderr
     assert "thresholds: missed" in ran.stdout
-    assert ran.stdout.count("threshold missed: 1 in 20 answers took longer") == 1
+    # The figures of a busy machine's processes may come after the judgement.
+    reasons = ("1 in 20 answers took longer", "nothing was sent")
+    assert sum(ran.stdout.count(f"threshold missed: {reason}") for reason in reasons) == 1
     assert "every answer is what the ledger holds" in ran.stdout
     assert "audit: 0 payments and steps sent" not in ran.stdout
 
