@@ -347,29 +347,31 @@ class Operator:
     async def _do(self, query: str, *arguments: Any) -> None:
         await self._rows(query, *arguments)
 
-    async def _rows(
+    async def _rows(self, query: str, *arguments: Any, **how: Any) -> list[dict[str, Any]]:
+        return await self.ask(QUERIES[query], *arguments, **how)
+
+    async def ask(
         self,
-        query: str,
+        statement: str,
         *arguments: Any,
         timeout_s: float = limits.STATEMENT_WAIT_S,
         settle: str = "look what was done before you repeat it",
     ) -> list[dict[str, Any]]:
-        """What a function returns; `settle` is said where nobody knows whether it was done."""
+        """What a statement returns; `settle` is said where nobody knows whether it was done."""
         try:
-            rows = await self._fetch(query, *arguments, timeout_s=timeout_s)
+            rows = await self._fetch(statement, *arguments, timeout_s=timeout_s)
+            return [dict(row) for row in rows]
         except TimeoutError as error:
-            raise SwitchError(
-                f"the database did not answer within {timeout_s:g} s: {settle}"
-            ) from error
+            slow = f"the database did not answer within {timeout_s:g} s: {settle}"
+            raise SwitchError(slow) from error
         except (asyncpg.PostgresError, *doubt.BROKEN) as error:
             if doubt.leaves_doubt(error):
                 raise SwitchError(f"the link to the database broke ({error}): {settle}") from error
             raise _for_a_person(error) from error
-        return [dict(row) for row in rows]
 
-    async def _fetch(self, query: str, *arguments: Any, timeout_s: float) -> Any:
+    async def _fetch(self, statement: str, *arguments: Any, timeout_s: float) -> Any:
         """A statement; again when Postgres rolled it back as a whole to end a deadlock."""
-        fetch = partial(self.connection.fetch, QUERIES[query], *arguments, timeout=timeout_s)
+        fetch = partial(self.connection.fetch, statement, *arguments, timeout=timeout_s)
         for _ in range(limits.AUTHORIZE_RETRIES_MAX - 1):
             with suppress(asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
                 return await fetch()
@@ -485,7 +487,6 @@ def _free_name(day: str, taken: set[str], key_dir: Path) -> str:
 
 
 def _for_a_person(error: Exception) -> SwitchError:
-    sqlstate = getattr(error, "sqlstate", None)
     if isinstance(error, asyncpg.IntegrityConstraintViolationError):
         rule = getattr(error, "constraint_name", None)
         return SwitchError(
@@ -494,7 +495,6 @@ def _for_a_person(error: Exception) -> SwitchError:
         )
     if isinstance(error, asyncpg.DataError):
         return SwitchError(f"a value does not fit, nothing was done: {error}")
-    if sqlstate != REFUSED:
+    if (sqlstate := getattr(error, "sqlstate", None)) != REFUSED:
         return SwitchError(f"the ledger failed: {error} (SQLSTATE {sqlstate})")
-    hint = getattr(error, "hint", None)
-    return SwitchError(f"{error.args[0]} — {hint}" if hint else str(error.args[0]))
+    return SwitchError(" — ".join(filter(None, (str(error.args[0]), getattr(error, "hint", None)))))

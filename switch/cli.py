@@ -9,6 +9,7 @@ standard error.
 import importlib.metadata
 import platform
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import typer
@@ -27,7 +28,8 @@ from switch.cli_simulate import simulate_app
 from switch.cli_status import status
 from switch.cli_trace import trace
 from switch.errors import SwitchError
-from switch.services import SOURCES
+from switch.service import Service
+from switch.services import SERVICES, SOURCES
 from switch.terminal import AsJson
 
 app = typer.Typer(
@@ -55,8 +57,16 @@ app.command()(trace)
 app.command()(conformance)
 
 
+def mount(root: typer.Typer, services: Sequence[Service]) -> None:
+    """Give each service that has commands a family of its name."""
+    for service in services:
+        if service.commands is not None:
+            root.add_typer(service.commands(), name=service.name)
+
+
 def main() -> None:
     """Run one command; the exit code is 0 done, 1 refused or failed, 2 wrong usage."""
+    mount(app, SERVICES)
     try:
         code = app(standalone_mode=False)
     except typer.TyperException as error:

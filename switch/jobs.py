@@ -8,9 +8,13 @@
     events    numbers what participants are told
     retention forgets what they were told, and banks were asked, long ago
 
+and what the city's services have to do, in loops that bear the service's name.
+
 Every job is safe to run twice; `loops` keeps it running. Run by the supervisor only, as
 `switch _jobs NAME`.
 """
+
+from collections.abc import Sequence
 
 import asyncpg
 import uvloop
@@ -22,6 +26,8 @@ from switch.errors import SwitchError
 from switch.lifeline import Lifeline, fail, share_metrics_as
 from switch.loops import Job, Loops, work
 from switch.metrics import JobMetrics
+from switch.service import JobCore, Service
+from switch.services import SERVICES
 
 _log = log.logger("jobs")
 
@@ -29,7 +35,13 @@ _log = log.logger("jobs")
 class Jobs(Loops):
     """All loops of this process."""
 
-    def __init__(self, config: Config, metrics: JobMetrics, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(
+        self,
+        config: Config,
+        metrics: JobMetrics,
+        clock: Clock = SYSTEM_CLOCK,
+        services: Sequence[Service] = (),
+    ) -> None:
         super().__init__(config, metrics.failures, clock)
         self._metrics = metrics
         self._folded = 0  # credits, in this round
@@ -43,7 +55,10 @@ class Jobs(Loops):
             Job(name="events", lock=6, turn_s_max=short, turn=self._sequence_events),
             Job(name="retention", lock=7, turn_s_max=short, turn=self._prune_events),
             Job(name="expiry", lock=5, turn_s_max=short, turn=self._expire_holds),
+            *service_jobs(services, JobCore(clock=clock, registry=metrics.registry)),
         )
+        numbers = {job.lock_number for job in self.jobs}
+        assert len(numbers) == len(self.jobs), "two jobs with one lock would wait for each other"
 
     async def _fold(self, connection: asyncpg.Connection) -> float:
         folded = await upkeep.fold_credits(connection, limits.FOLD_SIZE_MAX)
@@ -112,12 +127,23 @@ class Jobs(Loops):
         self._metrics.books_checked_at.set(checked_at_s)
 
 
+def service_jobs(services: Sequence[Service], core: JobCore) -> list[Job]:
+    """What the services have to do, in their order."""
+    made: list[Job] = []
+    for service in services:
+        for job in service.jobs(core) if service.jobs is not None else ():
+            assert job.name.startswith(f"{service.name}_"), f"{job.name}: begin with the service"
+            assert job.lock is None, f"{job.name}: the number of its lock comes from its name"
+            made.append(job)
+    return made
+
+
 def main(name: str) -> None:
     """Work until the supervisor asks for an end or is gone."""
     lifeline = Lifeline.take()
     share_metrics_as(name)
     log.configure(level=lifeline.config.log_level, process=name)
     try:
-        uvloop.run(work(lifeline, Jobs(lifeline.config, JobMetrics())))
+        uvloop.run(work(lifeline, Jobs(lifeline.config, JobMetrics(), services=SERVICES)))
     except SwitchError as error:
         fail(str(error))

@@ -7,6 +7,7 @@ loop does is `jobs`'s, `delivery`'s and `banks`'s business.
 """
 
 import asyncio
+import zlib
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from switch.lifeline import Lifeline
 from switch.queries import QUERIES
 
 LOCK_CLASS = 0x5357  # the first key of the switch's advisory locks; the second is the job's
+
+SERVICE_LOCK_MIN = 1 << 30  # the processes' own numbers are below, those of services from here on
 
 Turn = Callable[[asyncpg.Connection], Awaitable[float]]  # one turn; how long to wait for the next
 Begin = Callable[[asyncpg.Connection], Awaitable[None]]  # what comes before the first of them
@@ -44,14 +47,23 @@ _log = log.logger("jobs")
 class Job:
     """One loop: its name, the number of its advisory lock, how long a turn may take, and a turn.
 
-    `begin` is done whenever its lock was taken.
+    `begin` is done whenever its lock was taken. A job of a service gives no number, it has one by
+    its name.
     """
 
     name: str
-    lock: int
+    lock: int | None = None
     turn_s_max: float
     turn: Turn
     begin: Begin | None = None
+
+    @property
+    def lock_number(self) -> int:
+        """The second key of its advisory lock, a positive `integer` of Postgres."""
+        if self.lock is not None:
+            assert 0 < self.lock < SERVICE_LOCK_MIN, "numbers from there on are made from names"
+            return self.lock
+        return SERVICE_LOCK_MIN | zlib.crc32(self.name.encode()) % SERVICE_LOCK_MIN
 
 
 class Loops:
@@ -116,7 +128,7 @@ class Loops:
     async def _take_lock(self, job: Job, connection: asyncpg.Connection) -> None:
         while True:
             taken = await connection.fetchval(
-                QUERIES["take_job_lock"], LOCK_CLASS, job.lock, timeout=job.turn_s_max
+                QUERIES["take_job_lock"], LOCK_CLASS, job.lock_number, timeout=job.turn_s_max
             )
             if taken:
                 return

@@ -238,6 +238,7 @@ class JobMetrics:
     """Everything the jobs process counts; it works in steps of milliseconds and needs no buffer."""
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self.registry = registry  # where services' jobs register what they measure
         self.fold_lag_seconds = _gauge(
             registry,
             "switch_fold_lag_seconds",

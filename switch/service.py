@@ -7,16 +7,21 @@ endpoints, so none of them can know one that the others do not.
 from collections.abc import Callable, Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from prometheus_client import CollectorRegistry
 
 from switch import limits
 from switch.admission import Admission, Handler
 from switch.clock import Clock
+from switch.loops import Job
 from switch.metrics import WorkerMetrics
 from switch.migrate import Source
 from switch.reads import Reads
+
+if TYPE_CHECKING:
+    import typer
 
 
 class Parameter(Struct, frozen=True, kw_only=True):
@@ -61,15 +66,29 @@ class Core(Struct, frozen=True, kw_only=True):
     url: str  # where people find the switch: a scheme and a name, no more
 
 
+class JobCore(Struct, frozen=True, kw_only=True):
+    """What a service's jobs are given: of the jobs process, for as long as that lives."""
+
+    clock: Clock
+    registry: CollectorRegistry  # for what they measure; turns and failures are counted already
+
+
 class Service(Struct, frozen=True, kw_only=True):
     """A service of the city: a folder under `switch/services/`, named in its tuple.
 
     Its SQL, if it has any, stands in its folder `sql`, laid out as that of the ledger, for a schema
     that bears its name; what it sends stands in `sql/queries.sql` there.
+
+    Its jobs are loops of the jobs process, each on a connection of that process's role, which may
+    execute what the service's grants name and nothing else; their names begin with the service's
+    and an underscore. Its commands stand in its file `commands.py`, which `commands` imports when
+    it is called, so that no worker loads them; they reach the database as the operator.
     """
 
     name: str  # of the folder
     endpoints: Callable[[Core], tuple[Endpoint, ...]]
+    jobs: Callable[[JobCore], tuple[Job, ...]] | None = None
+    commands: "Callable[[], typer.Typer] | None" = None  # mounted as `switch NAME ...`
 
     @property
     def source(self) -> Source | None:

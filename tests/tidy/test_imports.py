@@ -20,7 +20,7 @@ LINES = (
     "request_ledger",
     "gather trail reads deliveries key_uses",
     "bank_calls",
-    "turns",
+    "turns loops",
     "admission service requests",
     "lane pending",
     "router",
@@ -31,10 +31,11 @@ LINES = (
     "exchange answers batch_exchange patience client",
     "admin",
     "app",
-    "loops worker jobs receiver delivery bank_keys bank_settling bank banks",
+    "worker jobs receiver delivery bank_keys bank_settling bank banks",
     "supervisor admin_port serving",
     "terminal demo_city demo_traffic simulate demo_bank demo_table demo conformance",
-    "cli_operator cli_participants cli_accounts cli_banks cli_events cli_receipts cli_serve",
+    "cli_operator commands",
+    "cli_participants cli_accounts cli_banks cli_events cli_receipts cli_serve",
     "cli_demo cli_status cli_trace cli_simulate cli_conformance cli",
     "__main__",
 )
@@ -90,7 +91,12 @@ def own_imports(path: tree.Path) -> set[str]:
 
 
 def first_level(path: tree.Path) -> str:
-    """The name that has a place in the order; empty for the package itself."""
+    """The name that has a place in the order; empty for the package itself.
+
+    A service's commands stand above the rest of it: they reach the database as the operator.
+    """
+    if path.name == "commands.py" and "services" in path.parts:
+        return "commands"
     return [*tree.module_name(path).split("."), ""][1]
 
 

@@ -20,6 +20,7 @@ from switch.metrics import (
     JobMetrics,
     WorkerMetrics,
 )
+from switch.services import SERVICES
 
 SUPERUSERS = 3  # connections that Postgres keeps for them, unless told
 METRIC = re.compile(r"`(switch_[a-z_]+)`")
@@ -38,7 +39,7 @@ def test_connections_of_a_worker_are_counted_as_they_are() -> None:
 def test_connections_of_the_other_processes_are_counted_as_they_are(tmp_path: Path) -> None:
     """One for each loop, and those with which the delivery and the banks record results."""
     config = Config(authorities=("a",), database_url="", key_dir=tmp_path)
-    jobs = len(Jobs(config, JobMetrics(CollectorRegistry())).jobs)
+    jobs = len(Jobs(config, JobMetrics(CollectorRegistry()), services=SERVICES).jobs)
     delivery = len(Delivery(config, DeliveryMetrics(CollectorRegistry())).jobs)
     delivery += limits.DELIVERY_CONNECTIONS_MAX
     banks = len(Banks(config, BankMetrics(CollectorRegistry())).jobs)
