@@ -17,6 +17,7 @@ from switch.service import Service
 from switch.services import SOURCES
 from tests.databases import JOBS, WORKER, Database
 
+PATIENCE_S = 30.0  # of a slow machine; the job turns at once
 SCHEMAS = [source.schema for source in SOURCES]
 WRITABLE = """
     SELECT c.oid::regclass::text FROM pg_class c
@@ -69,7 +70,8 @@ async def test_a_services_job_has_the_rights_of_the_jobs(
     jobs = Jobs(config, JobMetrics(CollectorRegistry()), services=(service,))
     running = asyncio.create_task(jobs.run())
     try:
-        assert await seen.get() == (JOBS, job.lock_number, False)
+        found = await asyncio.wait_for(seen.get(), PATIENCE_S)
+        assert found == (JOBS, job.lock_number, False)
     finally:
         running.cancel()
         await asyncio.wait([running])

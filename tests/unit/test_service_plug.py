@@ -86,7 +86,7 @@ def test_a_services_jobs_are_loops_of_the_jobs_process(config: Config) -> None:
     "wrong",
     [
         pytest.param((job("march"),), id="not-its-name"),
-        pytest.param((job("parades_march", lock=1),), id="a-number-of-its-own"),
+        pytest.param((job("parades_march", lock=500),), id="a-number-of-its-own"),
         pytest.param((job("parades_march"), job("parades_march")), id="twice"),
     ],
 )
