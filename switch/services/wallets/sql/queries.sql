@@ -21,3 +21,10 @@ SELECT account, sealed_name
 
 -- name: read_wallets
 SELECT * FROM wallets.read_wallets($1::integer, $2::uuid, $3::uuid, $4::integer);
+
+-- name: read_sealed
+SELECT * FROM wallets.read_sealed($1::uuid, $2::integer);
+
+-- name: reseal
+SELECT wallets.reseal($1::uuid[], $2::bytea[], $3::bytea[], $4::bytea[], $5::bytea[], $6::bytea[],
+                      $7::bytea[]) AS changed;
