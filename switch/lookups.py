@@ -18,6 +18,7 @@ from switch.reads import Reads
 from switch.reply import Answer, document, page
 from switch.request_to_pay import PayableRequest, as_payable
 from switch.requests import (
+    AFTER_ID,
     LIMIT,
     NOT_FOUND,
     Reader,
@@ -163,7 +164,7 @@ class Lookups:
                 response=Account,
                 response_example=examples.ACCOUNT,
                 is_list=True,
-                parameters=(_REFERENCE, _AFTER_ID, LIMIT),
+                parameters=(_REFERENCE, AFTER_ID, LIMIT),
             ),
             Endpoint(
                 method="GET",
@@ -201,7 +202,7 @@ class Lookups:
                 response_example=examples.PAYMENT,
                 response_also=(Step,),
                 is_list=True,
-                parameters=(_BY_KEY, _REFERENCE, _ACCOUNT, _FROM, _TO, _AFTER_ID, LIMIT),
+                parameters=(_BY_KEY, _REFERENCE, _ACCOUNT, _FROM, _TO, AFTER_ID, LIMIT),
             ),
             Endpoint(
                 method="GET",
@@ -256,11 +257,6 @@ _PAYMENT_READERS: dict[str, Reader] = {
     "limit": read_limit,
 }
 
-_AFTER_ID = Parameter(
-    name="after",
-    what="`next_after` of the piece before",
-    schema={"type": "string", "format": "uuid"},
-)
 _AFTER_POSITION = Parameter(
     name="after",
     what="`next_after` of the piece before",

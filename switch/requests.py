@@ -50,6 +50,11 @@ def integer_schema(minimum: int, maximum: int, default: int) -> dict[str, Any]:
     return {"type": "integer", "minimum": minimum, "maximum": maximum, "default": default}
 
 
+AFTER_ID = Parameter(
+    name="after",
+    what="`next_after` of the piece before",
+    schema={"type": "string", "format": "uuid"},
+)
 LIMIT = Parameter(
     name="limit",
     what="How many at most",

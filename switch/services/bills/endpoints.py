@@ -21,6 +21,7 @@ from switch.queries import queries_of
 from switch.reply import Answer, document, page, repeated
 from switch.request_to_pay import cancellation_digest
 from switch.requests import (
+    AFTER_ID,
     KEY_REUSED,
     LIMIT,
     NOT_FOUND,
@@ -223,11 +224,6 @@ _CUSTOMER = Parameter(
 _DAY = Parameter(
     name="day", what="Of the city; required", schema={"type": "string", "format": "date"}
 )
-_AFTER = Parameter(
-    name="after",
-    what="`next_after` of the piece before",
-    schema={"type": "string", "format": "uuid"},
-)
 
 
 def endpoints(core: Core) -> tuple[Endpoint, ...]:
@@ -275,7 +271,7 @@ def _of_everybody(core: Core, bills: Bills) -> tuple[Endpoint, ...]:
             summary="Find the bills of a customer of a biller",
             handler=signed(bills.find), answers={200: "The bills, in the order presented"},
             response=Bill, response_example=message.BILL, is_list=True,
-            parameters=(_PAYEE, _CUSTOMER, _AFTER, LIMIT),
+            parameters=(_PAYEE, _CUSTOMER, AFTER_ID, LIMIT),
         ),
         Endpoint(
             method="GET", path="/v1/bills/{id}", name="show_bill",
@@ -300,6 +296,6 @@ def _of_a_day(core: Core, bills: Bills) -> tuple[Endpoint, ...]:
             summary="The payments of one's bills on a day",
             handler=signed(bills.payments), answers={200: "The payments, in the order of time"},
             response=message.BillPayment, response_example=message.PAYMENT, is_list=True,
-            parameters=(_PAYEE, _DAY, _AFTER, LIMIT),
+            parameters=(_PAYEE, _DAY, AFTER_ID, LIMIT),
         ),
     )  # fmt: skip

@@ -20,6 +20,7 @@ from switch.queries import queries_of
 from switch.reply import Answer, document, page, repeated
 from switch.request_to_pay import cancellation_digest
 from switch.requests import (
+    AFTER_ID,
     KEY_REUSED,
     LIMIT,
     NOT_FOUND,
@@ -31,7 +32,7 @@ from switch.requests import (
     read_limit,
     read_query,
 )
-from switch.service import Core, Endpoint, Parameter
+from switch.service import Core, Endpoint
 from switch.services.checkout import examples
 from switch.services.checkout.rules import (
     OVER,
@@ -197,7 +198,7 @@ class Desk:
                 response=Checkout,
                 response_example=examples.PAID,
                 is_list=True,
-                parameters=(_AFTER, LIMIT),
+                parameters=(AFTER_ID, LIMIT),
             ),
             Endpoint(
                 method="GET",
@@ -214,8 +215,3 @@ class Desk:
 
 
 _REPEAT = "The same answer to a repeat; a payment where the key is barred"
-_AFTER = Parameter(
-    name="after",
-    what="`next_after` of the piece before",
-    schema={"type": "string", "format": "uuid"},
-)

@@ -28,6 +28,7 @@ from switch.message import EmptyRequest, Payment, decode_empty, malformed
 from switch.queries import QUERIES
 from switch.reply import Answer, document, page, repeated
 from switch.requests import (
+    AFTER_ID,
     KEY_REUSED,
     LIMIT,
     NOT_FOUND,
@@ -188,7 +189,7 @@ class Desk:
                 response=Mandate,
                 response_example=examples.USED,
                 is_list=True,
-                parameters=(_ACCOUNT, _AFTER, LIMIT),
+                parameters=(_ACCOUNT, AFTER_ID, LIMIT),
             ),
             Endpoint(
                 method="GET",
@@ -209,10 +210,5 @@ _REPEAT = "The same answer to a repeat; a payment where the key is barred"
 _ACCOUNT = Parameter(
     name="account",
     what="From or to which they permit to pay; required",
-    schema={"type": "string", "format": "uuid"},
-)
-_AFTER = Parameter(
-    name="after",
-    what="`next_after` of the piece before",
     schema={"type": "string", "format": "uuid"},
 )

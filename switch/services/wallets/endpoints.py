@@ -33,6 +33,7 @@ from switch.queries import queries_of
 from switch.reads import changed_account, opened_account
 from switch.reply import Answer, document, page, repeated
 from switch.requests import (
+    AFTER_ID,
     KEY_REUSED,
     LIMIT,
     NOT_FOUND,
@@ -45,7 +46,7 @@ from switch.requests import (
     read_limit,
     read_query,
 )
-from switch.service import Core, Endpoint, Parameter
+from switch.service import Core, Endpoint
 from switch.services.wallets import key_folder, limits, message, rules
 from switch.services.wallets.seal import Place, SealedElsewhere, SecretBox
 
@@ -291,11 +292,6 @@ def _wallet(row: asyncpg.Record) -> message.Wallet:
     )
 
 
-_AFTER = Parameter(
-    name="after",
-    what="`next_after` of the piece before",
-    schema={"type": "string", "format": "uuid"},
-)
 _DECIDED = {
     201: "Done now",
     200: "The same answer to a repeat; a payment where the key is barred",
@@ -319,7 +315,7 @@ def endpoints(core: Core) -> tuple[Endpoint, ...]:
             summary="One's own wallets: their classes, and what is known of their holders",
             handler=signed(wallets.list), answers={200: "The wallets, in the order registered"},
             response=message.Wallet, response_example=message.WALLET, is_list=True,
-            parameters=(_AFTER, LIMIT),
+            parameters=(AFTER_ID, LIMIT),
         ),
         Endpoint(
             method="POST", path="/v1/wallets/{id}/upgrade", name="upgrade_wallet",
