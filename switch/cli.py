@@ -58,9 +58,10 @@ app.command()(conformance)
 
 
 def mount(root: typer.Typer, services: Sequence[Service]) -> None:
-    """Give each service that has commands a family of its name."""
+    """Give each service that has commands a family of its name, once."""
+    families = {group.name for group in root.registered_groups}
     for service in services:
-        if service.commands is not None:
+        if service.commands is not None and service.name not in families:
             root.add_typer(service.commands(), name=service.name)
 
 
