@@ -83,7 +83,7 @@ async def pages(
 
 
 async def test_lists_of_payments(city: City, lane: Statements, reads: Reads) -> None:
-    """By sender, account, reference and time, in the order of their ids, each exactly once."""
+    """By sender, account, reference and time, in the order decided, each exactly once."""
     sender, other = await city.participant("wallet"), await city.participant("wallet")
     first, second = [await city.account(sender, "wallet", balance=100) for _ in range(2)]
     away = await city.account(other, "wallet", balance=100)
@@ -93,18 +93,19 @@ async def test_lists_of_payments(city: City, lane: Statements, reads: Reads) -> 
         order = city.order(sender, payer, payee, 1, reference=f"r{n % 2}")
         await city.decide(lane, [order])
         orders.append(order)
-    ids = sorted(str(order.payment_id) for order in orders)
+    ids = [str(order.payment_id) for order in orders]
     assert [payment.id for payment in await pages(reads, sender)] == ids
     assert await pages(reads, other) == [], "it has sent nothing"
     for account, asking in ((first, sender), (second, sender), (away, other)):
         due = {o.payment_id for o in orders if account in (o.request.payer, o.request.payee)}
-        found = [UUID(payment.id) for payment in await pages(reads, asking, account)]
+        listed = await pages(reads, asking, account)
+        found = [UUID(payment.id) for payment in listed]
         assert len(found) == len(due) + 1, "the issue of its money too"
         assert due <= set(found)
-        assert found == sorted(found)
+        assert listed == sorted(listed, key=lambda payment: (payment.created_at, payment.id))
     assert await pages(reads, sender, away) == [], "somebody else's account"
     halves = [await pages(reads, sender, reference=f"r{n}") for n in range(2)]
-    assert sorted(payment.id for half in halves for payment in half) == ids
+    assert sorted(payment.id for half in halves for payment in half) == sorted(ids)
     middle = city.decided_at([orders[6]])
     before = await pages(reads, sender, to_at=middle)
     since = await pages(reads, sender, from_at=middle)
