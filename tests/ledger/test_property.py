@@ -28,6 +28,7 @@ from tests.ledger.traffic import HOLD_SECONDS, Traffic
 MESSAGES_ALONE = 8_000
 MESSAGES_TOGETHER = 12_000
 LONG_FACTOR = 25
+CITIES_MORE = 30  # at most beyond the target, until the rarest case was met too
 MESSAGES_PER_CITY = 2_000  # then a new one: what went wrong stays short enough to read
 LANES = 4
 BATCH_MAX_ALONE = 64
@@ -113,7 +114,7 @@ async def test_one_connection_decides_as_the_model_does(
     lane = await db.connect(database.url(WORKER), application_name="lane")
     seen: Counter[str] = Counter()
     try:
-        while seen[Disposition.DECIDED.name] < target:
+        while _goes_on(seen, target):
             run = Run(admin, seed, f"alone {seen[Disposition.DECIDED.name]}")
             at = await decide_alone(run, jobs, await prepare(lane), MESSAGES_PER_CITY)
             await run.check(at)
@@ -166,7 +167,7 @@ async def test_several_connections_decide_in_some_serial_order(
     seen: Counter[str] = Counter()
     try:
         statements = [await prepare(lane) for lane in lanes]
-        while seen[Disposition.DECIDED.name] < target:
+        while _goes_on(seen, target):
             run = Run(admin, seed, f"together {seen[Disposition.DECIDED.name]}")
             await run.check(await _together(run, jobs, statements))
             seen += run.seen
@@ -251,12 +252,23 @@ async def _add_postings(admin: asyncpg.Connection, batches: list[Batch]) -> None
         batch.postings[:] = [numbers.get(order.payment_id) for order in batch.orders]
 
 
-def _assert_everything_was_met(seen: Counter[str]) -> None:
-    """A property that never meets a case proves nothing about it."""
+def _goes_on(seen: Counter[str], target: int) -> bool:
+    """Until enough was decided and every case was met; the rarest may take more cities."""
+    decided = seen[Disposition.DECIDED.name]
+    return decided < target or (
+        bool(_missed(seen)) and decided < target + CITIES_MORE * MESSAGES_PER_CITY
+    )
+
+
+def _missed(seen: Counter[str]) -> set[str]:
     due = {outcome.name for outcome in (Outcome.APPROVED, *(rule for rule, _ in RULES))}
     due |= {"DECIDED", "REPEATED", "KEY_REUSED", "HELD", "EXPIRED_BY_JOB"}
-    missed = {name for name in due if not seen[name]}
-    assert not missed, f"never met: {missed}; met: {dict(seen)}"
+    return {name for name in due if not seen[name]}
+
+
+def _assert_everything_was_met(seen: Counter[str]) -> None:
+    """A property that never meets a case proves nothing about it."""
+    assert not _missed(seen), f"never met: {_missed(seen)}; met: {dict(seen)}"
     assert seen["APPROVED"] * 4 > seen[Disposition.DECIDED.name], dict(seen)
 
 
