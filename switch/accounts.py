@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from switch import examples
+from switch.account_ledger import AccountChange, AccountOrder, AccountVerdict
 from switch.admission import Admission, Caller
 from switch.clock import Clock
 from switch.errors import Problem
@@ -24,7 +25,7 @@ from switch.message import (
     malformed,
 )
 from switch.metrics import WorkerMetrics
-from switch.reads import AccountChange, AccountOrder, AccountVerdict, Reads
+from switch.reads import Reads
 from switch.reply import Answer, document, repeated
 from switch.requests import KEY_REUSED, NOT_FOUND, accepted_key, operation_digest, path_id
 from switch.service import Endpoint

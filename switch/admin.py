@@ -19,13 +19,14 @@ from uuid import UUID
 import asyncpg
 
 from switch import db, doubt, embedded, keyfile, ledger, limits, migrate, upkeep
+from switch.account_ledger import stored_account
 from switch.clock import SYSTEM_CLOCK, Clock
 from switch.errors import SwitchError, using
 from switch.keeper import Home
 from switch.keyfile import PublicKey
 from switch.message import Account, as_id, is_text
 from switch.queries import QUERIES
-from switch.reads import CLAIMS_OF_PAYMENTS, stored_account
+from switch.reads import CLAIMS_OF_PAYMENTS
 from switch.services import SOURCES
 from switch.timeline import CALLS, Timeline
 from switch.trail import read_timeline
@@ -99,8 +100,6 @@ class Operator:
     async def participants(self) -> list[dict[str, Any]]:
         """Every participant."""
         return await self._rows("list_participants")
-
-    # Keys.
 
     async def add_key(
         self,

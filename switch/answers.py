@@ -6,9 +6,10 @@ from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
+from switch.event_message import EventPage
 from switch.exchange import Answer, ClientError
 from switch.key_message import KeyOperation, ParticipantKey
-from switch.message import Account, AccountOperation, Entry, EventPage, Payment, Step
+from switch.message import Account, AccountOperation, Entry, Payment, Step
 from switch.timeline import Timeline
 
 Row = TypeVar("Row")

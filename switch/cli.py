@@ -26,6 +26,7 @@ from switch.cli_receipts import receipt_app
 from switch.cli_serve import KeyValidityMax, TimeZone, serve
 from switch.cli_simulate import simulate_app
 from switch.cli_status import status
+from switch.cli_tariffs import shop_app, tariff_app
 from switch.cli_trace import trace
 from switch.errors import SwitchError
 from switch.service import Service
@@ -41,6 +42,8 @@ app = typer.Typer(
 app.add_typer(participant_app, name="participant")
 app.add_typer(key_app, name="key")
 app.add_typer(tier_app, name="tier")
+app.add_typer(tariff_app, name="tariff")
+app.add_typer(shop_app, name="shop")
 app.add_typer(account_app, name="account")
 app.add_typer(receipt_app, name="receipt")
 app.add_typer(event_app, name="event")

@@ -28,6 +28,7 @@ from switch.answers import Decoder, Page, all_of, decoded
 from switch.batch_exchange import BatchedPayment, settle_batch
 from switch.clock import SYSTEM_CLOCK, Clock, rfc3339
 from switch.errors import Problem
+from switch.event_message import Event, EventPage
 from switch.exchange import (
     ClientError,
     Exchange,
@@ -44,7 +45,7 @@ from switch.limits import (
     CLIENT_EVENT_WAIT_S_MAX,
     PAGE_SIZE_MAX,
 )
-from switch.message import Account, AccountOperation, Entry, Event, EventPage, Payment, Step
+from switch.message import Account, AccountOperation, Entry, Payment, Step
 from switch.patience import until_decided
 from switch.signature import SigningKey, signing_key
 from switch.timeline import Timeline

@@ -13,7 +13,7 @@ from uuid import UUID
 import asyncpg
 
 from switch import limits
-from switch.message import Event
+from switch.event_message import Event
 from switch.queries import QUERIES
 from switch.reads import Reads
 from switch.traceparent import passed_on

@@ -11,7 +11,8 @@ from switch import examples, limits, log
 from switch.admission import Admission, Caller, Request
 from switch.budget import InFlight, ledger_unavailable
 from switch.errors import LedgerUnavailable, Problem
-from switch.message import EventPage, malformed
+from switch.event_message import EventPage
+from switch.message import malformed
 from switch.reads import Reads
 from switch.reply import Answer, document, refused
 from switch.requests import LIMIT, Rule, integer_schema, read_limit, read_query

@@ -5,6 +5,7 @@
     books     proves the books at a long interval, and records what it found
     backlog   measures what is not folded or numbered yet, and how large the database is
     expiry    posts that holds past their time are expired
+    sweep     gives back what is left in purses and campaigns that have ended
     events    numbers what participants are told
     retention forgets what they were told, and banks were asked, long ago
 
@@ -55,6 +56,7 @@ class Jobs(Loops):
             Job(name="events", lock=6, turn_s_max=short, turn=self._sequence_events),
             Job(name="retention", lock=7, turn_s_max=short, turn=self._prune_events),
             Job(name="expiry", lock=5, turn_s_max=short, turn=self._expire_holds),
+            Job(name="sweep", lock=13, turn_s_max=short, turn=self._sweep_funds),
             *service_jobs(services, JobCore(clock=clock, registry=metrics.registry)),
         )
         numbers = {job.lock_number for job in self.jobs}
@@ -73,6 +75,11 @@ class Jobs(Loops):
     async def _expire_holds(self, connection: asyncpg.Connection) -> float:
         expired = await upkeep.expire_holds(connection, limits.EXPIRY_SIZE_MAX)
         return 0.0 if expired >= limits.EXPIRY_SIZE_MAX else limits.EXPIRY_INTERVAL_S
+
+    async def _sweep_funds(self, connection: asyncpg.Connection) -> float:
+        most = limits.SWEEP_SIZE_MAX
+        swept = await upkeep.sweep_funds(connection, self._clock.now_us(), most)
+        return 0.0 if swept >= most else limits.SWEEP_INTERVAL_S
 
     async def _sequence_events(self, connection: asyncpg.Connection) -> float:
         taken = await upkeep.sequence_events(connection, limits.EVENT_RUN_MAX)

@@ -17,7 +17,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 from asyncpg.pgproto import pgproto
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from switch import limits
 from switch.clock import rfc3339
@@ -160,10 +160,11 @@ async def authorize_batch(
     assert 0 < len(orders) <= limits.BATCH_SIZE_MAX, "a lane sends between one message and a batch"
     mandates = _sparse([order.request.mandate for order in orders])
     requests = _sparse([order.request.request for order in orders])
+    coupons = _sparse([order.request.coupon for order in orders])
     decided = await _decide(
         statements.connection,
         statements.authorize_batch,
-        (*_columns(orders), *_origins(orders, queue_us), mandates, requests),
+        (*_columns(orders), *_origins(orders, queue_us), mandates, requests, coupons),
     )
     repeated = [
         payment_id
@@ -345,6 +346,7 @@ def decided_payment(
         mandate=_id_text(request.mandate),
         payee=_text(request.payee),
         request=_id_text(request.request),
+        coupon=_text(request.coupon) if request.coupon else UNSET,
         amount=request.amount,
         currency=request.currency,
         capture=request.capture,
@@ -392,6 +394,7 @@ def stored_payment(row: Mapping[str, Any]) -> Payment | Step:
         mandate=_id_text(row["mandate"]),
         payee=_id_text(row["payee"]),
         request=_id_text(row["request"]),
+        coupon=_text(row["coupon"]) if row["coupon"] else UNSET,
         amount=amount,
         currency=row["currency"],
         capture=None if outcome is Outcome.BARRED else seconds is None,

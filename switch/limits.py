@@ -207,6 +207,15 @@ JOB_LOCK_LOOK_S = 2.0  # how soon a second jobs process takes over
 JOB_PAUSE_S_MIN = 0.1  # after a failure, doubled each time
 JOB_PAUSE_S_MAX = 5.0
 
+# Purses and coupons.
+FUND_NAME_CHARS_MAX = 64  # of a purpose or a campaign, for people
+FUND_PLACES_MAX = 64  # categories or districts of one
+DISTRICT_CHARS_MAX = 32
+COUPON_USES_MAX = 1_000  # of one wallet's coupon
+CAMPAIGN_COUPONS_MAX = 100_000_000  # more than a city has people
+SWEEP_INTERVAL_S = 60.0  # how soon what is left in an ended purse goes back, and 5 minutes
+SWEEP_SIZE_MAX = 200  # purses and campaigns in one transaction
+
 # Calls of participants' servers.
 BANK_REASON_CHARS_MAX = 140  # what a bank says about its decision, as long as a description
 BANK_DEADLINE_S = 30.0  # until when a bank may answer an authorization, unless told

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 from uuid import UUID
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from switch import limits
 from switch.currencies import CURRENCIES
@@ -42,6 +42,7 @@ class PaymentType(IntEnum):
     ISSUE = 101
     REDEEM = 102
     REVERSAL = 103
+    EXPIRY = 104
 
     @property
     def wire(self) -> str:
@@ -80,6 +81,7 @@ class PaymentRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     code: PaymentCode | None = None  # likewise; the mandate's, once it is decoded
     payee: UUID
     request: UUID | None = None  # the payment request that it pays
+    coupon: UUID | None = None  # the payer's, that pays a part of it
     amount: Amount
     currency: Currency
     capture: bool = True
@@ -125,40 +127,26 @@ class EmptyRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 # --- what the switch answers; fields in the order of the wire ------------------------
 
-# Described, not checked: what the switch answers is its own, and a reader must bear new values.
+# Described, not checked: what the switch answers is its own.
 
 
-def _one_of(*names: str) -> Meta:
+def one_of(*names: str) -> Meta:
+    """Names that stand in answers today; a reader must bear new ones."""
     return Meta(extra_json_schema={"enum": list(names)})
 
 
 Id = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
-AnyType = Annotated[str, _one_of(*(kind.wire for kind in PaymentType))]
-AnyKind = Annotated[str, _one_of(*get_args(AccountKind))]
-PaymentStatus = Annotated[str, _one_of(*TRANSITIONS)]
-EVENT_TYPES = (
-    "payment.completed",
-    "payment.held",
-    "payment.captured",
-    "payment.voided",
-    "payment.refunded",
-    "payment.reversed",
-    "payment.expired",
-    "payment.declined",
-    "key.added",
-    "key.introduced",
-    "key.confirmed",
-    "key.revoked",
-)
-EventType = Annotated[str, _one_of(*EVENT_TYPES)]
-StepStatus = Annotated[str, _one_of("pending", "completed", "declined")]
-Reason = Annotated[str, _one_of(*(one.wire for one in Outcome if one is not Outcome.APPROVED))]
-AccountStatus = Annotated[str, _one_of("open", "frozen", "closing", "closed")]
-FrozenBy = Annotated[str, _one_of("participant", "operator")]
-Operation = Annotated[str, _one_of("freeze", "unfreeze", "close", "forget", "upgrade")]
-OperationReason = Annotated[str, _one_of("already_closed", "not_empty", "frozen_by_operator")]
-Direction = Annotated[str, _one_of("debit", "credit")]
+AnyType = Annotated[str, one_of(*(kind.wire for kind in PaymentType))]
+AnyKind = Annotated[str, one_of(*get_args(AccountKind), "purse", "campaign")]
+PaymentStatus = Annotated[str, one_of(*TRANSITIONS)]
+StepStatus = Annotated[str, one_of("pending", "completed", "declined")]
+Reason = Annotated[str, one_of(*(one.wire for one in Outcome if one is not Outcome.APPROVED))]
+AccountStatus = Annotated[str, one_of("open", "frozen", "closing", "closed")]
+FrozenBy = Annotated[str, one_of("participant", "operator")]
+Operation = Annotated[str, one_of("freeze", "unfreeze", "close", "forget", "upgrade")]
+OperationReason = Annotated[str, one_of("already_closed", "not_empty", "frozen_by_operator")]
+Direction = Annotated[str, one_of("debit", "credit")]
 
 
 class Payment(Struct, frozen=True, kw_only=True):
@@ -176,6 +164,7 @@ class Payment(Struct, frozen=True, kw_only=True):
     mandate: Id | None
     payee: Id | None
     request: Id | None
+    coupon: Id | UnsetType = UNSET  # where one was named
     amount: int | None
     currency: str | None
     capture: bool | None
@@ -217,42 +206,6 @@ class Step(Struct, frozen=True, kw_only=True):
     status: StepStatus
     reason: Reason | None
     created_at: Time
-
-
-class KeyChange(Struct, frozen=True, kw_only=True):
-    """A signing key that was added, introduced, confirmed or revoked.
-
-    `by` is the key that signed for it, null when the operator did it.
-    """
-
-    id: str
-    by: str | None
-    not_before: Time
-    not_after: Time
-
-
-class Event(Struct, frozen=True, kw_only=True):
-    """Something that happened to a payment or to a key; once numbered it never changes.
-
-    `payment` is the decision as it was answered, `step` the step that was taken, `key` the signing
-    key that was changed; the others are null.
-    """
-
-    id: str
-    number: int
-    type: EventType
-    occurred_at: Time
-    payment: Payment | None
-    step: Step | None
-    key: KeyChange | None
-
-
-class EventPage(Struct, frozen=True, kw_only=True):
-    """A piece of a participant's feed. `next_after` is what to send as `after`, now or later."""
-
-    data: list[Event]
-    has_more: bool
-    next_after: str
 
 
 class AccountLimits(Struct, frozen=True, kw_only=True):
@@ -298,7 +251,11 @@ class AccountOperation(Struct, frozen=True, kw_only=True):
 
 
 class Entry(Struct, frozen=True, kw_only=True):
-    """One line of a statement. Credits folded together share a posting, told apart by `item`."""
+    """One line of a statement. Credits folded together share a posting, told apart by `item`.
+
+    `amount` is what moved on this account: of a payment received without its fee, of one made
+    without what purses and a coupon paid.
+    """
 
     account: Id
     posting: int
@@ -313,6 +270,8 @@ class Entry(Struct, frozen=True, kw_only=True):
     reference: str | None
     payee_reference: str | None
     posted_at: Time
+    fee: int | UnsetType = UNSET  # of a payment received: what was kept of it
+    drawn: int | UnsetType = UNSET  # of a payment made: what purses and a coupon paid beside it
 
 
 # --- decoding ------------------------------------------------------------------------
@@ -348,6 +307,8 @@ def decode_payment(body: bytes) -> PaymentRequest | Problem:
         return malformed("What is taken by a mandate answers no payment request.", "request")
     if request.request is not None and not request.capture:
         return malformed("A payment request is paid at once: leave `capture` out.", "capture")
+    if request.coupon is not None and (request.type != "purchase" or not request.capture):
+        return malformed("A coupon is for a purchase that is captured at once.", "coupon")
     if request.hold_seconds is not None and request.capture:
         return malformed("Only with `capture` false is there a hold.", "hold_seconds")
     if request.expires_at is not None:

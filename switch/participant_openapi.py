@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from switch import examples, limits
 from switch.bank_message import DECISIONS, Authorization, BankAnswer, BankPath, Credit, Reversal
-from switch.message import Event
+from switch.event_message import Event
 from switch.openapi import HEADERS, IDEMPOTENCY_KEY, SENT_TRACEPARENT, SIGNATURE_SCHEME
 
 _REF = "#/components/schemas/{name}"

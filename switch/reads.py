@@ -4,7 +4,7 @@ Typed calls of the functions in sql/ on a pool of connections that decides no pa
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -14,9 +14,20 @@ import asyncpg
 import msgspec
 
 from switch import limits
+from switch.account_ledger import (
+    AccountChange,
+    AccountOrder,
+    AccountVerdict,
+    changed_account,
+    entry,
+    opened_account,
+    stored_account,
+)
 from switch.clock import rfc3339
 from switch.doubt import BROKEN, surely
 from switch.errors import LedgerUnavailable, OutcomeUnknown
+from switch.event_message import Event, KeyChange
+from switch.fund_ledger import FundVerdict, fund_answer
 from switch.gather import Gatherer
 from switch.key_ledger import (
     KeyIntroduction,
@@ -37,12 +48,8 @@ from switch.ledger import (
 from switch.mandate_ledger import MandateVerdict, mandate_answer
 from switch.message import (
     Account,
-    AccountLimits,
     AccountOperation,
-    AccountRequest,
     Entry,
-    Event,
-    KeyChange,
     Payment,
     Step,
 )
@@ -51,43 +58,8 @@ from switch.request_ledger import RequestVerdict, request_answer
 from switch.timeline import Timeline, event_type
 from switch.trail import read_timeline
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountOrder:
-    """A verified message that opens an account; the digest covers method, path and payload."""
-
-    participant_no: int
-    participant: str
-    key: str
-    digest: bytes
-    account_id: UUID
-    request: AccountRequest
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountChange:
-    """A verified message that freezes, unfreezes or closes an account; the digest as above."""
-
-    participant_no: int
-    key: str
-    digest: bytes
-    account_id: UUID
-    action: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountVerdict:
-    """The answer to either: an account that was opened, or what the change came to.
-
-    Or the refusal for good of a key that was barred.
-    """
-
-    disposition: Disposition
-    answer: Account | AccountOperation | Payment | Step | None
-
-
 # Not about a payment.
-OtherVerdict = AccountVerdict | KeyVerdict | MandateVerdict | RequestVerdict
+OtherVerdict = AccountVerdict | KeyVerdict | MandateVerdict | RequestVerdict | FundVerdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +106,7 @@ class Reads:
         rows = await self._fetch("read_entries", participant_no, account_id, posting, item, limit)
         if not rows and await self.account(participant_no, account_id) is None:
             return None
-        return [_entry(account_id, row) for row in rows]
+        return [entry(account_id, row) for row in rows]
 
     async def payment(self, participant_no: int, payment_id: UUID) -> Payment | Step | None:
         """A payment that the participant may see."""
@@ -246,6 +218,9 @@ class Reads:
         if row["operation"] == CLAIM_OF_REQUESTS:
             rows = await self._fetch("read_request_operation", order.participant_no, order.key)
             return request_answer(order.participant, rows[0], disposition)
+        if row["operation"] == CLAIM_OF_FUNDS:
+            rows = await self._fetch("read_fund_operation", order.participant_no, order.key)
+            return fund_answer(rows[0], disposition)
         if row["operation"] == CLAIM_OF_ACCOUNTS:
             done = await self._account_operation(order)
             return AccountVerdict(disposition=disposition, answer=done)
@@ -378,98 +353,12 @@ class Reads:
 
 
 KIND_OF_KEYS = 4  # ledger.outbox.kind; all others tell of a payment or a step
-_OF_NO_PAYMENT = CLAIM_OF_ACCOUNTS, CLAIM_OF_KEYS, CLAIM_OF_MANDATES, CLAIM_OF_REQUESTS = 2, 5, 6, 7
-CLAIMS_OF_NO_PAYMENT = frozenset(_OF_NO_PAYMENT)  # of key_claim.operation
+CLAIM_OF_ACCOUNTS, CLAIM_OF_KEYS, CLAIM_OF_MANDATES = 2, 5, 6  # of key_claim.operation
+CLAIM_OF_REQUESTS, CLAIM_OF_FUNDS = 7, 8
+CLAIMS_OF_NO_PAYMENT = frozenset(
+    {CLAIM_OF_ACCOUNTS, CLAIM_OF_KEYS, CLAIM_OF_MANDATES, CLAIM_OF_REQUESTS, CLAIM_OF_FUNDS}
+)
 CLAIMS_OF_PAYMENTS = frozenset({1, 4, 11, 12, 13})  # of payments and steps, and barred
-
-
-def stored_account(row: Mapping[str, Any]) -> Account:
-    """An account as it stands, from a row of the view of all accounts."""
-    daily_limit = row["daily_limit"]
-    daily_left = None if daily_limit is None else max(0, daily_limit - row["spent_today"])
-    yearly_limit = row["yearly_limit"]
-    yearly_left = None if yearly_limit is None else max(0, yearly_limit - row["spent_this_year"])
-    return Account(
-        id=str(row["id"]),
-        participant=row["participant"],
-        kind=row["kind"],
-        currency=row["currency"],
-        status=row["status"],
-        frozen_by=row["frozen_by"],
-        reference=row["reference"],
-        tier=row["tier"],
-        balance=row["balance"],
-        held=row["held"],
-        available=row["balance"] - row["held"] - row["floor"],
-        floor=row["floor"],
-        limits=AccountLimits(
-            payment_limit=row["payment_limit"],
-            daily_limit=daily_limit,
-            daily_left=daily_left,
-            yearly_limit=yearly_limit,
-            yearly_left=yearly_left,
-            balance_limit=row["balance_limit"],
-        ),
-        created_at=rfc3339(row["created_at"]),
-    )
-
-
-def opened_account(participant: str, row: asyncpg.Record, asked: Mapping[str, Any]) -> Account:
-    """The account as it was when it was opened; the same message always gets the same answer."""
-    return Account(
-        id=str(row["account"]),
-        participant=participant,
-        kind=asked["kind"],
-        currency=asked["currency"],
-        status=row["status"],
-        frozen_by=None,
-        reference=asked["reference"],
-        tier=row["tier"],
-        balance=0,
-        held=0,
-        available=0,
-        floor=0,
-        limits=AccountLimits(
-            payment_limit=row["payment_limit"],
-            daily_limit=row["daily_limit"],
-            daily_left=row["daily_limit"],
-            yearly_limit=row["yearly_limit"],
-            yearly_left=row["yearly_limit"],
-            balance_limit=row["balance_limit"],
-        ),
-        created_at=rfc3339(row["decided_at"]),
-    )
-
-
-def changed_account(row: asyncpg.Record) -> AccountOperation:
-    """What a change of an account came to, as it was answered."""
-    return AccountOperation(
-        account=str(row["account"]),
-        operation=row["operation"],
-        status=row["status"],
-        frozen_by=row["frozen_by"],
-        reason=row["reason"],
-        idempotency_key=row["key"],
-        decided_at=rfc3339(row["decided_at"]),
-    )
-
-
-def _entry(account_id: UUID, row: asyncpg.Record) -> Entry:
-    return Entry(
-        account=str(account_id),
-        posting=row["posting"],
-        item=row["item"],
-        direction=row["direction"],
-        amount=row["amount"],
-        currency=row["currency"],
-        balance_after=row["balance_after"],
-        payment=str(row["payment"]),
-        type=row["type"],
-        counterparty=str(row["counterparty"]),
-        reference=row["reference"],
-        payee_reference=row["payee_reference"],
-        posted_at=rfc3339(row["posted_at"]),
-    )
 
 
 def _event(row: asyncpg.Record, told: Payment | Step | asyncpg.Record) -> Event:

@@ -15,7 +15,8 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from switch.clock import rfc3339
-from switch.message import AnyType, EventType, Id, PaymentStatus, Reason, Time
+from switch.event_message import EventType
+from switch.message import AnyType, Id, PaymentStatus, Reason, Time
 from switch.outcome import Outcome
 
 WHATS = (

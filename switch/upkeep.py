@@ -8,7 +8,7 @@ from datetime import datetime
 import asyncpg
 
 from switch import limits
-from switch.ledger import SHARD
+from switch.ledger import SHARD, new_id
 from switch.queries import QUERIES
 
 
@@ -49,6 +49,12 @@ class DatabaseState:
     read_bytes: int  # asked of the system, because Postgres did not have them in its own cache
     commits: int
     deadlocks: int
+
+
+async def sweep_funds(connection: asyncpg.Connection, now_us: int, limit: int) -> int:
+    """Give back what is left in purses and campaigns that have ended; how many were looked at."""
+    ids = [new_id(now_us) for _ in range(limit)]
+    return int(await connection.fetchval(QUERIES["sweep_funds"], ids))
 
 
 async def fold_credits(connection: asyncpg.Connection, limit: int) -> Folded:

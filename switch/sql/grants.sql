@@ -21,6 +21,8 @@ GRANT EXECUTE ON FUNCTION
     ledger.read_feeds, ledger.find_decided,
     ledger.give_mandate, ledger.give_code, ledger.revoke_mandate, ledger.read_mandates,
     ledger.read_mandate_operation, ledger.participant_name,
+    ledger.give_purpose, ledger.open_purse, ledger.give_campaign, ledger.claim_coupon,
+    ledger.read_fund, ledger.read_funds, ledger.read_fund_operation,
     ledger.read_payable_request, ledger.read_request_operation,
     ledger.list_payments, ledger.participants_version, ledger.read_participants,
     ledger.read_switch_keys
@@ -35,7 +37,8 @@ TO switch_worker;
 
 -- The jobs: fold, expire, tell, finish, check.
 GRANT EXECUTE ON FUNCTION
-    ledger.fold_credits, ledger.expire_holds, ledger.sequence_events, ledger.prune_events,
+    ledger.fold_credits, ledger.expire_holds, ledger.sweep_funds, ledger.sequence_events,
+    ledger.prune_events,
     ledger.finish_closing, ledger.read_waiting, ledger.read_unnumbered,
     ledger.check_books, ledger.record_books_check, ledger.read_books_check,
     ledger.read_delivery_work, ledger.read_new_deliveries, ledger.read_due_deliveries,

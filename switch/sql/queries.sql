@@ -9,7 +9,7 @@ SELECT decided_at, dispositions, outcomes, payment_ids
                                   $12::text[],
                               $13::text[], $14::text[], $15::text[], $16::integer[],
                               $17::integer[], $18::integer[], $19::text[], $20::text[],
-                              $21::uuid[], $22::uuid[]);
+                              $21::uuid[], $22::uuid[], $23::uuid[]);
 
 -- name: decide_steps
 SELECT decided_at, dispositions, outcomes, payment_ids
@@ -104,6 +104,52 @@ SELECT ledger.participant_name(m.participant_no) AS participant, m.*
 
 -- name: read_mandate_operation
 SELECT digest, (mandate).* FROM ledger.read_mandate_operation($1::integer, $2::text);
+
+-- name: give_purpose
+SELECT disposition, subject, (purpose).*
+  FROM ledger.give_purpose($1::integer, $2::text, $3::bytea, $4::uuid, $5::uuid, $6::text,
+                           $7::text[], $8::text[], $9::smallint[], $10::smallint, $11::smallint,
+                           $12::timestamptz);
+
+-- name: open_purse
+SELECT disposition, subject, (purse).*
+  FROM ledger.open_purse($1::integer, $2::text, $3::bytea, $4::uuid, $5::uuid, $6::uuid);
+
+-- name: give_campaign
+SELECT disposition, subject, (campaign).*
+  FROM ledger.give_campaign($1::integer, $2::text, $3::bytea, $4::uuid, $5::uuid, $6::text,
+                            $7::bigint, $8::integer, $9::bigint, $10::bigint, $11::smallint,
+                            $12::integer, $13::text[], $14::text[], $15::timestamptz,
+                            $16::timestamptz);
+
+-- name: claim_coupon
+SELECT disposition, subject, (coupon).*
+  FROM ledger.claim_coupon($1::integer, $2::text, $3::bytea, $4::uuid, $5::uuid, $6::uuid);
+
+-- name: read_fund
+SELECT * FROM ledger.read_fund($1::uuid);
+
+-- name: read_funds
+SELECT * FROM ledger.read_funds($1::integer, $2::uuid, $3::boolean, $4::uuid, $5::integer);
+
+-- name: read_fund_operation
+SELECT * FROM ledger.read_fund_operation($1::integer, $2::text);
+
+-- name: set_tariff
+SELECT ledger.set_tariff($1::text, $2::text, $3::uuid[], $4::integer[], $5::bigint[], $6::bigint[],
+                         $7::bigint[]);
+
+-- name: set_account_tariff
+SELECT ledger.set_account_tariff($1::uuid, $2::text);
+
+-- name: list_tariffs
+SELECT * FROM ledger.list_tariffs();
+
+-- name: set_shop
+SELECT ledger.set_shop($1::uuid, $2::text, $3::text);
+
+-- name: sweep_funds
+SELECT ledger.sweep_funds($1::uuid[]) AS count;
 
 -- name: read_payable_request
 SELECT ledger.participant_name(r.participant_no) AS participant, r.*

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
+from msgspec import UNSET
 
 from switch import limits
 from switch.clock import rfc3339
@@ -125,6 +126,13 @@ class City:
         if balance:
             await self.issue(account_id, balance)
         return account_id
+
+    def add_account(self, account: UUID, holder: Account, kind: str) -> None:
+        """One that the ledger opened beside another of the holder's."""
+        self.ledger.accounts[account] = Account(
+            id=account, participant_no=holder.participant_no,
+            participant_kind=holder.participant_kind, kind=kind, currency=holder.currency,
+        )  # fmt: skip
 
     async def redeem(self, account: UUID, amount: int) -> None:
         await self.admin.execute(
@@ -399,6 +407,7 @@ def expected_payment(
         mandate=str(request.mandate) if request.mandate else None,
         payee=str(request.payee),
         request=str(request.request) if request.request else None,
+        coupon=str(request.coupon) if request.coupon else UNSET,
         amount=request.amount,
         currency=request.currency,
         capture=request.capture,

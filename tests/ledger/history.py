@@ -23,8 +23,10 @@ from uuid import UUID
 
 from switch.ledger import Disposition, Order
 from switch.outcome import Outcome
+from tests.ledger.funds import plan
 from tests.ledger.model import Decision, Ledger
 
+Draws = tuple[tuple[UUID, int], ...]  # account and amount, in the order of drawing
 Progress = tuple[int, ...]  # how many messages of each batch are decided
 
 STEPS_MAX = 20_000  # of the second search: what has an order has it in a few hundred
@@ -41,6 +43,7 @@ class Batch:
     decided_at: datetime
     began: float  # of one monotonic clock
     ended: float
+    draws: list[Draws] = field(default_factory=list)  # what purses and a coupon paid of each
 
 
 def explain(ledger: Ledger, batches: list[Batch]) -> str | None:
@@ -99,6 +102,8 @@ class Search:
         if posting is not None and posting <= before:
             return False
         if self.ledger.answer(order, batch.decided_at) != seen:
+            return False
+        if not _draws_agree(self.ledger, batch, position):
             return False
         decides = seen.disposition is Disposition.DECIDED
         if decides:
@@ -229,6 +234,7 @@ class EarlyDeclines:
         return (
             all(other in done for other in self._before(message))
             and self.ledger.answer(order, batch.decided_at) == seen
+            and _draws_agree(self.ledger, batch, message[1])
         )
 
     def _before(self, message: Message) -> Iterator[Message]:
@@ -246,6 +252,7 @@ class EarlyDeclines:
                 self.ledger.payer_id(earlier_order),
                 earlier_order.request.payee,
                 earlier_order.request.request,
+                *self._funds_of(earlier_order),
             }
             if earlier_order.key == order.key or (self._moves((index, n)) and side in touched):
                 yield index, n
@@ -277,6 +284,26 @@ class EarlyDeclines:
         """What's state was the reason of a decline: an account's, its mandate's, a request's."""
         if seen.outcome in OF_THE_REQUEST:
             return order.request.request
+        if seen.outcome is Outcome.COUPON_USED:
+            return self._campaign_of(order)
         if seen.outcome in OF_THE_PAYER:
             return self.ledger.payer_id(order)
         return order.request.payee if seen.outcome in OF_THE_PAYEE else None
+
+    def _funds_of(self, order: Order) -> set[UUID | None]:
+        """Whose means it changed beside those of payer and payee."""
+        purse = self.ledger.funds.purses.get(order.request.payee)
+        return {self._campaign_of(order), purse.wallet if purse else None} - {None}
+
+    def _campaign_of(self, order: Order) -> UUID | None:
+        coupon = self.ledger.funds.coupons.get(order.request.coupon or order.payment_id)
+        return coupon.campaign if coupon else None
+
+
+def _draws_agree(ledger: Ledger, batch: Batch, position: int) -> bool:
+    """Whether the model draws what was drawn, where the message was approved here."""
+    order, seen = batch.orders[position], batch.decisions[position]
+    if seen.disposition is not Disposition.DECIDED or seen.outcome is not Outcome.APPROVED:
+        return True
+    seen_draws = batch.draws[position] if batch.draws else ()
+    return plan(ledger, order, ledger.payer(order), batch.decided_at).draws == seen_draws

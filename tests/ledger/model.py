@@ -16,7 +16,8 @@ from switch import limits
 from switch.ledger import Disposition, Order
 from switch.message import PaymentRequest
 from switch.outcome import Outcome
-from tests.ledger.records import Asked, Record
+from tests.ledger.funds import Funds, Plan, plan, shares
+from tests.ledger.records import Asked, Mandate, Record
 
 OPERATOR = 0  # the participant that holds the issuance accounts
 PAYMENT = "payment"  # the operation that spends a key unless it is a step
@@ -49,6 +50,7 @@ class Account:
     lifecycle: str = "open"
     frozen_by: str | None = None
     tier: tuple[str, str] | None = None
+    tariff: tuple[str, str] | None = None
     # By the day and by the year of the decision; that of expired holds included.
     spent: dict[date, int] = field(default_factory=dict)
     spent_in_year: dict[int, int] = field(default_factory=dict)
@@ -59,27 +61,6 @@ class Account:
 
     def available(self, at: datetime) -> int:
         return self.balance - self.held(at) - self.floor
-
-
-@dataclass(slots=True, kw_only=True)
-class Mandate:
-    """What a payee may take from an account without asking, and what it has taken."""
-
-    id: UUID
-    payer: UUID
-    payee: UUID | None  # None: a payment code, for whoever presents it
-    payment_limit: int | None = None
-    daily_limit: int | None = None
-    monthly_limit: int | None = None
-    uses_max: int | None = None
-    not_before: datetime
-    not_after: datetime
-    revoked_at: datetime | None = None
-    taken: list[tuple[datetime, int]] = field(default_factory=list)
-
-    def is_valid(self, at: datetime) -> bool:
-        is_revoked = self.revoked_at is not None and self.revoked_at <= at
-        return not is_revoked and self.not_before <= at < self.not_after
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +99,9 @@ class Case:
     taken_today: int = 0  # by that mandate
     taken_this_month: int = 0
     asked: Asked | None = None  # what it pays
+    plan: Plan  # who pays what of it
+    net: int  # what its payee gets
+    is_over: bool  # the payee is a purse or a budget whose time has passed
 
     @property
     def counts(self) -> bool:
@@ -135,7 +119,7 @@ PAYER_KINDS = {
 }
 PAYEE_KINDS = {
     "purchase": frozenset({"merchant", "government"}),
-    "transfer": PRIVATE | {"position", "external"},
+    "transfer": PRIVATE | {"position", "external", "purse", "campaign"},
     "top_up": frozenset({"wallet"}),
     "withdrawal": frozenset({"position", "external"}),
 }
@@ -157,6 +141,8 @@ def _not_permitted(case: Case) -> bool:
         return True
     if case.order.request.request is not None and payer is not None and payer.kind == "external":
         return True
+    if case.order.request.coupon is not None and payer is not None and payer.kind != "wallet":
+        return True
     if kind == "top_up" and payer is not None and payer.participant_kind != "bank":
         return True
     return payee is not None and payee.kind not in PAYEE_KINDS[kind]
@@ -174,7 +160,7 @@ def _over(limit: int | None, amount: int) -> bool:
 def _payee_balance_limit_exceeded(case: Case) -> bool:
     if case.payee is None or not case.order.request.capture:  # what is held raises no balance
         return False
-    return _over(case.payee_tier.balance_limit, case.payee.balance + case.order.request.amount)
+    return _over(case.payee_tier.balance_limit, case.payee.balance + case.net)
 
 
 def _mandate_ended(case: Case) -> bool:
@@ -216,7 +202,10 @@ RULES: tuple[tuple[Outcome, Callable[[Case], bool]], ...] = (
     (Outcome.CURRENCY_MISMATCH, _currency_mismatch),
     (Outcome.PAYER_FROZEN, lambda case: case.payer is not None and bool(case.payer.frozen_by)),
     (Outcome.PAYER_CLOSED, lambda case: case.payer is not None and case.payer.lifecycle != "open"),
-    (Outcome.PAYEE_CLOSED, lambda case: case.payee is not None and case.payee.lifecycle != "open"),
+    (
+        Outcome.PAYEE_CLOSED,
+        lambda case: case.payee is not None and (case.payee.lifecycle != "open" or case.is_over),
+    ),
     (
         Outcome.PAYMENT_LIMIT_EXCEEDED,
         lambda case: (
@@ -239,6 +228,15 @@ RULES: tuple[tuple[Outcome, Callable[[Case], bool]], ...] = (
             and _over(case.payer_tier.daily_limit, case.spent_today + case.order.request.amount)
         ),
     ),
+    *(
+        (refusal, lambda case, refusal=refusal: case.plan.refusal is refusal)
+        for refusal in (
+            Outcome.COUPON_NOT_FOUND,
+            Outcome.COUPON_ENDED,
+            Outcome.COUPON_NOT_APPLICABLE,
+            Outcome.COUPON_USED,
+        )
+    ),
     (
         Outcome.YEARLY_LIMIT_EXCEEDED,
         lambda case: (
@@ -251,9 +249,7 @@ RULES: tuple[tuple[Outcome, Callable[[Case], bool]], ...] = (
     (Outcome.PAYEE_BALANCE_LIMIT_EXCEEDED, _payee_balance_limit_exceeded),
     (
         Outcome.INSUFFICIENT_FUNDS,
-        lambda case: (
-            case.payer is not None and case.payer.available(case.at) < case.order.request.amount
-        ),
+        lambda case: case.payer is not None and case.payer.available(case.at) < case.plan.own,
     ),
 )
 
@@ -269,6 +265,7 @@ class Ledger:
         self.records: dict[UUID, Record] = {}
         self.mandates: dict[UUID, Mandate] = {}
         self.asked: dict[UUID, Asked] = {}
+        self.funds = Funds()
 
     def decide(self, order: Order, at: datetime) -> Decision:
         """Decide one message at this time and move or hold the money if it is approved."""
@@ -306,6 +303,9 @@ class Ledger:
             spent_this_year=self.spent_this_year(payer, at) if payer else 0,
             mandate=mandate,
             asked=self.request(order),
+            plan=plan(self, order, payer, at),
+            net=order.request.amount - sum(part for _, part in self.shares(order)),
+            is_over=self.funds.has_ended(order.request.payee, at),
             taken_today=sum(amount for when, amount in taken if self.day(when) == today),
             taken_this_month=sum(
                 amount
@@ -361,7 +361,8 @@ class Ledger:
             self.count(payer, request.amount, at)
         if record.hold_expires_at is None:
             record.captured = request.amount
-            self.move(record.payer, request.payee, request.amount)
+            record.draws = plan(self, order, payer, at).draws
+            self.pay(order, record, 1)
         else:
             payer.holds.append(record)
 
@@ -381,9 +382,25 @@ class Ledger:
         if request.type in COUNTED:
             self.count(payer, -request.amount, at)
         if record.hold_expires_at is None:
-            self.move(record.payer, request.payee, -request.amount)
+            self.pay(order, record, -1)
         else:
             payer.holds.remove(record)
+
+    def pay(self, order: Order, record: Record, sign: int) -> None:
+        """Move the money of a payment, or back; a coupon that it names is used, or not."""
+        request = order.request
+        assert record.payer is not None, "somebody pays"
+        self.move(record.payer, request.payee, sign * request.amount)
+        for fund, part in record.draws:
+            self.move(fund, record.payer, sign * part)
+        for account, part in self.shares(order):
+            self.move(request.payee, account, sign * part)
+        if request.coupon is not None:
+            self.funds.coupons[request.coupon].uses += sign
+
+    def shares(self, order: Order) -> list[tuple[UUID, int]]:
+        """What others than the payee get of it."""
+        return shares(self, order.request.type, order.request.payee, order.request.amount)
 
     def told_payer(self, order: Order, outcome: Outcome) -> UUID | None:
         """Who is said to pay: of a code, only where it was paid."""

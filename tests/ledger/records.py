@@ -1,4 +1,4 @@
-"""What the model remembers of each payment, and of what is asked to be paid."""
+"""What the model remembers of each payment, of mandates, and of what is asked to be paid."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,6 +24,7 @@ class Record:
     captured: int = 0
     voided: int = 0
     refunded: int = 0
+    draws: tuple[tuple[UUID, int], ...] = ()  # what others paid of it
 
     @property
     def is_approved(self) -> bool:
@@ -59,6 +60,27 @@ class Record:
         if self.captured:
             return "captured"
         return "voided" if self.voided else "expired"
+
+
+@dataclass(slots=True, kw_only=True)
+class Mandate:
+    """What a payee may take from an account without asking, and what it has taken."""
+
+    id: UUID
+    payer: UUID
+    payee: UUID | None  # None: a payment code, for whoever presents it
+    payment_limit: int | None = None
+    daily_limit: int | None = None
+    monthly_limit: int | None = None
+    uses_max: int | None = None
+    not_before: datetime
+    not_after: datetime
+    revoked_at: datetime | None = None
+    taken: list[tuple[datetime, int]] = field(default_factory=list)
+
+    def is_valid(self, at: datetime) -> bool:
+        is_revoked = self.revoked_at is not None and self.revoked_at <= at
+        return not is_revoked and self.not_before <= at < self.not_after
 
 
 @dataclass(slots=True, kw_only=True)

@@ -4,12 +4,13 @@ The same rules as in docs/OUTCOMES.md, in dictionaries; see model.py.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from switch.ledger import Disposition, StepOrder
 from switch.outcome import Outcome
+from tests.ledger.funds import back, shares
 from tests.ledger.model import (
     COUNTED,
     OPERATOR,
@@ -35,6 +36,7 @@ class StepCase:
     payer: Account | None  # of the step: a refund is paid by whoever was paid
     payee: Account | None
     payee_balance_limit: int | None
+    net: int  # of the amount, what the payee gets
 
     @property
     def is_refund(self) -> bool:
@@ -99,7 +101,7 @@ def _is_closed(account: Account | None) -> bool:
 def _payee_balance_limit_exceeded(case: StepCase) -> bool:
     if case.order.type != "capture" or case.payee is None or case.payee_balance_limit is None:
         return False
-    return case.exceeds(case.payee_balance_limit - case.payee.balance)
+    return case.net > case.payee_balance_limit - case.payee.balance
 
 
 def _insufficient_funds(case: StepCase) -> bool:
@@ -154,10 +156,14 @@ def _case(ledger: Ledger, order: StepOrder, at: datetime) -> StepCase:
     payee = ledger.accounts.get(parent.payee) if parent and parent.payee else None
     if order.type == REFUND:
         payer, payee = payee, payer
-    return StepCase(
+    case = StepCase(
         order=order, at=at, parent=parent, payer=payer, payee=payee,
-        payee_balance_limit=ledger.tier_of(payee).balance_limit,
+        payee_balance_limit=ledger.tier_of(payee).balance_limit, net=0,
     )  # fmt: skip
+    if parent is None or parent.payee is None or case.amount is None:
+        return case
+    kept = sum(part for _, part in shares(ledger, parent.type, parent.payee, case.amount))
+    return replace(case, net=case.amount - kept)
 
 
 def _take(ledger: Ledger, case: StepCase) -> None:
@@ -167,17 +173,28 @@ def _take(ledger: Ledger, case: StepCase) -> None:
     assert case.payee is not None, "both"
     assert amount is not None, "and an amount"
     if case.is_refund:
-        parent.refunded += amount
-        ledger.move(case.payer.id, case.payee.id, amount)
+        refund(ledger, parent, amount, case.at)
         return
     if case.order.type == "capture":
         parent.captured += amount
         ledger.move(case.payer.id, case.payee.id, amount)
+        for account, part in shares(ledger, parent.type, case.payee.id, amount):
+            ledger.move(case.payee.id, account, part)
     if case.order.type == "void" or case.order.final:
         released = parent.held(case.at)
         parent.voided += released
         if parent.type in COUNTED:
             ledger.give_back(case.payer, released, parent.decided_at, case.at)
+
+
+def refund(ledger: Ledger, parent: Record, amount: int, at: datetime) -> None:
+    """Move money back the way it came."""
+    assert parent.payer is not None, "who paid"
+    assert parent.payee is not None, "who was paid"
+    ledger.move(parent.payee, parent.payer, amount)
+    for account, part in back(ledger, parent, amount, at):
+        ledger.move(parent.payer, account, part)
+    parent.refunded += amount
 
 
 def bar(
@@ -216,6 +233,5 @@ def reverse(ledger: Ledger, payment_id: UUID, payment: Record, at: datetime) -> 
         amount=amount, outcome=outcome, decided_at=at, parent=payment.id,
     )  # fmt: skip
     if outcome is Outcome.APPROVED:
-        payment.refunded += amount
-        ledger.move(payer.id, payee.id, amount)
+        refund(ledger, payment, amount, at)
     return outcome

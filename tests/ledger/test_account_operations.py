@@ -11,10 +11,11 @@ import pytest_asyncio
 from msgspec.structs import replace
 
 from switch import db
+from switch.account_ledger import AccountChange, AccountOrder, AccountVerdict
 from switch.ledger import Disposition, Statements
 from switch.message import Account, AccountOperation, AccountRequest
 from switch.outcome import Outcome
-from switch.reads import AccountChange, AccountOrder, AccountVerdict, Reads
+from switch.reads import Reads
 from switch.upkeep import finish_closing, fold_credits
 from tests.databases import WORKER, Database
 from tests.ledger.books import assert_books_are_right

@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from switch.ledger import Order, Statements
 from switch.outcome import Outcome
+from tests.ledger import funding
 from tests.ledger.city import NOON, City, Participant
 from tests.ledger.model import RULES
 from tests.ledger.test_bank_outcomes import ROWS as BANK_ROWS
@@ -48,6 +49,9 @@ class Scene:
     request_ends: timedelta = timedelta(days=1)
     request_amount: int = AMOUNT
     request_paid: bool = False
+    coupon: str | None = None  # good, none; then it is a purchase at a merchant's
+    coupon_ends: timedelta = timedelta(days=1)
+    coupon_min: int = 1
 
     def set(self, **facts: object) -> None:
         for name, value in facts.items():
@@ -83,6 +87,10 @@ ROWS: dict[Outcome, Callable[[Scene], None]] = {
     Outcome.REQUEST_PAID: lambda scene: scene.asked(request_paid=True, request_amount=1),
     Outcome.REQUEST_AMOUNT_MISMATCH: lambda scene: scene.asked(request_amount=AMOUNT + 1),
     Outcome.DAILY_LIMIT_EXCEEDED: lambda scene: scene.set(daily_limit=LESS),
+    Outcome.COUPON_NOT_FOUND: lambda scene: scene.set(coupon="none"),
+    Outcome.COUPON_ENDED: lambda scene: scene.set(coupon="good", coupon_ends=timedelta()),
+    Outcome.COUPON_NOT_APPLICABLE: lambda scene: scene.set(coupon="good", coupon_min=AMOUNT + 1),
+    Outcome.COUPON_USED: lambda scene: scene.set(coupon="good"),  # its budget is empty
     Outcome.YEARLY_LIMIT_EXCEEDED: lambda scene: scene.set(yearly_limit=LESS),
     Outcome.PAYEE_BALANCE_LIMIT_EXCEEDED: lambda scene: scene.set(balance_limit=LESS),
     Outcome.INSUFFICIENT_FUNDS: lambda scene: scene.set(funds=LESS),
@@ -139,6 +147,25 @@ INFEASIBLE |= {
     for pair in ((outcome, Outcome.PAYEE_NOT_FOUND), (Outcome.PAYEE_NOT_FOUND, outcome))
 }
 
+# A coupon has one fault at a time, none that can be told where no payer is known, and is worth
+# something; nobody buys of himself, and what is bought in another currency is not discounted.
+BY_COUPON = (
+    Outcome.COUPON_NOT_FOUND,
+    Outcome.COUPON_ENDED,
+    Outcome.COUPON_NOT_APPLICABLE,
+    Outcome.COUPON_USED,
+)
+INFEASIBLE |= set(itertools.combinations(BY_COUPON, 2))
+INFEASIBLE |= {
+    (other, outcome)
+    for other in (Outcome.MANDATE_NOT_FOUND, Outcome.SAME_ACCOUNT)
+    for outcome in BY_COUPON
+}
+INFEASIBLE |= {
+    (Outcome.CURRENCY_MISMATCH, Outcome.COUPON_USED),
+    (Outcome.COUPON_USED, Outcome.INSUFFICIENT_FUNDS),
+}
+
 DECLINES = [outcome for outcome in ROWS if outcome is not Outcome.APPROVED]
 
 
@@ -167,6 +194,7 @@ class Stage:
         payee = await self._payee(scene, payer, tier)
         mandate = await self._mandate(scene, payer, payee)
         request = await self._request(scene, payee)
+        coupon = await self._coupon(scene, payer)
         await city.set_tier(payer, tier)
         if scene.payer_frozen:
             await city.change(payer, "freeze")
@@ -181,7 +209,8 @@ class Stage:
         return city.order(
             sender if scene.sender == "holder" else other,
             None if mandate else payer, payee, AMOUNT, currency=scene.currency,
-            expires_at=expires_at, mandate=mandate, request=request,
+            expires_at=expires_at, mandate=mandate, request=request, coupon=coupon,
+            type="purchase" if coupon else "transfer",
         )  # fmt: skip
 
     async def _mandate(self, scene: Scene, payer: UUID, payee: UUID) -> UUID | None:
@@ -216,12 +245,27 @@ class Stage:
         await city.set_time(NOON)
         return request
 
+    async def _coupon(self, scene: Scene, payer: UUID) -> UUID | None:
+        """What the payer has of a campaign whose budget is empty."""
+        if scene.coupon != "good":
+            return self.city.new_id() if scene.coupon else None
+        day = timedelta(days=1)
+        await self.city.set_time(NOON - day / 24)
+        campaign = await funding.begin_campaign(
+            self.city, await self.city.account(self.stranger, "merchant"), discount=1,
+            amount_min=scene.coupon_min, not_before=NOON - day, not_after=NOON + scene.coupon_ends,
+        )  # fmt: skip
+        coupon = await funding.claim_coupon(self.city, campaign, payer)
+        await self.city.set_time(NOON)
+        return coupon
+
     async def _payee(self, scene: Scene, payer: UUID, tier: str) -> UUID:
         if scene.payee == "nobody":
             return self.city.new_id()
         payee = payer
         if scene.payee == "another":
-            payee = await self.city.account(self.stranger, "wallet", tier=tier)
+            kind = "merchant" if scene.coupon else "wallet"
+            payee = await self.city.account(self.stranger, kind, tier=tier)
         return payee
 
 

@@ -60,7 +60,7 @@ async def test_a_type_that_is_not_there_is_refused_with_its_batch(
     with pytest.raises(asyncpg.InsufficientPrivilegeError, match="no known type"):
         await lane.authorize_batch.fetchrow(
             0, [provider.no] * 2, key, digest, ids, [9, 2], [payee, payer], [payer, payee],
-            [10**6, 1], ["CNY"] * 2, *([None] * 12)
+            [10**6, 1], ["CNY"] * 2, *([None] * 13)
         )  # fmt: skip
     assert await admin.fetchval("SELECT count(*) FROM ledger.payment WHERE id = ANY ($1)", ids) == 0
     await assert_books_are_right(admin)

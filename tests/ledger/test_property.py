@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from datetime import datetime, timedelta
 from random import Random
+from uuid import UUID
 
 import asyncpg
 
@@ -19,8 +20,10 @@ from switch.ledger import Disposition, Order, Statements, prepare
 from switch.outcome import Outcome
 from switch.upkeep import expire_holds, finish_closing, fold_credits
 from tests.databases import JOBS, WORKER, Database
+from tests.ledger import funding_traffic
 from tests.ledger.books import assert_books_are_right
 from tests.ledger.city import NOON, City
+from tests.ledger.funding import sweep
 from tests.ledger.history import Batch, explain
 from tests.ledger.model import RULES, Decision
 from tests.ledger.traffic import HOLD_SECONDS, Traffic
@@ -39,6 +42,7 @@ FOLD_LIMIT = 50
 OPERATES = 0.3  # chance between two batches, or two rounds
 FOLDS = 0.3
 EXPIRES = 0.3
+SWEEPS = 0.1
 DAY_CHANGES = 0.05
 YEAR_CHANGES = 0.03
 TIME_PASSES = 0.3
@@ -94,6 +98,23 @@ class Run:
             await fold_credits(jobs, self.random.randint(1, FOLD_LIMIT))
         if self.random.random() < FOLDS / 10:
             await finish_closing(jobs)
+        if self.random.random() < SWEEPS:
+            await sweep(self.city, jobs, at)
+        if self.random.random() < OPERATES:
+            await funding_traffic.go_on(self.traffic, at)
+
+    async def check_draws(self, orders: list[Order], at: datetime) -> None:
+        """What purses and coupons paid is what the model draws."""
+        (batch,) = batches = [
+            Batch(lane=0, orders=orders, decisions=[], postings=[None] * len(orders),
+                  draws=[()] * len(orders), decided_at=at, began=0, ended=0)
+        ]  # fmt: skip
+        await _add_postings(self.city.admin, batches)
+        for order, draws in zip(orders, batch.draws, strict=True):
+            record = self.city.ledger.records.get(order.payment_id)
+            if record is not None:
+                assert record.draws == draws, f"{self.remark}: {order}"
+                self.seen["DRAWN"] += len(draws)
 
     async def check(self, at: datetime) -> None:
         """Balances, and what is held at this time, are the model's, and the books are right."""
@@ -139,6 +160,7 @@ async def decide_alone(
         decisions = await run.city.decide(lane, orders)
         difference = run.city.both(decisions, orders, at)
         assert difference is None, f"{run.remark}, after {run.decided} messages: {difference}"
+        await run.check_draws(orders, at)
         run.count(decisions)
         await run.interfere(jobs, at)
     return at
@@ -194,6 +216,7 @@ async def _together(run: Run, jobs: asyncpg.Connection, lanes: list[Statements])
         assert doubt is None, f"{run.remark}, no order explains: {doubt}"
         for batch in batches:
             run.count(batch.decisions)
+            run.seen["DRAWN"] += sum(map(len, batch.draws))
         await run.interfere(jobs, datetime.now(NOON.tzinfo) + ahead)
     at = datetime.now(NOON.tzinfo) + ahead
     await run.city.set_time(at)
@@ -237,6 +260,7 @@ async def _send(city: City, lane: Statements, number: int, plan: list[list[Order
             Batch(
                 lane=number, orders=orders, decisions=decisions, began=began, ended=ended,
                 decided_at=city.decided_at(orders), postings=[None] * len(orders),
+                draws=[()] * len(orders),
             )
         )  # fmt: skip
     return batches
@@ -250,6 +274,14 @@ async def _add_postings(admin: asyncpg.Connection, batches: list[Batch]) -> None
     numbers = dict(map(tuple, rows))
     for batch in batches:
         batch.postings[:] = [numbers.get(order.payment_id) for order in batch.orders]
+    drawn: dict[UUID, list[tuple[UUID, int]]] = {}
+    for payment, account, amount in await admin.fetch(
+        "SELECT payment, account, amount FROM ledger.draw WHERE payment = ANY($1) ORDER BY number",
+        ids,
+    ):
+        drawn.setdefault(payment, []).append((account, amount))
+    for batch in batches:
+        batch.draws[:] = [tuple(drawn.get(order.payment_id, ())) for order in batch.orders]
 
 
 def _goes_on(seen: Counter[str], target: int) -> bool:
@@ -262,7 +294,7 @@ def _goes_on(seen: Counter[str], target: int) -> bool:
 
 def _missed(seen: Counter[str]) -> set[str]:
     due = {outcome.name for outcome in (Outcome.APPROVED, *(rule for rule, _ in RULES))}
-    due |= {"DECIDED", "REPEATED", "KEY_REUSED", "HELD", "EXPIRED_BY_JOB"}
+    due |= {"DECIDED", "REPEATED", "KEY_REUSED", "HELD", "EXPIRED_BY_JOB", "DRAWN"}
     return {name for name in due if not seen[name]}
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from switch.ledger import Order
+from tests.ledger import funding_traffic
 from tests.ledger.city import CURRENCY, NOON, City, Participant
 from tests.ledger.model import PAYEE_KINDS, PAYER_KINDS, PRIVATE
 
@@ -41,6 +42,8 @@ ACTIONS = (
     "issue",
     "issue",
     "issue",
+    "issue",
+    "issue",
     "freeze",
     "unfreeze",
     "tier",
@@ -52,6 +55,8 @@ ACTIONS = (
     "request",
     "code",
     "code",
+    "tariff",
+    "shop",
 )
 
 TIERS = {
@@ -71,6 +76,7 @@ class Traffic:
     random: Random
     holders: dict[UUID, Participant] = field(default_factory=dict)
     sent: list[Order] = field(default_factory=list)
+    fees: list[UUID] = field(default_factory=list)
 
     async def settle(self) -> None:
         """Two banks, two wallet providers, a merchant, the tax office; some tight, some poor."""
@@ -90,6 +96,14 @@ class Traffic:
         await self._open(await city.participant("merchant"), "merchant", balance=50)
         await self._open(await city.participant("merchant"), "merchant", tier="capped")
         await self._open(await city.participant("government"), "government")
+        self.fees = [await city.account(banks[0], "fee") for _ in range(2)]
+        await funding_traffic.change_a_tariff(self, NOON)
+        for _ in range(3):
+            await funding_traffic.set_up_a_shop(self, NOON)
+            await funding_traffic.open_a_purse(self, datetime.now(UTC))
+            await funding_traffic.begin_a_campaign(self, datetime.now(UTC))
+            for _ in range(3):
+                await funding_traffic.claim_a_coupon(self, datetime.now(UTC))
         for _ in range(MANDATES_MAX // 2):
             await self._permit(NOON)
             await self._ask(datetime.now(UTC))
@@ -139,6 +153,8 @@ class Traffic:
         """One thing that the operator may do at any time, now that it is at least this late."""
         account = self.random.choice(list(self.city.ledger.accounts.values()))
         action = self.random.choice(ACTIONS)
+        if account.kind in ("fee", "purse", "campaign") and action != "freeze":
+            account = self.city.ledger.accounts[self.random.choice(list(self.holders))]
         if action == "issue" and account.lifecycle == "open":
             await self.city.issue(account.id, self.random.randint(1, 400))
         elif action == "tier":
@@ -151,6 +167,8 @@ class Traffic:
             await self.city.tier("daily", daily_limit=400, balance_limit=limit)
         elif action == "new" and len(self.holders) < ACCOUNTS_MAX:
             await self._replace_a_wallet()
+        elif action in funding_traffic.ACTIONS:
+            await funding_traffic.ACTIONS[action](self, at)
         elif action == "code":
             await self._make_a_code()
         elif action == "mandate":
@@ -207,6 +225,10 @@ class Traffic:
             return self._by_mandate(at, key)
         if sender is None and random.random() < OF_A_REQUEST:
             return self._of_a_request(at, key)
+        if sender is None and random.random() < funding_traffic.INTO_A_FUND:
+            return funding_traffic.into_a_fund(self, at, key)
+        if sender is None and random.random() < funding_traffic.OUT_OF_A_FUND:
+            return funding_traffic.out_of_a_fund(self, at, key)
         kind = random.choices(list(TYPES), weights=list(TYPES.values()))[0]
         payer = self._account(PAYER_KINDS[kind])
         payee = self._account(PAYEE_KINDS[kind], beside=payer)
@@ -215,8 +237,8 @@ class Traffic:
             if random.random() < STRANGER:
                 sender = random.choice(list(self.holders.values()))
         return self.city.order(
-            sender, payer, payee, self._amount(payer, payee, at), type=kind, key=key,
-            currency=self._currency(payer), expires_at=self._expires_at(at), **self._hold(),
+            sender, payer, payee, self.amount(payer, payee, at), type=kind, key=key,
+            currency=self._currency(payer), expires_at=self.expires_at(at), **self._hold(),
             reference=random.choice([None, "order 7"]),
             metadata=random.choice([None, {"z": "1", "a": "\N{SNOWMAN}"}]),
         )  # fmt: skip
@@ -238,7 +260,7 @@ class Traffic:
             sender, None, payee,
             max(1, random.choice(edges) // random.choice([1, 1, 2]) + random.choice([0, 0, 1])),
             type=random.choice(["purchase", "transfer"]), key=key, mandate=mandate.id,
-            currency=self._currency(mandate.payer), expires_at=self._expires_at(at),
+            currency=self._currency(mandate.payer), expires_at=self.expires_at(at),
             **self._hold(),
         )  # fmt: skip
 
@@ -257,7 +279,7 @@ class Traffic:
             sender, payer, payee, max(1, amount + random.choice([0, 0, 0, 1, -1])),
             type=random.choice(["purchase", "transfer", "transfer"]), key=key,
             request=random.choice([asked.id] * 9 + [self.city.new_id()]),
-            currency=self._currency(payer), expires_at=self._expires_at(at),
+            currency=self._currency(payer), expires_at=self.expires_at(at),
         )  # fmt: skip
 
     def _account(self, kinds: Collection[str], beside: UUID | None = None) -> UUID:
@@ -272,11 +294,13 @@ class Traffic:
         fitting = [
             account.id
             for account in accounts.values()
-            if account.kind in kinds and (beside is None or account.currency == currency)
+            if account.kind in kinds
+            and account.id in self.holders
+            and (beside is None or account.currency == currency)
         ]
         return self.random.choice(fitting or list(accounts))
 
-    def _amount(self, payer: UUID, payee: UUID, at: datetime) -> int:
+    def amount(self, payer: UUID, payee: UUID, at: datetime) -> int:
         """Small, or exactly at, or just beyond, what a limit or the balance still allows."""
         ledger = self.city.ledger
         edges = [self.random.randint(1, 9), self.random.randint(1, 30), self.random.randint(1, 90)]
@@ -306,7 +330,7 @@ class Traffic:
             return {}
         return {"capture": False, "hold_seconds": self.random.choice(HOLD_SECONDS)}
 
-    def _expires_at(self, at: datetime) -> datetime | None:
+    def expires_at(self, at: datetime) -> datetime | None:
         if self.random.random() >= EXPIRES:
             return None
         hour = timedelta(hours=1)

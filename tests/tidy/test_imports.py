@@ -11,13 +11,13 @@ from tests.tidy import tree
 LINES = (
     "limits clock errors outcome state currencies queries metrics keyfile budget examples",
     "secret_file traceparent json_text payment_code",
-    "config lifeline message batch_message key_message mandate request_to_pay",
+    "config lifeline message event_message batch_message key_message mandate request_to_pay fund",
     "bank_message timeline",
     "structured digest components signature introduction signing jws receipt",
     "shares log breaker reply resolver callback bank_answer",
     "db binaries cluster keeper embedded",
-    "doubt migrate switch_keys participants ledger upkeep key_ledger mandate_ledger",
-    "request_ledger",
+    "doubt migrate switch_keys participants ledger upkeep account_ledger key_ledger",
+    "mandate_ledger request_ledger fund_ledger",
     "gather trail reads deliveries key_uses",
     "bank_calls",
     "turns loops",
@@ -35,7 +35,7 @@ LINES = (
     "supervisor admin_port serving",
     "terminal demo_city demo_traffic simulate demo_bank demo_table demo conformance",
     "cli_operator commands",
-    "cli_participants cli_accounts cli_banks cli_events cli_receipts cli_serve",
+    "cli_participants cli_accounts cli_tariffs cli_banks cli_events cli_receipts cli_serve",
     "cli_demo cli_status cli_trace cli_simulate cli_conformance cli",
     "__main__",
 )
@@ -47,7 +47,16 @@ NARROW = {
     "exchange": GROUND | {"structured", "digest", "components", "signature", "signing", "keyfile"},
     "batch_exchange": GROUND | {"message", "batch_message", "exchange"},
     "client": GROUND
-    | {"message", "key_message", "currencies", "components", "signature", "signing", "keyfile"}
+    | {
+        "message",
+        "event_message",
+        "key_message",
+        "currencies",
+        "components",
+        "signature",
+        "signing",
+        "keyfile",
+    }
     | {"exchange", "answers", "batch_exchange", "patience", "timeline"},
     "embedded": GROUND | {"log", "binaries", "cluster", "keeper"},
     "keeper": GROUND | {"log", "binaries", "cluster"},
@@ -66,6 +75,8 @@ PURE = (
     "payment_code",
     "mandate",
     "request_to_pay",
+    "fund",
+    "event_message",
     "bank_message",
     "timeline",
     "structured",

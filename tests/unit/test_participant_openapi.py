@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 from switch import traceparent
 from switch.bank_message import DECISIONS, Authorization, BankPath, Credit, Reversal, decode_answer
-from switch.message import EVENT_TYPES, Event
+from switch.event_message import EVENT_TYPES, Event
 from switch.participant_openapi import participant_openapi_document
 from switch.state import TRANSITIONS
 

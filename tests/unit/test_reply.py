@@ -73,6 +73,7 @@ ROW: dict[str, Any] = {
     "mandate": None,
     "payee": UUID(int=2),
     "request": None,
+    "coupon": None,
     "amount": 5,
     "currency": "CNY",
     "expires_at": None,

@@ -15,6 +15,7 @@ import asyncpg
 import msgspec
 
 from switch import examples, log
+from switch.account_ledger import changed_account, opened_account
 from switch.admission import Caller
 from switch.budget import RateBudget
 from switch.clock import rfc3339
@@ -30,7 +31,6 @@ from switch.message import (
     malformed,
 )
 from switch.queries import queries_of
-from switch.reads import changed_account, opened_account
 from switch.reply import Answer, document, page, repeated
 from switch.requests import (
     AFTER_ID,

@@ -5,7 +5,7 @@
 -- Parameters  p_participant_no … p_expires_at  the message, as authorize_batch; p_dispositions;
 --             p_now  the batch's time; p_payee_kind … p_payee_closed  of each message's payee,
 --             p_payee_holder  too where there are mandates; p_places, p_mandates  as lock_mandates;
---             p_request_places, p_requests  as lock_requests;
+--             p_request_places, p_requests  as lock_requests; p_coupon;
 --             p_ids … p_payment_limits  of each locked account, as lock_accounts
 -- Returns     of each message, in order: verdicts  ledger.outcome.code, 0 when nothing speaks
 --             against the payment so far, null where the disposition is not 0; counted  whether the
@@ -20,7 +20,7 @@ CREATE OR REPLACE FUNCTION ledger.check_messages(
     p_ids uuid[], p_holders integer[], p_kinds text[], p_currencies text[], p_blocks smallint[],
     p_payment_limits bigint[], p_payee_holder integer[], p_places integer[],
     p_mandates ledger.mandate[], p_request_places integer[],
-    p_requests ledger.payment_request[],
+    p_requests ledger.payment_request[], p_coupon uuid[],
     OUT verdicts smallint[], OUT counted boolean[], OUT payers_at integer[])
 LANGUAGE plpgsql
 AS $$
@@ -34,6 +34,7 @@ BEGIN
                             IS DISTINCT FROM m.participant_no THEN 30
                         -- What a bank has to decide later would keep others from paying it.
                         WHEN m.request_place IS NOT NULL AND payer.kind = 'external' THEN 30
+                        WHEN m.coupon IS NOT NULL AND payer.kind <> 'wallet' THEN 30
                         WHEN payer.kind <> ALL (type.payer_kinds)
                             OR m.payee_kind <> ALL (type.payee_kinds) THEN 30
                         WHEN m.place = 0 THEN 31
@@ -55,11 +56,11 @@ BEGIN
                    END::smallint AS verdict
               FROM unnest(p_participant_no, p_type, p_payer, p_payee, p_amount, p_currency,
                           p_expires_at, p_dispositions, p_payee_kind, p_payee_currency,
-                          p_payee_closed, p_payee_holder, p_places, p_request_places)
+                          p_payee_closed, p_payee_holder, p_places, p_request_places, p_coupon)
                    WITH ORDINALITY
                    AS m (participant_no, type, payer, payee, amount, currency, expires_at,
                          disposition, payee_kind, payee_currency, payee_closed, payee_holder,
-                         place, request_place, position)
+                         place, request_place, coupon, position)
               JOIN ledger.payment_type type ON type.code = m.type
               LEFT JOIN unnest(p_ids, p_holders, p_kinds, p_currencies, p_blocks, p_payment_limits)
                         WITH ORDINALITY

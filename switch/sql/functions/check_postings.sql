@@ -5,15 +5,18 @@
 --             balance.
 -- Returns     one row a deviation
 -- Locks       none
--- Tables      reads account, transfer, fold
+-- Tables      reads account, transfer, draw, fold
 CREATE OR REPLACE FUNCTION ledger.check_postings()
 RETURNS TABLE (check_name text, subject text, detail text)
 LANGUAGE sql STABLE
 AS $$
     WITH posting AS (
         SELECT y.shard, y.payer AS account, y.payer_posting_no AS posting_no,
-               y.payer_balance_after + y.amount AS opening, y.payer_balance_after AS closing
+               y.payer_balance_after + y.debited AS opening, y.payer_balance_after AS closing
           FROM ledger.transfer y
+         UNION ALL
+        SELECT d.shard, d.account, d.posting_no, d.balance_after + d.amount, d.balance_after
+          FROM ledger.draw d
          UNION ALL
         SELECT f.shard, f.account, f.posting_no, f.opening_balance,
                f.opening_balance + (SELECT sum(amount) FROM unnest(f.amounts) AS amount)

@@ -9,7 +9,7 @@
 --             waiting credits than one call adds up, the detail names it
 -- Locks       the payment's state; a payee whose balance is capped; the caller has locked the
 --             account that is debited
--- Tables      inserts payment, leg, unfolded_credit, outbox, payment_state; updates account,
+-- Tables      inserts payment, leg, unfolded_credit, split, outbox, payment_state; updates account,
 --             payment_state; as begin_refund
 CREATE OR REPLACE FUNCTION ledger.decide_step(
     p_shard smallint, p_at timestamptz, p_participant_no integer, p_key text, p_payment_id uuid,
@@ -32,6 +32,8 @@ DECLARE
     v_rest    bigint := 0;  -- what is held no longer and not captured
     v_counted bigint := 0;  -- of that, what the payer's day gets back
     v_of_year bigint := 0;  -- and his year
+    v_parts   record;       -- of what moves, what others than the payee are credited
+    v_net     bigint;       -- and the payee
     v_outcome smallint;
 BEGIN
     SELECT * INTO v_parent FROM ledger.payment WHERE shard = p_shard AND id = p_parent;
@@ -57,6 +59,9 @@ BEGIN
                        WHEN v_state.hold_expires_at <= p_at THEN 0  -- whether or not it is posted
                        ELSE v_state.amount - v_state.captured - v_state.voided END;
         v_amount := coalesce(p_amount, nullif(v_left, 0));
+        SELECT * INTO STRICT v_parts
+          FROM ledger.find_splits(p_shard, p_at, p_type, v_parent, v_state, v_amount);
+        v_net := v_parts.net;
         v_outcome := CASE
             WHEN v_left = 0 AND NOT v_refund
                 AND v_state.captured + v_state.voided < v_state.amount THEN 34
@@ -66,7 +71,7 @@ BEGIN
                                OR v_source.holder_freeze OR v_source.operator_freeze) THEN 70
             WHEN v_refund AND v_payer.lifecycle <> 'open' THEN 80
             WHEN p_type <> 12 AND v_payee.lifecycle <> 'open' THEN 90
-            WHEN p_type = 11 AND ledger.is_over_limit(p_shard, v_payee, v_amount, p_at) THEN 120
+            WHEN p_type = 11 AND ledger.is_over_limit(p_shard, v_payee, v_net, p_at) THEN 120
             WHEN v_refund AND ledger.is_short(p_shard, v_source, v_amount, p_at) THEN 130
             WHEN v_source.id IS NULL OR v_taker IS NULL THEN 140
             WHEN v_refund AND v_payee.kind = 'external'
@@ -136,7 +141,10 @@ BEGIN
                 ARRAY[v_payee.participant_no]);
         IF v_moved > 0 THEN
             INSERT INTO ledger.unfolded_credit (shard, payee, transfer_id, amount)
-            VALUES (p_shard, v_payee.id, p_payment_id, v_moved);
+            SELECT p_shard, v_payee.id, p_payment_id, v_net WHERE v_net > 0;
+            PERFORM ledger.credit_splits(p_shard, ARRAY[p_payment_id], v_parts.positions,
+                                         v_parts.accounts, v_parts.amounts);
+            v_step.split := nullif(v_moved - v_net, 0);
         END IF;
         IF v_moved > 0 AND v_source.id = v_payer.id THEN
             v_step.payer_posting_no := v_source.posting_count;

@@ -8,7 +8,7 @@
 -- Returns     the outcome: a payee that may not be credited any more makes it another; SW003 when
 --             more credits wait for the payee than one call adds up
 -- Locks       a payee whose balance is capped; of a refund the state of its payment
--- Tables      deletes pending_payment; inserts payment, payment_state, leg, unfolded_credit,
+-- Tables      deletes pending_payment; inserts payment, payment_state, leg, unfolded_credit, split,
 --             outbox, bank_call; updates account, payment_state; reads account, bank_call
 CREATE OR REPLACE FUNCTION ledger.finish_pending(
     p_pending ledger.pending_payment, p_outcome smallint, p_at timestamptz) RETURNS smallint
@@ -21,15 +21,21 @@ DECLARE
     v_is_hold constant boolean := p_pending.hold_seconds IS NOT NULL;
     v_moved   bigint := 0;
     v_freed   bigint := 0;
+    v_fees    record;  -- what is kept of it
+    v_net     bigint;  -- what is left to whoever is paid
 BEGIN
     SELECT * INTO STRICT v_payee FROM ledger.account
      WHERE shard = p_pending.shard AND id = p_pending.payee;
+    SELECT * INTO STRICT v_fees
+      FROM ledger.find_fees(p_pending.shard, ARRAY[p_pending.type], ARRAY[p_pending.payee],
+                            ARRAY[p_pending.amount]);
+    v_net := v_fees.nets[1];
     IF v_outcome = 0 THEN
         v_outcome := CASE
             WHEN v_payee.kind = 'external' THEN 0  -- it has accepted
             WHEN v_payee.lifecycle <> 'open' THEN 90
             WHEN NOT v_is_hold
-                AND ledger.is_over_limit(p_pending.shard, v_payee, p_pending.amount, p_at) THEN 120
+                AND ledger.is_over_limit(p_pending.shard, v_payee, v_net, p_at) THEN 120
             ELSE 0
         END;
     END IF;
@@ -59,10 +65,12 @@ BEGIN
          WHERE s.shard = p_pending.shard AND s.payment = p_pending.parent;
     END IF;
     INSERT INTO ledger.payment
-        (created_at, decided_at, amount, expires_at, hold_expires_at, participant_no, hold_seconds,
+        (created_at, decided_at, amount, split, expires_at, hold_expires_at, participant_no,
+         hold_seconds,
          key_no, queue_us, work_us, shard, type, outcome, has_leg, id, payer, payee, parent,
          currency, key, reference, payee_reference, description, metadata, traceparent, span_id)
-    SELECT p.created_at, p_at, p.amount, p.expires_at,
+    SELECT p.created_at, p_at, p.amount,
+           CASE WHEN v_moved > 0 THEN nullif(p.amount - v_net, 0) END, p.expires_at,
            CASE WHEN v_is_hold THEN coalesce(p.hold_expires_at,
                                              p_at + make_interval(secs => p.hold_seconds)) END,
            p.participant_no, p.hold_seconds, p.key_no, p.queue_us, p.work_us, p.shard, p.type,
@@ -76,7 +84,9 @@ BEGIN
         VALUES (p_at, v_moved, v_keeper.posting_count, v_keeper.balance, p_pending.shard,
                 p_pending.id, p_pending.keeper, p_pending.taker, p_pending.currency);
         INSERT INTO ledger.unfolded_credit (shard, payee, transfer_id, amount)
-        VALUES (p_pending.shard, p_pending.taker, p_pending.id, v_moved);
+        SELECT p_pending.shard, p_pending.taker, p_pending.id, v_net WHERE v_net > 0;
+        PERFORM ledger.credit_splits(p_pending.shard, ARRAY[p_pending.id], v_fees.positions,
+                                     v_fees.accounts, v_fees.amounts);
     ELSIF v_outcome = 0 THEN
         INSERT INTO ledger.payment_state
             (shard, payment, payer, decided_at, hold_expires_at, amount, captured)

@@ -9,7 +9,8 @@
 --             updates it), holders, kinds, currencies, blocks (payer_frozen or payer_closed or 0),
 --             balances, held, bounds (held + floor: what the balance may not fall below),
 --             postings, spent, spent_in_year and spent_days, and of its tier payment_limits,
---             daily_limits, yearly_limits, balance_limits (null for none)
+--             daily_limits, yearly_limits, balance_limits (null for none);
+--             with_purses  those accounts that have purses, null when none has
 -- Locks       accounts in id order, FOR NO KEY UPDATE
 -- Tables      reads account, tier
 CREATE OR REPLACE FUNCTION ledger.lock_accounts(
@@ -19,7 +20,7 @@ CREATE OR REPLACE FUNCTION ledger.lock_accounts(
     OUT blocks smallint[], OUT balances bigint[], OUT held bigint[], OUT bounds bigint[],
     OUT postings bigint[], OUT spent bigint[], OUT spent_in_year bigint[], OUT spent_days date[],
     OUT payment_limits bigint[], OUT daily_limits bigint[], OUT yearly_limits bigint[],
-    OUT balance_limits bigint[])
+    OUT balance_limits bigint[], OUT with_purses uuid[])
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -38,15 +39,16 @@ BEGIN
                array_agg(a.held + a.floor), array_agg(a.posting_count),
                array_agg(a.spent_today), array_agg(a.spent_this_year), array_agg(a.spent_day),
                array_agg(t.payment_limit), array_agg(t.daily_limit), array_agg(t.yearly_limit),
-               array_agg(t.balance_limit),
+               array_agg(t.balance_limit), array_agg(a.id) FILTER (WHERE a.has_purses),
                coalesce(bool_or(a.tier IS NOT NULL AND t.name IS NULL), false)
           INTO ids, rows, holders, kinds, currencies, blocks, balances, held, bounds, postings,
                spent, spent_in_year, spent_days, payment_limits, daily_limits, yearly_limits,
-               balance_limits, v_unseen
+               balance_limits, with_purses, v_unseen
           FROM (SELECT *, ctid FROM ledger.account
                  WHERE shard = p_shard AND id = ANY (v_wanted)
                    AND (participant_no = ANY (p_participant_no) OR id = ANY (p_capped)
                         OR id = ANY (p_by_mandate))
+                   AND kind NOT IN ('purse', 'campaign')  -- these come later, as lock_funds says
                  ORDER BY id
                    FOR NO KEY UPDATE) a
           LEFT JOIN ledger.tier t ON t.name = a.tier AND t.currency = a.currency;

@@ -8,7 +8,7 @@
 -- Returns     ledger.outcome.code, for a repeat with the same id the stored one; SW001 when the
 --             id was spent on something else
 -- Locks       the key claim, then both accounts in id order and their unfolded credits
--- Tables      as claim_payment; inserts payment, outbox, fold; updates account; deletes
+-- Tables      as claim_payment; inserts payment, outbox, fold, split; updates account; deletes
 --             unfolded_credit
 CREATE OR REPLACE FUNCTION ledger.post_payment(
     p_id uuid, p_type smallint, p_payer uuid, p_payee uuid, p_amount bigint, p_description text,
@@ -22,6 +22,8 @@ DECLARE
     v_outcome smallint;
     v_claim   record;
     v_at      timestamptz;
+    v_parts   record;  -- of what goes back, what others than the payee are credited
+    v_net     bigint := p_amount;
 BEGIN
     SELECT * INTO v_claim
       FROM ledger.claim_payment(p_id, p_type, p_payer, p_payee, p_amount, p_parent);
@@ -38,19 +40,31 @@ BEGIN
                       WHEN v_payee.lifecycle <> 'open' THEN 90
                       WHEN v_payer.balance - p_amount < v_payer.held + v_payer.floor THEN 130
                       ELSE 0 END;
+    IF p_type = 103 AND v_outcome = 0 THEN
+        SELECT * INTO STRICT v_parts
+          FROM ledger.find_splits(0::smallint, v_at, p_type,
+                   (SELECT y FROM ledger.payment y WHERE y.shard = 0 AND y.id = p_parent),
+                   (SELECT s FROM ledger.payment_state s
+                     WHERE s.shard = 0 AND s.payment = p_parent), p_amount);
+        v_net := v_parts.net;
+        PERFORM ledger.credit_splits(0::smallint, ARRAY[p_id], v_parts.positions,
+                                     v_parts.accounts, v_parts.amounts);
+    END IF;
     INSERT INTO ledger.payment
-        (created_at, amount, payer_posting_no, payer_balance_after, participant_no, type, outcome,
+        (created_at, amount, split, payer_posting_no, payer_balance_after, participant_no, type,
+         outcome,
          id, payer, payee,
          parent, currency, key, description)
-    VALUES (v_at, p_amount, CASE WHEN v_outcome = 0 THEN v_payer.posting_count + 1 END,
+    VALUES (v_at, p_amount, nullif(p_amount - v_net, 0),
+            CASE WHEN v_outcome = 0 THEN v_payer.posting_count + 1 END,
             CASE WHEN v_outcome = 0 THEN v_payer.balance - p_amount END, 0, p_type, v_outcome, p_id,
                 p_payer, p_payee,
             p_parent, v_payer.currency, p_id::text, p_description);
     IF v_outcome = 0 THEN
         UPDATE ledger.account SET balance = balance - p_amount, posting_count = posting_count + 1
          WHERE shard = 0 AND id = p_payer;
-        INSERT INTO ledger.unfolded_credit (payee, transfer_id, amount) VALUES (p_payee, p_id,
-            p_amount);
+        INSERT INTO ledger.unfolded_credit (payee, transfer_id, amount)
+        SELECT p_payee, p_id, v_net WHERE v_net > 0;
         INSERT INTO ledger.outbox (happened_at, kind, subjects, payer_sides, payee_sides)
         VALUES (v_at, 1, ARRAY[p_id], ARRAY[v_payer.participant_no],
                 ARRAY[v_payee.participant_no]);

@@ -11,6 +11,30 @@ CREATE TABLE ledger.tier (
     PRIMARY KEY (name, currency)
 );
 
+-- What is kept of purchases that an account is paid, and for whom. Each share of an amount is
+-- amount × parts_per_million / 1,000,000, rounded half up to a minor unit, plus the fixed amount,
+-- within its bounds; all of them together are never more than the amount.
+CREATE TABLE ledger.tariff (
+    name     text NOT NULL CHECK (name ~ '^[a-z0-9][a-z0-9-]{0,31}$'),
+    currency ledger.currency NOT NULL,
+    PRIMARY KEY (name, currency)
+);
+
+CREATE TABLE ledger.tariff_share (
+    tariff            text NOT NULL,
+    currency          ledger.currency NOT NULL,
+    number            smallint NOT NULL CHECK (number > 0),  -- in this order
+    account           uuid NOT NULL,  -- of kind fee
+    parts_per_million integer NOT NULL CHECK (parts_per_million BETWEEN 0 AND 1000000),
+    fixed             bigint NOT NULL DEFAULT 0 CHECK (fixed >= 0),
+    share_min         bigint NOT NULL DEFAULT 0 CHECK (share_min >= 0),
+    share_max         bigint CHECK (share_max >= share_min),
+    PRIMARY KEY (tariff, currency, number),
+    UNIQUE (tariff, currency, account),
+    FOREIGN KEY (tariff, currency) REFERENCES ledger.tariff (name, currency)
+);
+CREATE INDEX tariff_share_by_account ON ledger.tariff_share (account);
+
 CREATE TABLE ledger.tier_default (
     kind     text NOT NULL,
     currency text NOT NULL,
@@ -40,10 +64,13 @@ CREATE TABLE ledger.account (
     lifecycle      ledger.account_lifecycle NOT NULL DEFAULT 'open',
     holder_freeze  boolean NOT NULL DEFAULT false,
     operator_freeze boolean NOT NULL DEFAULT false,
+    has_purses     boolean NOT NULL DEFAULT false,
     tier           text,
+    tariff         text,  -- of what is kept of purchases that it is paid
     reference      text,
     PRIMARY KEY (id, shard),
     FOREIGN KEY (tier, currency) REFERENCES ledger.tier (name, currency),
+    FOREIGN KEY (tariff, currency) REFERENCES ledger.tariff (name, currency),
     CONSTRAINT no_overdraft CHECK (balance - held >= floor),
     CONSTRAINT closed_is_empty CHECK (lifecycle <> 'closed' OR (balance = 0 AND held = 0))
 ) WITH (fillfactor = 60);

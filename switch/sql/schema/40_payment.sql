@@ -30,6 +30,10 @@ INSERT INTO ledger.outcome (code, name) VALUES
     (107, 'request_paid'),
     (108, 'request_amount_mismatch'),
     (110, 'daily_limit_exceeded'),
+    (111, 'coupon_not_found'),
+    (112, 'coupon_ended'),
+    (113, 'coupon_not_applicable'),
+    (114, 'coupon_used'),
     (115, 'yearly_limit_exceeded'),
     (120, 'payee_balance_limit_exceeded'),
     (130, 'insufficient_funds'),
@@ -50,7 +54,7 @@ CREATE TABLE ledger.payment_type (
 INSERT INTO ledger.payment_type (code, name, counts_per_day, payer_kinds, payee_kinds) VALUES
     (1, 'purchase', true, '{wallet,merchant,government,external}', '{merchant,government}'),
     (2, 'transfer', true, '{wallet,merchant,government,position,external}',
-                          '{wallet,merchant,government,position,external}'),
+                          '{wallet,merchant,government,position,external,purse,campaign}'),
     (3, 'top_up', false, '{position}', '{wallet}'),
     (4, 'withdrawal', true, '{wallet}', '{position,external}'),
     (11, 'capture', false, '{}', '{}'),
@@ -58,7 +62,8 @@ INSERT INTO ledger.payment_type (code, name, counts_per_day, payer_kinds, payee_
     (13, 'refund', false, '{}', '{}'),
     (101, 'issue', false, '{issuance}', '{position,wallet,merchant,government,fee}'),
     (102, 'redeem', false, '{position,wallet,merchant,government,fee}', '{issuance}'),
-    (103, 'reversal', false, '{}', '{}');
+    (103, 'reversal', false, '{}', '{}'),
+    (104, 'expiry', false, '{purse,campaign}', '{government,merchant,wallet}');
 
 -- A key belongs to the participant for ever: one claim, whatever the operation.
 CREATE TABLE ledger.key_claim (
@@ -77,6 +82,8 @@ CREATE TABLE ledger.key_claim (
 CREATE TABLE ledger.payment (
     created_at          timestamptz NOT NULL,
     amount              bigint CHECK (amount > 0),
+    drawn               bigint,  -- of it, what `draw` debits instead of the payer
+    split               bigint,  -- what `split` credits instead of the payee
     payer_posting_no    bigint CHECK (payer_posting_no > 0),
     payer_balance_after bigint,
     expires_at          timestamptz,
@@ -103,6 +110,7 @@ CREATE TABLE ledger.payment (
     parent              uuid,
     mandate             uuid,  -- by which the payee took it
     request             uuid,  -- the payment request that it pays
+    coupon              uuid,
     currency            text,
     key                 text NOT NULL,
     reference           text,
@@ -183,16 +191,44 @@ CREATE TABLE ledger.leg (
 );
 CREATE UNIQUE INDEX leg_by_posting ON ledger.leg (payer, payer_posting_no);
 
--- The legs of the money that moved; a payment without one beside it stands for its own.
+-- What other accounts than the payer's paid of a payment: purses, and the account of a campaign.
+CREATE TABLE ledger.draw (
+    amount        bigint NOT NULL CHECK (amount > 0),
+    posting_no    bigint NOT NULL CHECK (posting_no > 0),
+    balance_after bigint NOT NULL,
+    created_at    timestamptz NOT NULL,
+    shard         smallint NOT NULL DEFAULT 0,
+    number        smallint NOT NULL,  -- in the order of drawing, from 1
+    payment       uuid NOT NULL,
+    account       uuid NOT NULL,
+    PRIMARY KEY (payment, number, shard)
+);
+CREATE UNIQUE INDEX draw_by_posting ON ledger.draw (account, posting_no);
+
+-- What other accounts than the payee's were credited of a payment: the shares of its tariff; of a
+-- refund what goes back to where it was drawn.
+CREATE TABLE ledger.split (
+    amount  bigint NOT NULL CHECK (amount > 0),
+    shard   smallint NOT NULL DEFAULT 0,
+    payment uuid NOT NULL,
+    account uuid NOT NULL,
+    PRIMARY KEY (payment, account, shard)
+);
+
+-- The legs of the money that moved; a payment without one beside it stands for its own. Other
+-- accounts may have paid a part of `amount`, and others been credited a part.
 CREATE VIEW ledger.transfer AS
-    SELECT shard, id, id AS payment_id, payer, payee, amount, currency,
+    SELECT shard, id, id AS payment_id, payer, payee, amount,
+           amount - coalesce(drawn, 0) AS debited,
+           amount - coalesce(split, 0) AS credited, currency,
            payer_posting_no, payer_balance_after, created_at
       FROM ledger.payment
      WHERE payer_posting_no IS NOT NULL
      UNION ALL
-    SELECT shard, payment, payment, payer, payee, amount, currency,
-           payer_posting_no, payer_balance_after, created_at
-      FROM ledger.leg;
+    SELECT l.shard, l.payment, l.payment, l.payer, l.payee, l.amount, l.amount,
+           l.amount - coalesce(y.split, 0), l.currency,
+           l.payer_posting_no, l.payer_balance_after, l.created_at
+      FROM ledger.leg l JOIN ledger.payment y ON y.shard = l.shard AND y.id = l.payment;
 
 -- One posting of an account that added credits up: which, in order of their ids, and from which
 -- balance.

@@ -98,7 +98,8 @@ CREATE VIEW ledger.known_payment AS
 CREATE VIEW ledger.payment_answer AS
     SELECT y.shard, y.participant_no, y.id, y.key, c.digest, p.id AS participant, t.name AS type,
            y.payer, y.payee, y.amount, y.currency, y.expires_at, y.reference, y.payee_reference,
-           y.description, y.metadata, y.parent, y.mandate, y.request, y.final,
+           y.description, y.metadata, y.parent, y.mandate, y.request, y.coupon,
+           y.final,
            y.hold_seconds, y.hold_expires_at, y.outcome, y.answer_version, y.created_at,
            s.captured, s.voided, s.refunded,
            s.captured + s.voided + s.expired < s.amount AS is_held
@@ -110,7 +111,7 @@ CREATE VIEW ledger.payment_answer AS
      UNION ALL
     SELECT w.shard, w.participant_no, w.id, w.key, c.digest, p.id, t.name,
            w.payer, w.payee, w.amount, w.currency, w.expires_at, w.reference, w.payee_reference,
-           w.description, w.metadata, w.parent, null, null, null, w.hold_seconds, null,
+           w.description, w.metadata, w.parent, null, null, null, null, w.hold_seconds, null,
            null, 1::smallint, w.created_at,
            null, null, null, null
       FROM ledger.pending_payment w

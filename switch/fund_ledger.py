@@ -1,0 +1,30 @@
+"""What the ledger's rows say of messages about purses, coupons and their like; `reads` asks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from switch.fund import Fund, as_campaign, as_coupon, as_purpose, as_purse
+from switch.ledger import Disposition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FundVerdict:
+    """What a key was spent on, where that is a purpose, a purse, a campaign or a coupon."""
+
+    disposition: Disposition
+    answer: Fund
+
+
+def fund_answer(row: Mapping[str, Any], disposition: Disposition) -> FundVerdict:
+    """From the columns of whichever it is; the others are null."""
+    answer: Fund
+    if row["purpose"] is not None:
+        answer = as_purpose(row["purpose"])
+    elif row["purse"] is not None:
+        answer = as_purse(row["purse"])
+    elif row["campaign"] is not None:
+        answer = as_campaign(row["campaign"])
+    else:
+        answer = as_coupon(row["coupon"])
+    return FundVerdict(disposition=disposition, answer=answer)
