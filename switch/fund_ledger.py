@@ -19,12 +19,17 @@ class FundVerdict:
 def fund_answer(row: Mapping[str, Any], disposition: Disposition) -> FundVerdict:
     """From the columns of whichever it is; the others are null."""
     answer: Fund
-    if row["purpose"] is not None:
+    if is_there(row["purpose"]):
         answer = as_purpose(row["purpose"])
-    elif row["purse"] is not None:
+    elif is_there(row["purse"]):
         answer = as_purse(row["purse"])
-    elif row["campaign"] is not None:
+    elif is_there(row["campaign"]):
         answer = as_campaign(row["campaign"])
     else:
         answer = as_coupon(row["coupon"])
     return FundVerdict(disposition=disposition, answer=answer)
+
+
+def is_there(row: Mapping[str, Any] | None) -> bool:
+    """Whether a composite is one: Postgres returns one of nulls for none."""
+    return row is not None and row["id"] is not None

@@ -9,10 +9,20 @@ from switch.service import Service
 from switch.services.bills import BILLS
 from switch.services.checkout import CHECKOUT
 from switch.services.codes import CODES
+from switch.services.coupons import COUPONS
 from switch.services.mandates import MANDATES
+from switch.services.purposes import PURPOSES
 from switch.services.wallets import WALLETS
 
-SERVICES: tuple[Service, ...] = (BILLS, CHECKOUT, CODES, MANDATES, WALLETS)
+SERVICES: tuple[Service, ...] = (
+    BILLS,
+    CHECKOUT,
+    CODES,
+    COUPONS,
+    MANDATES,
+    PURPOSES,
+    WALLETS,
+)
 
 # What `switch migrate` lays, the ledger first.
 SOURCES: tuple[Source, ...] = (

@@ -22,6 +22,7 @@ LINES = (
     "bank_calls",
     "turns loops",
     "admission service requests",
+    "once",
     "lane pending",
     "router",
     "authorize batch steps accounts keys lookups receipts events",
