@@ -29,6 +29,7 @@ from bench import (
     memory,
     outage,
     overload,
+    parts,
     report,
     stage,
     storm,
@@ -60,6 +61,7 @@ REPORTS: dict[str, Report] = {
     http_grid.NAME: http_grid.report,
     ledger.NAME: ledger.report,
     growth.NAME: growth.report,
+    parts.NAME: parts.report,
 }
 QUESTIONS: tuple[Question, ...] = (
     Tpcb(),
@@ -78,7 +80,9 @@ GROUPS: dict[str, Sequence[Question]] = {
 }  # asked together under one name
 NAMES = [*(question.name for question in QUESTIONS), *GROUPS, *REPORTS]
 BY_DEFAULT = {Tpcb.name, HttpUniform.name, HttpOneMerchant.name, Function.name, memory.NAME}
-WITHOUT_WRK = {Tpcb.name, Function.name, "floor-verify", "floor-sign", "floor-insert-update"}
+WITHOUT_WRK = {
+    Tpcb.name, Function.name, "floor-verify", "floor-sign", "floor-insert-update", parts.NAME
+}  # fmt: skip
 SIZES = ("rounds", "seconds", "pairs", "wallets", "merchants", "connections")  # to be set
 DESCRIPTORS = 8_192  # of one process that sends: thousands wait for a bank's answer at a time
 RATIOS = (

@@ -16,6 +16,7 @@ INTO_A_FUND = 0.06
 OUT_OF_A_FUND = 0.15
 WITH_A_COUPON = 0.5
 OF_ANOTHER = 0.1
+HELD = 0.2
 PURSES_MAX = 8  # that have not ended
 CAMPAIGNS_MAX = 5
 CATEGORIES = ("5411", "5812")
@@ -140,6 +141,7 @@ def out_of_a_fund(traffic: "Traffic", at: datetime, key: str | None) -> Order:
         traffic.holders[payer], payer, random.choice(_open(traffic, "merchant")),
         max(1, random.choice(edges) + random.choice([0, 0, 1, -1])), type="purchase", key=key,
         coupon=named, expires_at=traffic.expires_at(at),
+        capture=named is not None or random.random() > HELD,
     )  # fmt: skip
 
 

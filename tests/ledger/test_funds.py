@@ -1,6 +1,7 @@
 """Shares of a tariff, refunds to purses and budgets, and what goes back at the end."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from random import Random
 from uuid import UUID
@@ -16,6 +17,7 @@ from tests.ledger.books import assert_books_are_right
 from tests.ledger.city import City
 from tests.ledger.funds import Share
 from tests.ledger.steps import decide_step
+from tests.ledger.test_broken_link import until_it_waits
 
 DAY = timedelta(days=1)
 LIVES = 25
@@ -246,3 +248,29 @@ async def test_the_books_check_sees_what_is_spoilt(
     finally:
         await transaction.rollback()
     assert name in found
+
+
+async def test_who_pays_out_of_a_purse_sees_what_is_being_paid_in(
+    city: City, lane: Statements, open_lane: Callable[[], Awaitable[Statements]]
+) -> None:
+    """A purchase waits for a payment into its purse that is decided and not committed yet."""
+    street = Street(city, lane)
+    await street.open((0, 0))
+    await street.fund(1, 1, 1)
+    funder = await city.account(street.merchant, "merchant", balance=500)
+    into = city.order(street.merchant, funder, street.purse, 70)
+    out_of = city.order(street.provider, street.wallet, street.shop, 100, type="purchase")
+    transaction = lane.connection.transaction()
+    await transaction.start()
+    try:
+        [paid_in] = await city.decide(lane, [into])
+        other = await open_lane()
+        deciding = asyncio.create_task(city.decide(other, [out_of]))
+        await until_it_waits(city.admin, "lane")
+    finally:
+        await transaction.commit()
+    [bought] = await deciding
+    for decision, order in ((paid_in, into), (bought, out_of)):
+        assert city.both([decision], [order], city.decided_at([order])) is None
+    assert street.balance(street.purse) == 0
+    await street.check()

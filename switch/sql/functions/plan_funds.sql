@@ -53,7 +53,10 @@ BEGIN
                               WHEN m.type <> 1 OR m.hold_seconds IS NOT NULL
                                   OR m.amount < g.amount_min
                                   OR a.currency <> g.currency
-                                  OR NOT ledger.fits_shop(m.payee, g.categories, g.districts)
+                                  OR (p.category = ANY (g.categories)) IS NOT TRUE
+                                     AND g.categories IS NOT NULL
+                                  OR (p.district = ANY (g.districts)) IS NOT TRUE
+                                     AND g.districts IS NOT NULL
                                   THEN 113
                               ELSE 0 END ORDER BY m.position)
           INTO coupon_places, coupon_outcomes
@@ -64,7 +67,8 @@ BEGIN
                          AS place) found
                  ON found.id = m.coupon AND found.account = p_ids[m.payer]
           LEFT JOIN ledger.campaign g ON g.id = found.campaign
-          LEFT JOIN ledger.account a ON a.shard = p_shard AND a.id = m.payee;
+          LEFT JOIN ledger.account a ON a.shard = p_shard AND a.id = m.payee
+          LEFT JOIN ledger.shop p ON p.account = m.payee;
     END IF;
 
     SELECT array_agg(d.message::integer ORDER BY d.message, d.turn, d.fund),
@@ -87,10 +91,12 @@ BEGIN
                    AS m (type, payer, payee, hold_seconds, verdict, position)
               JOIN ledger.purse p ON p.wallet = p_ids[m.payer]
               JOIN ledger.purpose u ON u.id = p.purpose
+              LEFT JOIN ledger.shop s ON s.account = m.payee
              WHERE m.type = 1 AND m.hold_seconds IS NULL AND m.verdict = 0
                AND p.id = ANY (p_funds) AND v_open[array_position(p_funds, p.id)]
                AND p.not_after > p_at
                AND (v_weekday = ANY (u.weekdays)) IS NOT FALSE
                AND (v_minute BETWEEN u.from_minute AND u.until_minute - 1) IS NOT FALSE
-               AND ledger.fits_shop(m.payee, u.categories, u.districts)) d;
+               AND (u.categories IS NULL OR s.category = ANY (u.categories))
+               AND (u.districts IS NULL OR s.district = ANY (u.districts))) d;
 END $$;
