@@ -21,6 +21,7 @@ from rich.console import Console
 from bench import (
     batches,
     curve,
+    disbursement,
     floors,
     growth,
     http_grid,
@@ -62,6 +63,7 @@ REPORTS: dict[str, Report] = {
     ledger.NAME: ledger.report,
     growth.NAME: growth.report,
     parts.NAME: parts.report,
+    disbursement.NAME: disbursement.report,
 }
 QUESTIONS: tuple[Question, ...] = (
     Tpcb(),
@@ -81,7 +83,8 @@ GROUPS: dict[str, Sequence[Question]] = {
 NAMES = [*(question.name for question in QUESTIONS), *GROUPS, *REPORTS]
 BY_DEFAULT = {Tpcb.name, HttpUniform.name, HttpOneMerchant.name, Function.name, memory.NAME}
 WITHOUT_WRK = {
-    Tpcb.name, Function.name, "floor-verify", "floor-sign", "floor-insert-update", parts.NAME
+    Tpcb.name, Function.name, "floor-verify", "floor-sign", "floor-insert-update", parts.NAME,
+    disbursement.NAME
 }  # fmt: skip
 SIZES = ("rounds", "seconds", "pairs", "wallets", "merchants", "connections")  # to be set
 DESCRIPTORS = 8_192  # of one process that sends: thousands wait for a bank's answer at a time

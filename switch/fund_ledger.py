@@ -6,14 +6,18 @@ from typing import Any
 
 from switch.fund import Fund, as_campaign, as_coupon, as_purpose, as_purse
 from switch.ledger import Disposition
+from switch.message import Made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FundVerdict:
-    """What a key was spent on, where that is a purpose, a purse, a campaign or a coupon."""
+    """What a key was spent on, where that is a purpose, a purse, a campaign or a coupon.
+
+    Or something that a service keeps.
+    """
 
     disposition: Disposition
-    answer: Fund
+    answer: Fund | Made
 
 
 def fund_answer(row: Mapping[str, Any], disposition: Disposition) -> FundVerdict:

@@ -208,6 +208,13 @@ class Step(Struct, frozen=True, kw_only=True):
     created_at: Time
 
 
+class Made(Struct, frozen=True, kw_only=True):
+    """What a key was spent on, where a service keeps it: its endpoints say more."""
+
+    id: Id
+    idempotency_key: str
+
+
 class AccountLimits(Struct, frozen=True, kw_only=True):
     """The limits of an account's tier, in minor units; null where there is none."""
 

@@ -163,6 +163,14 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
             "required": any(field.required for field in msgspec.structs.fields(endpoint.request)),
             "content": {"application/json": media},
         }
+    if endpoint.request_texts:
+        operation["requestBody"] = {
+            "required": True,
+            "content": {
+                media_type: {"schema": {"type": "string"}, "example": text}
+                for media_type, text in endpoint.request_texts.items()
+            },
+        }
     if not endpoint.is_signed:
         operation["security"] = []
     return operation

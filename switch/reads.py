@@ -50,6 +50,7 @@ from switch.message import (
     Account,
     AccountOperation,
     Entry,
+    Made,
     Payment,
     Step,
 )
@@ -221,6 +222,9 @@ class Reads:
         if row["operation"] == CLAIM_OF_FUNDS:
             rows = await self._fetch("read_fund_operation", order.participant_no, order.key)
             return fund_answer(rows[0], disposition)
+        if row["operation"] == CLAIM_OF_SERVICES:
+            made = Made(id=str(row["subject"]), idempotency_key=order.key)
+            return FundVerdict(disposition=disposition, answer=made)
         if row["operation"] == CLAIM_OF_ACCOUNTS:
             done = await self._account_operation(order)
             return AccountVerdict(disposition=disposition, answer=done)
@@ -354,9 +358,10 @@ class Reads:
 
 KIND_OF_KEYS = 4  # ledger.outbox.kind; all others tell of a payment or a step
 CLAIM_OF_ACCOUNTS, CLAIM_OF_KEYS, CLAIM_OF_MANDATES = 2, 5, 6  # of key_claim.operation
-CLAIM_OF_REQUESTS, CLAIM_OF_FUNDS = 7, 8
+CLAIM_OF_REQUESTS, CLAIM_OF_FUNDS, CLAIM_OF_SERVICES = 7, 8, 9
 CLAIMS_OF_NO_PAYMENT = frozenset(
     {CLAIM_OF_ACCOUNTS, CLAIM_OF_KEYS, CLAIM_OF_MANDATES, CLAIM_OF_REQUESTS, CLAIM_OF_FUNDS}
+    | {CLAIM_OF_SERVICES}
 )
 CLAIMS_OF_PAYMENTS = frozenset({1, 4, 11, 12, 13})  # of payments and steps, and barred
 

@@ -193,18 +193,18 @@ def count_decision(
         metrics.replays.add(("payment",))
 
 
-def formal_key(caller: Caller) -> str | Problem:
+def formal_key(caller: Caller, *, is_json: bool = True) -> str | Problem:
     """The key of a POST whose form is right, as far as it can be told without reading the body."""
     key = parse_idempotency_key(caller.bound.idempotency_key)
     refusal = query_refusal(caller)
-    if refusal is None and caller.body:
+    if refusal is None and caller.body and is_json:
         refusal = media_type_refusal(caller.request.headers)
     return key if isinstance(key, Problem) or refusal is None else refusal
 
 
-async def accepted_key(reads: Reads, caller: Caller) -> str | Problem:
+async def accepted_key(reads: Reads, caller: Caller, *, is_json: bool = True) -> str | Problem:
     """The same, once its sender may begin something with it."""
-    key = formal_key(caller)
+    key = formal_key(caller, is_json=is_json)
     if isinstance(key, Problem):
         return key
     return await standing(reads, caller.participant, key) or key

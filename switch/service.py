@@ -44,6 +44,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     problems: tuple[str, ...] = ()
     request: type[Struct] | None = None
     request_example: Any = None
+    request_texts: Mapping[str, str] = {}  # media type → example, of a body that is not JSON
     response: type[Struct] | None = None
     response_example: Any = None
     pending_example: Any = None  # of a 202

@@ -10,6 +10,7 @@ from switch.services.bills import BILLS
 from switch.services.checkout import CHECKOUT
 from switch.services.codes import CODES
 from switch.services.coupons import COUPONS
+from switch.services.disbursements import DISBURSEMENTS
 from switch.services.mandates import MANDATES
 from switch.services.purposes import PURPOSES
 from switch.services.wallets import WALLETS
@@ -19,6 +20,7 @@ SERVICES: tuple[Service, ...] = (
     CHECKOUT,
     CODES,
     COUPONS,
+    DISBURSEMENTS,
     MANDATES,
     PURPOSES,
     WALLETS,

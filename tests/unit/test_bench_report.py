@@ -58,7 +58,7 @@ def example() -> list[dict[str, Any]]:
     own = {"ratio": "http-grid: the switch's own share", "median": 0.3, "pairs": [0.3]}
     lines.append({**own, "wanted": "≤ 0.35", "reached": "yes"})
     lines += [{"question": "memory", "payments": count, "mib": [50.0, 51.0]} for count in (0, 9)]
-    for name in ("storm", "outage", "overload"):
+    for name in ("storm", "outage", "overload", "parts", "disbursement"):
         lines.append({"question": name, "phase": "quiet", "pair": 1, "p99_ms": 9.5})
         ratio = {"ratio": f"{name} x ÷ quiet: p99", "median": 2.0, "pairs": [2.0]}
         lines.append({**ratio, "wanted": "≤ 3", "reached": "by the median alone"})

@@ -8,9 +8,9 @@
 -- Returns     disposition  0 given now, 1 by the same message before, 2 the key was spent on
 --             something else, 3 all are given, 4 no such wallet, or no campaign of its currency
 --             that has not ended (3 and 4 spend no key), 5 the key is barred; subject  as
---             claim_fund_key; coupon  where disposition is 0 or 1
+--             claim_subject; coupon  where disposition is 0 or 1
 -- Locks       the campaign, then the key claim
--- Tables      as claim_fund_key; updates campaign; inserts coupon; reads account
+-- Tables      as claim_subject; updates campaign; inserts coupon; reads account
 CREATE OR REPLACE FUNCTION ledger.claim_coupon(
     p_participant_no integer, p_key text, p_digest bytea, p_id uuid, p_campaign uuid,
     p_account uuid,
@@ -40,7 +40,8 @@ BEGIN
         RETURN;
     END IF;
     SELECT * INTO STRICT disposition, subject
-      FROM ledger.claim_fund_key(p_participant_no, p_key, p_digest, coalesce(v_id, p_id));
+      FROM ledger.claim_subject(p_participant_no, p_key, p_digest, coalesce(v_id, p_id),
+                                8::smallint);
     IF disposition = 0 AND v_id IS NULL THEN
         UPDATE ledger.campaign SET coupons_given = coupons_given + 1 WHERE id = p_campaign;
         INSERT INTO ledger.coupon (id, campaign, account, uses_max, created_at)

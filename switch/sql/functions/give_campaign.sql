@@ -9,10 +9,10 @@
 --             p_not_after  as the columns
 -- Returns     disposition  0 made now, 1 made before by the same message, 2 the key was spent on
 --             something else, 4 no such account of the participant that can fund (no key spent),
---             5 the key is barred; subject  as claim_fund_key; campaign  where disposition is 0
+--             5 the key is barred; subject  as claim_subject; campaign  where disposition is 0
 --             or 1
 -- Locks       the key claim
--- Tables      as claim_fund_key; inserts account, campaign
+-- Tables      as claim_subject; inserts account, campaign
 CREATE OR REPLACE FUNCTION ledger.give_campaign(
     p_participant_no integer, p_key text, p_digest bytea, p_id uuid, p_account uuid, p_name text,
     p_discount bigint, p_parts_per_million integer, p_discount_max bigint, p_amount_min bigint,
@@ -34,7 +34,7 @@ BEGIN
         RETURN;
     END IF;
     SELECT * INTO STRICT disposition, subject
-      FROM ledger.claim_fund_key(p_participant_no, p_key, p_digest, p_id);
+      FROM ledger.claim_subject(p_participant_no, p_key, p_digest, p_id, 8::smallint);
     IF disposition = 0 THEN
         INSERT INTO ledger.account (participant_no, id, kind, currency, created_at)
         VALUES (p_participant_no, p_id, 'campaign', v_currency, v_now);

@@ -7,9 +7,9 @@
 --             funder's, which gets what is left at the end; p_name … p_not_after  as the columns
 -- Returns     disposition  0 made now, 1 made before by the same message, 2 the key was spent on
 --             something else, 4 no such account of the participant that can fund (no key spent),
---             5 the key is barred; subject  as claim_fund_key; purpose  where disposition is 0 or 1
+--             5 the key is barred; subject  as claim_subject; purpose  where disposition is 0 or 1
 -- Locks       the key claim
--- Tables      as claim_fund_key; inserts purpose; reads account
+-- Tables      as claim_subject; inserts purpose; reads account
 CREATE OR REPLACE FUNCTION ledger.give_purpose(
     p_participant_no integer, p_key text, p_digest bytea, p_id uuid, p_account uuid, p_name text,
     p_categories text[], p_districts text[], p_weekdays smallint[], p_from_minute smallint,
@@ -29,7 +29,7 @@ BEGIN
         RETURN;
     END IF;
     SELECT * INTO STRICT disposition, subject
-      FROM ledger.claim_fund_key(p_participant_no, p_key, p_digest, p_id);
+      FROM ledger.claim_subject(p_participant_no, p_key, p_digest, p_id, 8::smallint);
     IF disposition = 0 THEN
         INSERT INTO ledger.purpose
             (id, participant_no, account, currency, name, categories, districts, weekdays,

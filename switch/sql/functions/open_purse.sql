@@ -9,9 +9,9 @@
 -- Returns     disposition  0 opened now, 1 by the same message before, 2 the key was spent on
 --             something else, 3 no open wallet of this currency, 4 no purpose of this participant,
 --             or an ended one (3 and 4 spend no key), 5 the key is barred; subject  as
---             claim_fund_key; purse  where disposition is 0 or 1
+--             claim_subject; purse  where disposition is 0 or 1
 -- Locks       the key claim, then the wallet
--- Tables      as claim_fund_key; inserts account, purse; updates account; reads purpose
+-- Tables      as claim_subject; inserts account, purse; updates account; reads purpose
 CREATE OR REPLACE FUNCTION ledger.open_purse(
     p_participant_no integer, p_key text, p_digest bytea, p_id uuid, p_purpose uuid, p_wallet uuid,
     OUT disposition smallint, OUT subject uuid, OUT purse ledger.purse)
@@ -36,10 +36,11 @@ BEGIN
         RETURN;
     END IF;
     SELECT * INTO STRICT disposition, subject
-      FROM ledger.claim_fund_key(
+      FROM ledger.claim_subject(
                p_participant_no, p_key, p_digest,
                coalesce((SELECT p.id FROM ledger.purse p
-                          WHERE p.wallet = p_wallet AND p.purpose = p_purpose), p_id));
+                          WHERE p.wallet = p_wallet AND p.purpose = p_purpose), p_id),
+               8::smallint);
     IF disposition = 0 AND subject = p_id THEN
         UPDATE ledger.account SET has_purses = true WHERE shard = 0 AND id = p_wallet;
         INSERT INTO ledger.account (participant_no, id, kind, currency, created_at)

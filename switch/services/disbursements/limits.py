@@ -1,0 +1,15 @@
+"""The bounds of disbursements, with their units and reasons."""
+
+PAYOUTS_MAX = 1_000_000  # of one disbursement: a city's pensioners
+PART_LINES_MAX = 5_000  # read in some 20 ms, while a worker answers nobody else
+PART_BYTES_MAX = 1024 * 1024  # so many lines with long references
+DIGITS_MAX = 16  # of a number in CSV: the largest amount has so many
+PARTS_IN_FLIGHT_MAX = 4  # in one worker, each up to a part's bytes of memory and more
+OFFICE_PARTS_IN_FLIGHT_MAX = 2  # of one participant
+PURPOSE_CHARS_MAX = 64  # in every payment's description
+BATCH_SIZE = 256  # lines decided at once, as many as of a lane
+PAY_PAUSE_S = 0.003  # between two batches, so that other payments find a processor
+IDLE_S = 0.5  # how soon an approved one begins
+PAY_S_MAX = 8.0  # one batch, as long as a statement may take
+RESULTS_MAX = 1_000  # of one page, as long as a part is easily read
+WATCH_S = 1.0  # how often the progress on the command line moves
