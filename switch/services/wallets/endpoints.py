@@ -53,7 +53,7 @@ from switch.services.wallets.seal import Place, SealedElsewhere, SecretBox
 QUERIES: Final = queries_of(files("switch.services") / "wallets" / "sql")
 TABLE: Final = "wallets.wallet"
 # Dispositions of `register` and `upgrade`; the others are the ledger's.
-ALIAS_TAKEN, NO_WAY_UP, NOT_KNOWN, TOLD_BEFORE, FORGOTTEN = 7, 8, 9, 10, 11
+ALIAS_TAKEN, NO_WAY_UP, NOT_KNOWN, TOLD_BEFORE, FORGOTTEN, NO_PAYEE = 7, 8, 9, 10, 11, 16
 ANOTHER_KEY: Final = "SW001"  # SQLSTATE: the indexes were made by another key
 
 _log = log.logger("wallets")
@@ -163,6 +163,27 @@ class Wallets:
             "forget", caller.participant.number, key, operation_digest(caller), account,
             rules.tier_of(rules.ANONYMOUS),
         )  # fmt: skip
+        if row["account"] is None:
+            return await self._refused(caller, key, row["disposition"])
+        return self._answer(row, changed_account(row))
+
+    async def close(self, caller: Caller) -> Answer | Problem:
+        """Pay what is in a wallet out, and close it."""
+        key = await accepted_key(self._core.reads, caller)
+        if isinstance(key, Problem):
+            return key
+        request = message.decode_close(caller.body)
+        if isinstance(request, Problem):
+            return request
+        account = path_id(caller.request.path)
+        if account is None:
+            return NOT_FOUND
+        row = await self._decide(
+            "close", caller.participant.number, key, operation_digest(caller), account,
+            request.pay_out_to, new_id(self._core.clock.now_us()),
+        )  # fmt: skip
+        if row["disposition"] == NO_PAYEE:
+            return malformed("No other wallet or position of this currency.", "pay_out_to")
         if row["account"] is None:
             return await self._refused(caller, key, row["disposition"])
         return self._answer(row, changed_account(row))
@@ -332,6 +353,16 @@ def endpoints(core: Core) -> tuple[Endpoint, ...]:
             summary="A wallet of one's own: its class, and what is known of its holder",
             handler=signed(wallets.show), answers={200: "The wallet"}, problems=("not-found",),
             response=message.Wallet, response_example=message.WALLET,
+        ),
+        Endpoint(
+            method="POST", path="/v1/wallets/{id}/close", name="close_wallet",
+            summary="Pay what is in a wallet out, and close it, in one piece",
+            handler=signed(wallets.close), answers=_DECIDED,
+            problems=("not-found", "participant-suspended", "outcome-unknown"),
+            request=message.CloseRequest, request_example=message.CLOSE_REQUEST,
+            response=AccountOperation,
+            response_example=examples.ACCOUNT_OPERATION | {"operation": "close"},
+            response_also=(Payment,),
         ),
         Endpoint(
             method="POST", path="/v1/wallets/{id}/forget", name="forget_wallet",

@@ -1,6 +1,7 @@
 """What is sent to wallets and what they answer, and the examples that the documents show."""
 
 from typing import Annotated, Any
+from uuid import UUID
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -56,6 +57,12 @@ class Wallet(Struct, frozen=True, kw_only=True):
     created_at: Time
 
 
+class CloseRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST /v1/wallets/{id}/close`: where the balance goes, if there is one."""
+
+    pay_out_to: UUID | None = None
+
+
 class ResolveRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The body of `POST /v1/aliases/resolve`."""
 
@@ -76,6 +83,7 @@ class Resolved(Struct, frozen=True, kw_only=True):
 
 _wallet_decoder = msgspec.json.Decoder(WalletRequest)
 _upgrade_decoder = msgspec.json.Decoder(UpgradeRequest)
+_close_decoder = msgspec.json.Decoder(CloseRequest)
 _resolve_decoder = msgspec.json.Decoder(ResolveRequest)
 
 
@@ -110,6 +118,11 @@ def decode_upgrade(body: bytes) -> UpgradeRequest | Problem:
     return msgspec.structs.replace(request, phone=phone)
 
 
+def decode_close(body: bytes) -> CloseRequest | Problem:
+    """Where to pay out to; no body is an empty object."""
+    return decode(_close_decoder, body or b"{}")
+
+
 def decode_resolve(body: bytes) -> ResolveRequest | Problem:
     """The alias to resolve, in the one form; or the rule that is broken."""
     request = decode(_resolve_decoder, body)
@@ -138,5 +151,6 @@ WALLET: dict[str, Any] = {
     "created_at": "2026-11-01T08:00:00.000000Z",
 }
 UPGRADE_REQUEST: dict[str, Any] = {"class": 1, "checked_in_person": True}
+CLOSE_REQUEST: dict[str, Any] = {"pay_out_to": "0192f0c1-5a3e-7cc0-9b22-6e1d4bae2f02"}
 RESOLVE_REQUEST: dict[str, Any] = {"phone": "+86 139 1234 5678", "currency": "CNY"}
 RESOLVED: dict[str, Any] = {"account": WALLET["account"], "name": "L**"}

@@ -105,11 +105,14 @@ async def test_a_draft_that_breaks_a_rule(office: Office, more: dict[str, Any], 
         ("1,{0},5,a\n2,{0},6,a\n", "line 2: this account and reference were given twice"),
         ("1,{1},5,a\n", "line 1: there is no such account"),
         ("1,{2},5,a\n", "line 1: the payer itself"),
+        ("1,{0},12,a\n", "more than 2 payouts, or of more than 11"),
+        ("1,{0},5,a\n2,{0},5,b\n3,{0},1,c\n", "more than 2 payouts, or of more than 11"),
+        ("1,{0},999999999999999,a\n2,{0},999999999999999,b\n", "or of more than 11"),
     ],
 )  # fmt: skip
 async def test_a_part_that_is_wrong_adds_nothing(office: Office, text: str, why: str) -> None:
     """All lines or none; the answer names the lines."""
-    made = (await office.create(2, 10)).json["disbursement"]
+    made = (await office.create(2, 11)).json["disbursement"]
     body = text.format(office.pensioners[0], uuid4(), office.account)
     reply = await office.town.send(
         office.clerk, "POST", f"/v1/disbursements/{made}/parts", body=body.encode(), key="part",
@@ -123,7 +126,8 @@ async def test_a_part_that_is_wrong_adds_nothing(office: Office, text: str, why:
 
 async def test_lines_are_given_once_over_all_parts(office: Office) -> None:
     """A line, or an account with a reference, of an earlier part is refused."""
-    made = await office.drafted(office.lines(3))
+    made = (await office.create(9, 90)).json["disbursement"]
+    assert (await office.add(made, office.lines(3))).status == 201
     again = await office.add(made, office.lines(2, first=3))
     assert "line 3: this line was given twice" in again.json["detail"]
     (line,) = office.lines(1)

@@ -9,6 +9,10 @@ SELECT disposition, (operation).*
 SELECT disposition, (operation).*
   FROM wallets.forget($1::integer, $2::text, $3::bytea, $4::uuid, $5::text);
 
+-- name: close
+SELECT disposition, (operation).*
+  FROM wallets.close($1::integer, $2::text, $3::bytea, $4::uuid, $5::uuid, $6::uuid);
+
 -- name: upgrade
 SELECT disposition, about, (operation).*
   FROM wallets.upgrade($1::integer, $2::text, $3::bytea, $4::uuid, $5::text, $6::text[],

@@ -45,6 +45,12 @@ BEGIN
             RETURN;
         END IF;
         wrong := disbursements.find_wrong(v_of, p_line, p_account, p_reference);
+        IF wrong = '{}' AND (v_of.given + cardinality(p_line) > v_of.count
+                             OR v_of.given_total + (SELECT sum(amount) FROM unnest(p_amount)
+                                                        AS amount) > v_of.total) THEN
+            wrong := ARRAY[format('with this part there are more than %s payouts, or of more than '
+                                  '%s, as the draft says', v_of.count, v_of.total)];
+        END IF;
         IF wrong <> '{}' THEN
             disposition := 8;
             RETURN;
