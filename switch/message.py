@@ -439,14 +439,24 @@ def _field_with_no_text(message: Struct) -> str | None:
     for field in message.__struct_fields__:
         value: Any = getattr(message, field)
         if isinstance(value, list):
-            within = ((place, _field_with_no_text(one)) for place, one in enumerate(value))
-            found = next(((place, name) for place, name in within if name is not None), None)
+            found = _item_with_no_text(value)
             if found is not None:
-                return f"{field}[{found[0]}].{found[1]}"
+                return f"{field}{found}"
             continue
         texts = (*value.keys(), *value.values()) if isinstance(value, dict) else (value,)
         if any(isinstance(text, str) and _NOT_TEXT.search(text) for text in texts):
             return field
+    return None
+
+
+def _item_with_no_text(items: list[Any]) -> str | None:
+    """Where in a list: the place, and the field of what stands there where that has fields."""
+    for place, one in enumerate(items):
+        if isinstance(one, str) and _NOT_TEXT.search(one):
+            return f"[{place}]"
+        name = _field_with_no_text(one) if isinstance(one, Struct) else None
+        if name is not None:
+            return f"[{place}].{name}"
     return None
 
 

@@ -35,6 +35,12 @@ KEY_OF_EXAMPLES = '"order-4711-1"'
 _PLAIN = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 
 
+@schemathesis.serializer("text/csv", "application/x-ndjson")
+def _text(context: schemathesis.SerializationContext, value: object) -> bytes:
+    """A body that is no JSON, as it stands."""
+    return value if isinstance(value, bytes) else str(value).encode(errors="replace")
+
+
 class ParticipantAuth(AuthBase):
     """Signs what is about to be sent, and checks what comes back."""
 

@@ -9,6 +9,8 @@ import pytest
 from switch.upkeep import prune_bank_calls
 from tests.ledger.banking import AUTHORIZATION, CREDIT, REVERSAL, Bank, Banking, Side
 from tests.ledger.city import NOON
+from tests.ledger.funding import set_tariff, use_tariff
+from tests.ledger.funds import Share
 
 
 async def test_a_bank_that_approves_pays_from_its_position(
@@ -242,3 +244,31 @@ async def test_a_call_is_remembered_while_its_payment_is_not_at_its_end(
         pass
     await banking.answer(pending, CREDIT, "refused")
     assert (pending.id, REVERSAL) in await banking.start()
+
+
+async def test_what_a_bank_pays_is_shared_by_the_tariff(
+    banking: Banking, bank: Bank, merchant: Side
+) -> None:
+    """When the money moves: the merchant gets the rest; a refund returns the whole amount."""
+    holder, shop = merchant
+    city = banking.city
+    fee = await city.account(holder, "fee")
+    share = Share(account=fee, parts_per_million=10_000, fixed=2)
+    await set_tariff(city, "banked", share)
+    await use_tariff(city, shop, "banked")
+    order = city.order(bank.holder, bank.customer, shop, 300, type="purchase")
+    pending = await banking.send(order)
+    await banking.start()
+    await banking.answer(pending, AUTHORIZATION, "approved")
+    assert (await banking.account(shop), await banking.account(fee)) == ((295, 0), (5, 0))
+    assert await banking.account(bank.position) == (-300, 0)
+
+
+async def test_a_bank_pays_with_no_coupon(banking: Banking, bank: Bank, merchant: Side) -> None:
+    """Coupons are wallets', and what a bank has to decide names none."""
+    _, shop = merchant
+    order = banking.city.order(
+        bank.holder, bank.customer, shop, 300, type="purchase", coupon=banking.city.new_id()
+    )
+    assert (await banking.send(order)).reason == "not_permitted"
+    assert not await banking.start()

@@ -46,6 +46,8 @@ async def test_a_barred_key_makes_nothing(funding: Funding) -> None:
         ({"not_after": "9999-12-31T23:59:59.999999Z"}, "not_after"),
         ({"categories": ["581"]}, "categories"),
         ({"categories": []}, "categories"),
+        ({"districts": ["\u0000"]}, "districts"),
+        ({"districts": ["east", "\u009f"]}, "districts"),
         ({"weekdays": [0]}, "weekdays"),
         ({"from_time": "10:00"}, "from_time"),
         ({"from_time": "10:00", "until_time": "10:00"}, "until_time"),
@@ -64,6 +66,13 @@ async def test_a_purpose_that_breaks_a_rule(
     assert (reply.status, reply.problem) == (400, "malformed-message")
     assert reply.json["field"].split("[")[0] == field
     assert (await funding.post(funding.office, "/v1/purposes", funding.purpose(), key="k")).json
+
+
+async def test_districts_have_names_in_any_script(funding: Funding) -> None:
+    """And quotes, which are escaped on the wire."""
+    named = ["\N{CJK UNIFIED IDEOGRAPH-5E02}\N{CJK UNIFIED IDEOGRAPH-5357}", 'the "old" harbour']
+    reply = await funding.post(funding.office, "/v1/purposes", funding.purpose(districts=named))
+    assert (reply.status, reply.json["districts"]) == (201, named)
 
 
 async def test_what_is_not_yours_is_not_found(funding: Funding) -> None:
