@@ -11,7 +11,8 @@ from tests.tidy import tree
 LINES = (
     "limits clock errors outcome state currencies queries metrics keyfile budget examples",
     "secret_file traceparent json_text payment_code",
-    "config lifeline message event_message batch_message key_message mandate request_to_pay fund",
+    "config lifeline message line_file event_message batch_message key_message mandate",
+    "request_to_pay fund",
     "bank_message timeline",
     "structured digest components signature introduction signing jws receipt",
     "shares log breaker reply resolver callback bank_answer",
@@ -78,6 +79,7 @@ PURE = (
     "request_to_pay",
     "fund",
     "event_message",
+    "line_file",
     "bank_message",
     "timeline",
     "structured",

@@ -13,9 +13,12 @@ from typing import Any, Final
 import asyncpg
 
 from switch.admission import Caller
+from switch.budget import InFlight
+from switch.clock import rfc3339
 from switch.errors import Problem
 from switch.ledger import Disposition, new_id
 from switch.limits import PAGE_SIZE_DEFAULT
+from switch.line_file import UNREADABLE, form_of
 from switch.message import EmptyRequest, Payment, decode_empty, malformed
 from switch.queries import queries_of
 from switch.reply import Answer, document, page, repeated
@@ -50,6 +53,9 @@ class Bills:
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self.files = InFlight(
+            total_max=limits.FILES_IN_FLIGHT_MAX, each_max=limits.BILLER_FILES_IN_FLIGHT_MAX
+        )
 
     async def present(self, caller: Caller, decoder: _Decoder) -> Answer | Problem:
         """Ask customers to pay: one bill, or several."""
@@ -88,6 +94,35 @@ class Bills:
             [bill.not_after for bill in bills],
             [bill.description for bill in bills],
         ]
+
+    async def present_file(self, caller: Caller) -> Answer | Problem:
+        """Ask customers to pay: all bills of a file."""
+        form = form_of(caller.request.headers)
+        if form is None:
+            return UNREADABLE
+        key = await accepted_key(self._core.reads, caller, is_json=False)
+        if isinstance(key, Problem):
+            return key
+        bills = message.decode_file(form, caller.body)
+        if isinstance(bills, Problem):
+            return bills
+        sender = caller.participant.number
+        (row,) = await self._core.reads.decide(
+            QUERIES["present"], sender, key, message.digest(bills), *self._columns(bills),
+            limits.PAYABLE_D,
+        )  # fmt: skip
+        if row["place"] is not None:
+            refusal = _refusal(row["disposition"], "")
+            return malformed(f"Line {row['place']}: {refusal.detail}", refusal.field)
+        if row["disposition"] not in _DONE:
+            return await self._refused(caller, key, row["disposition"])
+        (first,) = await self._ask(
+            "read_bills", sender, row["subject"], None, None, None, None, None
+        )
+        presented = message.BillFile(
+            bills=len(bills), idempotency_key=key, created_at=rfc3339(first["created_at"])
+        )
+        return self._answer(row, presented)
 
     async def cancel(self, caller: Caller) -> Answer | Problem:
         """Ask for a bill no more."""
@@ -251,6 +286,17 @@ def _of_the_biller(core: Core, bills: Bills) -> tuple[Endpoint, ...]:
             problems=_POST_PROBLEMS, request=message.BillBatchRequest,
             request_example={"bills": [message.BILL_REQUEST]}, response=message.BillBatch,
             response_example={"bills": [message.BILL]}, response_also=(Payment,),
+        ),
+        Endpoint(
+            method="POST", path="/v1/bills/file", name="present_bill_file",
+            summary="Present the bills of a file, as text/csv or application/x-ndjson: all or none",
+            handler=core.admission.signed_large(
+                bills.present_file, body_bytes_max=limits.FILE_BYTES_MAX, in_flight=bills.files
+            ),
+            answers={201: "How many were presented now", 200: _REPEAT}, problems=_POST_PROBLEMS,
+            request_texts=message.FILE, response=message.BillFile,
+            response_example=message.FILED, response_also=(Payment,),
+            body_bytes_max=limits.FILE_BYTES_MAX,
         ),
         Endpoint(
             method="POST", path="/v1/bills/{id}/cancel", name="cancel_bill",

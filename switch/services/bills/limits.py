@@ -4,3 +4,7 @@ CUSTOMER_CHARS_MAX = 64  # a number of a contract, a patient, a pupil, a taxpaye
 PAYEE_NAME_CHARS_MAX = 64  # a line of a wallet's screen
 BATCH_SIZE_MAX = 100  # bills of one message, which fits a body of the usual size
 PAYABLE_D = 365  # after it was due, unless the bill says until when
+FILE_LINES_MAX = 5_000  # read in some 30 ms, while a worker answers nobody else
+FILE_BYTES_MAX = 2 * 1024 * 1024  # so many lines with long texts
+FILES_IN_FLIGHT_MAX = 4  # in one worker
+BILLER_FILES_IN_FLIGHT_MAX = 2

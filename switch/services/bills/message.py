@@ -13,6 +13,7 @@ from switch import limits as ledger_limits
 from switch.clock import rfc3339
 from switch.currencies import CURRENCIES
 from switch.errors import Problem
+from switch.line_file import read_lines
 from switch.message import Amount, Currency, Description, Id, Reference, Time, decode, malformed
 from switch.request_to_pay import asked_at, members, state_as_asked, state_as_decided, state_at
 from switch.services.bills import limits
@@ -84,6 +85,14 @@ class BillBatch(Struct, frozen=True, kw_only=True):
     bills: list[Bill]
 
 
+class BillFile(Struct, frozen=True, kw_only=True):
+    """What a file of bills is answered: how many were presented, and when."""
+
+    bills: int
+    idempotency_key: str
+    created_at: Time
+
+
 class BillDay(Struct, frozen=True, kw_only=True):
     """What was paid of a biller's bills on a day of the city, and given back of such payments."""
 
@@ -132,6 +141,15 @@ def decode_batch(body: bytes) -> list[BillRequest] | Problem:
         if refusal is not None:
             return refusal
     return [_in_utc(bill) for bill in request.bills]
+
+
+def decode_file(form: str, body: bytes) -> list[BillRequest] | Problem:
+    """The bills of a file, or which line breaks which rule."""
+    bills = read_lines(
+        form, body, _bill_decoder, lines_max=limits.FILE_LINES_MAX,
+        refuse=lambda bill: _refusal(bill, ""),
+    )  # fmt: skip
+    return bills if isinstance(bills, Problem) else [_in_utc(bill) for bill in bills]
 
 
 def _refusal(bill: BillRequest, within: str) -> Problem | None:
@@ -263,4 +281,15 @@ PAYMENT: dict[str, Any] = {
     "amount": 8640,
     "currency": "CNY",
     "paid_at": "2026-11-12T08:00:00.000000Z",
+}
+FILE = {
+    "text/csv": "payee,customer,reference,amount,currency,due_on,late_fee\n"
+    f"{BILL_REQUEST['payee']},contract 4711,2026-11/4711,8640,CNY,2026-11-30,500\n"
+    f"{BILL_REQUEST['payee']},contract 4712,2026-11/4712,9910,CNY,2026-11-30,\n",
+    "application/x-ndjson": msgspec.json.encode(BILL_REQUEST).decode() + "\n",
+}
+FILED: dict[str, Any] = {
+    "bills": 2,
+    "idempotency_key": "water-11",
+    "created_at": "2026-11-01T08:00:00.000000Z",
 }

@@ -10,6 +10,7 @@ from switch.budget import InFlight
 from switch.errors import Problem
 from switch.ledger import Disposition, new_id
 from switch.limits import PAGE_SIZE_DEFAULT
+from switch.line_file import UNREADABLE, form_of
 from switch.message import EmptyRequest, Payment, decode_empty, malformed
 from switch.once import REPEAT
 from switch.queries import queries_of
@@ -70,8 +71,8 @@ class Desk:
 
     async def add(self, caller: Caller) -> Answer | Problem:
         """Add payouts: all lines of the part or none."""
-        media_type = _media_type(caller)
-        if media_type is None:
+        form = form_of(caller.request.headers)
+        if form is None:
             return UNREADABLE
         key = await accepted_key(self._core.reads, caller, is_json=False)
         if isinstance(key, Problem):
@@ -79,7 +80,7 @@ class Desk:
         of = path_id(caller.request.path)
         if of is None:
             return NOT_FOUND
-        payouts = message.decode_part(media_type, caller.body)
+        payouts = message.decode_part(form, caller.body)
         if isinstance(payouts, Problem):
             return payouts
         (row,) = await self._core.reads.decide(
@@ -264,16 +265,6 @@ class Desk:
         )
 
 
-def _media_type(caller: Caller) -> str | None:
-    """Which of the two forms a part has."""
-    headers = caller.request.headers
-    kinds = headers.getall("content-type", [])
-    if len(kinds) != 1 or headers.getall("content-encoding", []):
-        return None
-    kind = str(kinds[0]).partition(";")[0].strip().lower()
-    return kind if kind in (message.CSV, message.NDJSON) else None
-
-
 def _refusal(row: asyncpg.Record, name: str) -> Problem | None:
     match row["disposition"]:
         case 6:
@@ -295,9 +286,6 @@ _DONE = {
     "resume": "resumed",
     "cancel": "cancelled",
 }
-UNREADABLE = Problem(
-    name="media-type-unsupported", detail=f"send {message.CSV} or {message.NDJSON}"
-)
 _AFTER = Parameter(
     name="after",
     what="Go on after this position: `next_after` of the page before",

@@ -3,7 +3,6 @@
 PAYOUTS_MAX = 1_000_000  # of one disbursement: a city's pensioners
 PART_LINES_MAX = 5_000  # read in some 20 ms, while a worker answers nobody else
 PART_BYTES_MAX = 1024 * 1024  # so many lines with long references
-DIGITS_MAX = 16  # of a number in CSV: the largest amount has so many
 PARTS_IN_FLIGHT_MAX = 4  # in one worker, each up to a part's bytes of memory and more
 OFFICE_PARTS_IN_FLIGHT_MAX = 2  # of one participant
 PURPOSE_CHARS_MAX = 64  # in every payment's description

@@ -1,9 +1,7 @@
 """What is sent about disbursements: bodies in and out. No I/O, no clock."""
 
-import csv
 import hashlib
-import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -14,22 +12,9 @@ from switch.clock import rfc3339
 from switch.currencies import CURRENCIES
 from switch.errors import Problem
 from switch.limits import AMOUNT_MAX
-from switch.message import (
-    Amount,
-    Currency,
-    Id,
-    Reference,
-    Time,
-    as_id,
-    decode,
-    is_text,
-    malformed,
-    unreadable,
-)
+from switch.line_file import read_lines
+from switch.message import Amount, Currency, Id, Reference, Time, decode, malformed
 from switch.services.disbursements import limits
-
-CSV, NDJSON = "text/csv", "application/x-ndjson"
-HEADER = ["line", "account", "amount", "reference"]
 
 Count = Annotated[int, Meta(ge=1, le=limits.PAYOUTS_MAX)]
 Total = Annotated[int, Meta(ge=1, le=AMOUNT_MAX * 1_000)]
@@ -118,50 +103,9 @@ def decode_request(body: bytes) -> DisbursementRequest | Problem:
     return request
 
 
-def decode_part(media_type: str, body: bytes) -> list[Payout] | Problem:
+def decode_part(form: str, body: bytes) -> list[Payout] | Problem:
     """The payouts of a part, or the first line that breaks a rule."""
-    found: list[Payout] = []
-    try:
-        for place, one in enumerate(_lines(media_type, body), start=1):
-            if isinstance(one, Problem):
-                return malformed(f"Line {place} of the part: {one.detail}", one.field)
-            found.append(one)
-            if place > limits.PART_LINES_MAX:
-                return malformed(f"A part has {limits.PART_LINES_MAX} lines at most.")
-    except UnicodeDecodeError as error:
-        return unreadable(error)
-    except csv.Error as error:
-        return malformed(f"The part is not CSV: {error}.")
-    return found or malformed("A part has at least one line.")
-
-
-def _lines(media_type: str, body: bytes) -> Iterable[Payout | Problem]:
-    if media_type == NDJSON:
-        return (decode(_payout_decoder, line) for line in body.splitlines() if line.strip())
-    rows = csv.reader(io.StringIO(body.decode("utf-8"), newline=""), strict=True)
-    return (_payout(row) for row in rows if row and row != HEADER)
-
-
-def _payout(row: list[str]) -> Payout | Problem:
-    if len(row) != len(HEADER):
-        return malformed(f"expected {','.join(HEADER)}.")
-    number, account, amount, reference = row
-    account_id = as_id(account)
-    if account_id is None:
-        return malformed("Expected an account's id.", "account")
-    for name, text in (("line", number), ("amount", amount)):
-        if not (text.isascii() and text.isdigit() and len(text) <= limits.DIGITS_MAX):
-            return malformed("Expected digits.", name)
-    if not is_text(reference):
-        return malformed("Text may not contain control characters.", "reference")
-    try:
-        return msgspec.convert(
-            {"line": int(number), "account": account_id, "amount": int(amount),
-             "reference": reference},
-            Payout,
-        )  # fmt: skip
-    except msgspec.ValidationError as error:
-        return unreadable(error)
+    return read_lines(form, body, _payout_decoder, lines_max=limits.PART_LINES_MAX)
 
 
 def content_digest(payouts: list[Payout]) -> bytes:

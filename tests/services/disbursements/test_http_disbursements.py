@@ -91,29 +91,31 @@ async def test_a_draft_that_breaks_a_rule(office: Office, more: dict[str, Any], 
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "at least one line"),
-        ("line,account,amount,reference\n", "at least one line"),
-        ("1,{0},5\n", "Line 1 of the part: expected line,account,amount,reference"),
-        ("1,{0},5,a\n2,nobody,5,b\n", "Line 2 of the part: Expected an account's id"),
-        ("1,{0},-5,a\n", "Line 1 of the part"),
-        ("1,{0},5.0,a\n", "Line 1 of the part"),
-        ("0,{0},5,a\n", "Line 1 of the part"),
-        ("1,{0},5,\n", "Line 1 of the part"),
-        ("1,{0},5,a\x07\n", "control characters"),
-        ('1,{0},5,"a\n', "not CSV"),
-        ("1,{0},5,a\n1,{0},5,b\n", "line 1: this line was given twice"),
-        ("1,{0},5,a\n2,{0},6,a\n", "line 2: this account and reference were given twice"),
-        ("1,{1},5,a\n", "line 1: there is no such account"),
-        ("1,{2},5,a\n", "line 1: the payer itself"),
-        ("1,{0},12,a\n", "more than 2 payouts, or of more than 11"),
-        ("1,{0},5,a\n2,{0},5,b\n3,{0},1,c\n", "more than 2 payouts, or of more than 11"),
-        ("1,{0},999999999999999,a\n2,{0},999999999999999,b\n", "or of more than 11"),
+        ("", "There is no line"),
+        ("{head}", "There is no line"),
+        ("{head}1,{0},5\n", "Line 1: It has not as many members as the head"),
+        ("{head}1,{0},5,a\n2,nobody,5,b\n", "Line 2: "),
+        ("{head}1,{0},-5,a\n", "Line 1: Expected digits"),
+        ("{head}1,{0},5.0,a\n", "Line 1: Expected digits"),
+        ("{head}0,{0},5,a\n", "Line 1: "),
+        ("{head}1,{0},5,\n", "Line 1: "),
+        ("{head}1,{0},5,a\x07\n", "control characters"),
+        ('{head}1,{0},5,"a\n', "no CSV"),
+        ("line,account,amount,note\n", "Expected a head of line, account, amount, reference"),
+        ("{head}1,{0},5,a\n1,{0},5,b\n", "line 1: this line was given twice"),
+        ("{head}1,{0},5,a\n2,{0},6,a\n", "line 2: this account and reference were given twice"),
+        ("{head}1,{1},5,a\n", "line 1: there is no such account"),
+        ("{head}1,{2},5,a\n", "line 1: the payer itself"),
+        ("{head}1,{0},12,a\n", "more than 2 payouts, or of more than 11"),
+        ("{head}1,{0},5,a\n2,{0},5,b\n3,{0},1,c\n", "more than 2 payouts, or of more than 11"),
+        ("{head}1,{0},999999999999999,a\n2,{0},999999999999999,b\n", "or of more than 11"),
     ],
 )  # fmt: skip
 async def test_a_part_that_is_wrong_adds_nothing(office: Office, text: str, why: str) -> None:
     """All lines or none; the answer names the lines."""
     made = (await office.create(2, 11)).json["disbursement"]
-    body = text.format(office.pensioners[0], uuid4(), office.account)
+    head = "line,account,amount,reference\n"
+    body = text.format(office.pensioners[0], uuid4(), office.account, head=head)
     reply = await office.town.send(
         office.clerk, "POST", f"/v1/disbursements/{made}/parts", body=body.encode(), key="part",
         changed={"Content-Type": "text/csv"},
