@@ -5,6 +5,7 @@ A line that cannot be read is a `Problem` in its place, so that the answer can n
 
 import csv
 import io
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -38,19 +39,20 @@ def read_lines(
     lines_max: int,
     refuse: Callable[[Line], Problem | None] = lambda line: None,
 ) -> list[Line] | Problem:
-    """All lines, or what is wrong with the first that is wrong, by its number from 1.
+    """All lines, or what is wrong with the first that is wrong, by its number in the file, from 1.
 
-    CSV has a head with the names of members; a member without text is left out.
+    CSV has a head with the names of members; a member without text is left out. Of a record of
+    several lines the number is that of its last. A byte order mark is passed over.
     """
     found: list[Line] = []
     try:
-        for number, line in enumerate(_lines(form, body, decoder), start=1):
+        for number, line in _lines(form, body.removeprefix(BOM_UTF8), decoder):
             problem = line if isinstance(line, Problem) else refuse(line)
             if problem is not None:
                 return malformed(f"Line {number}: {problem.detail}", problem.field)
             assert not isinstance(line, Problem), "it was refused"
             found.append(line)
-            if number > lines_max:
+            if len(found) > lines_max:
                 return malformed(f"There are more than {lines_max} lines: send several files.")
     except UnicodeDecodeError as error:
         return unreadable(error)
@@ -61,22 +63,29 @@ def read_lines(
 
 def _lines(
     form: str, body: bytes, decoder: "msgspec.json.Decoder[Line]"
-) -> Iterable[Line | Problem]:
+) -> Iterable[tuple[int, Line | Problem]]:
     if form == NDJSON:
-        return (decode(decoder, line) for line in body.splitlines() if line.strip())
+        lines = enumerate(body.split(b"\n"), start=1)
+        return ((number, decode(decoder, line)) for number, line in lines if line.strip())
     return _rows(io.StringIO(body.decode("utf-8"), newline=""), decoder)
 
 
-def _rows(text: io.StringIO, decoder: "msgspec.json.Decoder[Line]") -> Iterator[Line | Problem]:
+def _rows(
+    text: io.StringIO, decoder: "msgspec.json.Decoder[Line]"
+) -> Iterator[tuple[int, Line | Problem]]:
     fields = {field.encode_name: field.type for field in msgspec.structs.fields(decoder.type)}
     rows = csv.DictReader(text, strict=True)
-    unknown = next((name for name in rows.fieldnames or () if name not in fields), None)
-    if unknown is not None:
-        yield malformed(f"Expected a head of {', '.join(fields)}.", unknown)
-        return
+    head = rows.fieldnames or ()
+    for place, name in enumerate(head):
+        if name not in fields:
+            yield 1, malformed(f"Expected a head of {', '.join(fields)}.", name)
+            return
+        if name in head[:place]:
+            yield 1, malformed("The head names it twice.", name)
+            return
     numbers = {name for name, kind in fields.items() if _is_number(kind)}
     for row in rows:
-        yield _line(row, numbers, decoder.type)
+        yield rows.line_num, _line(row, numbers, decoder.type)
 
 
 def _line(row: Mapping[str | None, Any], numbers: set[str], kind: type[Line]) -> Line | Problem:

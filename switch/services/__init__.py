@@ -12,6 +12,7 @@ from switch.services.codes import CODES
 from switch.services.coupons import COUPONS
 from switch.services.disbursements import DISBURSEMENTS
 from switch.services.mandates import MANDATES
+from switch.services.parking import PARKING
 from switch.services.purposes import PURPOSES
 from switch.services.wallets import WALLETS
 
@@ -22,6 +23,7 @@ SERVICES: tuple[Service, ...] = (
     COUPONS,
     DISBURSEMENTS,
     MANDATES,
+    PARKING,
     PURPOSES,
     WALLETS,
 )

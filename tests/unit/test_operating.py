@@ -67,7 +67,7 @@ def test_a_machine_is_sized_by_the_limits_that_there_are() -> None:
     """What the page computes follows from the settings and limits of today."""
     of_worker = limits.LANE_COUNT + 2 + limits.READ_CONNECTIONS_MAX
     assert f"{of_worker} connections a worker" in PAGE
-    found = re.search(r"(\d) for the jobs, (\d) for the delivery, (\d) for the banks", PAGE)
+    found = re.search(r"(\d+) for the jobs, (\d+) for the delivery, (\d+) for the banks", PAGE)
     assert found is not None
     beside = sum(map(int, found.groups()))
     assert f"{of_worker} for each worker of all machines, {beside} for one set" in PAGE

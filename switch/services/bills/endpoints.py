@@ -113,7 +113,7 @@ class Bills:
         )  # fmt: skip
         if row["place"] is not None:
             refusal = _refusal(row["disposition"], "")
-            return malformed(f"Line {row['place']}: {refusal.detail}", refusal.field)
+            return malformed(f"Bill {row['place']}: {refusal.detail}", refusal.field)
         if row["disposition"] not in _DONE:
             return await self._refused(caller, key, row["disposition"])
         (first,) = await self._ask(

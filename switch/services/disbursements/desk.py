@@ -271,6 +271,8 @@ def _refusal(row: asyncpg.Record, name: str) -> Problem | None:
             return malformed(f"A disbursement that is {row['was']} cannot be {_DONE[name]}.")
         case 7:
             return malformed("Another person approves: sign with another key than made it.")
+        case 8 if row["wrong"]:
+            return malformed(f"{'; '.join(row['wrong'])}: cancel it, and begin another without.")
         case 8:
             return malformed(
                 f"Its parts have {row['given']} payouts of {row['given_total']} in all, which is"

@@ -11,6 +11,10 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON ledger.payment
     FOR EACH ROW EXECUTE FUNCTION ledger.refuse_rewriting();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON ledger.leg
     FOR EACH ROW EXECUTE FUNCTION ledger.refuse_rewriting();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON ledger.draw
+    FOR EACH ROW EXECUTE FUNCTION ledger.refuse_rewriting();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON ledger.split
+    FOR EACH ROW EXECUTE FUNCTION ledger.refuse_rewriting();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON ledger.key_claim
     FOR EACH ROW EXECUTE FUNCTION ledger.refuse_rewriting();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON ledger.fold
@@ -24,6 +28,10 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON ledger.key_change
 CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON ledger.payment
     FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_rewriting();
 CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON ledger.leg
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_rewriting();
+CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON ledger.draw
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_rewriting();
+CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON ledger.split
     FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_rewriting();
 CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON ledger.key_claim
     FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_rewriting();

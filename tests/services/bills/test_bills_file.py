@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 
+from switch.services.bills.limits import FILE_LINES_MAX
 from tests.integration.town import Reply
 from tests.services.bills.scene import Scene
 
@@ -52,30 +53,30 @@ async def test_a_file_is_presented_once(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "line", "field"),
+    ("change", "where", "field"),
     [
-        ({"amount": "12.5"}, 2, "amount"),
-        ({"amount": ""}, 2, "amount"),
-        ({"amount": "9" * 5000}, 2, "amount"),
-        ({"currency": "CNX"}, 2, "currency"),
-        ({"due_on": "soon"}, 2, "due_on"),
-        ({"payee": "water"}, 2, "payee"),
-        ({"payee": str(uuid4())}, 2, "payee"),
-        ({"customer": ""}, 2, "customer"),
-        ({"customer": "a\x07"}, 2, "customer"),
-        ({"reference": "r-0"}, 2, "reference"),
+        ({"amount": "12.5"}, "Line 3: ", "amount"),
+        ({"amount": ""}, "Line 3: ", "amount"),
+        ({"amount": "9" * 5000}, "Line 3: ", "amount"),
+        ({"currency": "CNX"}, "Line 3: ", "currency"),
+        ({"due_on": "soon"}, "Line 3: ", "due_on"),
+        ({"payee": "water"}, "Line 3: ", "payee"),
+        ({"payee": str(uuid4())}, "Bill 2: ", "payee"),
+        ({"customer": ""}, "Line 3: ", "customer"),
+        ({"customer": "a\x07"}, "Line 3: ", "customer"),
+        ({"reference": "r-0"}, "Bill 2: ", "reference"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else None,
 )
 async def test_a_line_that_is_wrong(
-    scene: Scene, change: dict[str, str], line: int, field: str
+    scene: Scene, change: dict[str, str], where: str, field: str
 ) -> None:
     """Its number and the member are named, nothing is presented, and no key is spent."""
     bills = [scene.asked(reference=f"r-{n}") for n in range(3)]
     text = as_csv(bills[0], bills[1] | change, bills[2])
     reply = await send(scene, text, key="f")
     assert (reply.status, reply.problem) == (400, "malformed-message")
-    assert (reply.json["detail"].startswith(f"Line {line}: "), reply.json["field"]) == (True, field)
+    assert (reply.json["detail"].startswith(where), reply.json["field"]) == (True, field)
     assert await count(scene) == 0
     assert (await send(scene, as_csv(*bills), key="f")).status == 201
 
@@ -88,7 +89,8 @@ async def test_a_line_that_is_wrong(
         ("payee,customer\na\n", "not as many members"),
         ("payee,customer\na,b,c\n", "not as many members"),
         ('payee,customer\na,"b\n', "no CSV"),
-        ("payee\n" + "x\n" * 6000, "Line 1"),
+        ("payee,amount,amount\n", "names it twice"),
+        ("payee\n" + "x\n" * 6000, "Line 2"),
     ],
     ids=lambda value: None if "\n" in value or not value else value,
 )
@@ -96,6 +98,21 @@ async def test_a_file_that_is_none(scene: Scene, text: str, why: str) -> None:
     """Says what is expected."""
     reply = await send(scene, text)
     assert (reply.status, why in reply.json["detail"]) == (400, True), reply.body
+
+
+async def test_a_spreadsheet_s_mark_is_passed_over(scene: Scene) -> None:
+    """And its line ends."""
+    text = "\ufeff" + as_csv(scene.asked()).replace("\n", "\r\n")
+    assert (await send(scene, text)).status == 201
+
+
+async def test_a_file_that_is_too_long(scene: Scene) -> None:
+    """One line more than are taken, all of them right."""
+    lines = [scene.asked(reference=f"r-{n}") for n in range(FILE_LINES_MAX + 1)]
+    reply = await send(scene, as_csv(*lines))
+    assert (reply.status, "more than 5000 lines" in reply.json["detail"]) == (400, True)
+    reply = await send(scene, as_csv(*lines[:-1]))
+    assert (reply.status, reply.json["bills"]) == (201, FILE_LINES_MAX)
 
 
 async def test_a_form_that_is_not_read(scene: Scene) -> None:

@@ -116,6 +116,14 @@ class Office:
             await connection.close()
         return tried
 
+    async def lose_a_batch(self) -> None:
+        """A batch is decided, and its connection ends before it is committed."""
+        connection = await self.town.database.connect("switch_jobs_login")
+        await connection.execute("BEGIN")
+        ids = [new_id(SYSTEM_CLOCK.now_us()) for _ in range(BATCH)]
+        await connection.fetchval("SELECT disbursements.pay_next($1)", ids)
+        connection.terminate()
+
     async def balance(self) -> int:
         return (await self.town.balance(self.clerk, self.account))[0]
 

@@ -1,9 +1,11 @@
 """Disbursements over HTTP: made in steps, checked before anything moves, each line paid once."""
 
 import json
+from random import Random
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from tests.services.disbursements.office import MONEY, Office
@@ -93,12 +95,12 @@ async def test_a_draft_that_breaks_a_rule(office: Office, more: dict[str, Any], 
     [
         ("", "There is no line"),
         ("{head}", "There is no line"),
-        ("{head}1,{0},5\n", "Line 1: It has not as many members as the head"),
-        ("{head}1,{0},5,a\n2,nobody,5,b\n", "Line 2: "),
-        ("{head}1,{0},-5,a\n", "Line 1: Expected digits"),
-        ("{head}1,{0},5.0,a\n", "Line 1: Expected digits"),
-        ("{head}0,{0},5,a\n", "Line 1: "),
-        ("{head}1,{0},5,\n", "Line 1: "),
+        ("{head}1,{0},5\n", "Line 2: It has not as many members as the head"),
+        ("{head}1,{0},5,a\n2,nobody,5,b\n", "Line 3: "),
+        ("{head}1,{0},-5,a\n", "Line 2: Expected digits"),
+        ("{head}1,{0},5.0,a\n", "Line 2: Expected digits"),
+        ("{head}0,{0},5,a\n", "Line 2: "),
+        ("{head}1,{0},5,\n", "Line 2: "),
         ("{head}1,{0},5,a\x07\n", "control characters"),
         ('{head}1,{0},5,"a\n', "no CSV"),
         ("line,account,amount,note\n", "Expected a head of line, account, amount, reference"),
@@ -149,6 +151,79 @@ async def test_what_is_not_what_the_draft_says_is_not_submitted(office: Office) 
     assert (await office.act(made, "submit", key="s")).status == 201
     reply = await office.add(made, office.lines(1, first=9))
     assert "no draft any more" in reply.json["detail"]
+
+
+async def test_accounts_that_cannot_be_paid(office: Office) -> None:
+    """Closed, of another currency, or of another kind: at the part, and closed ones once more."""
+    town = office.town
+    closed = await town.account(office.wallet, "wallet")
+    await town.operator.change_account(closed, "close")
+    foreign = await town.account(office.wallet, "wallet", currency="EUR")
+    position = await town.account(await town.member("bank"), "position")
+    made = (await office.create(2, 20)).json["disbursement"]
+    for account, why in (
+        (closed, "the account is closed"),
+        (foreign, "the account has another currency"),
+        (position, "this kind of account is not paid"),
+    ):
+        reply = await office.add(made, [(1, account, 10, "P-1")])
+        assert f"line 1: {why}" in reply.json["detail"]
+    open_until_then = await town.account(office.wallet, "wallet")
+    await office.add(made, [(1, open_until_then, 10, "P-1"), *office.lines(1, first=2)])
+    await town.operator.change_account(open_until_then, "close")
+    reply = await office.act(made, "submit")
+    assert (reply.status, "line 1: the account is closed" in reply.json["detail"]) == (400, True)
+
+
+async def test_who_did_what_is_kept_and_cannot_be_changed(office: Office) -> None:
+    """Each act with the key that signed it, in order."""
+    made = await office.approved(office.lines(1))
+    await office.pay()
+    rows = await office.town.operator.connection.fetch(
+        "SELECT act, signed_by FROM disbursements.act WHERE disbursement = $1 ORDER BY number", made
+    )
+    clerk, head = office.clerk.key.key_id, office.head.key.key_id
+    assert [tuple(row) for row in rows] == [
+        ("create", clerk), ("part", clerk), ("submit", clerk), ("approve", head),
+    ]  # fmt: skip
+    for statement in ("DELETE FROM disbursements.act", "UPDATE disbursements.act SET status = ''"):
+        with pytest.raises(asyncpg.PostgresError):
+            await office.town.operator.connection.execute(statement)
+
+
+async def test_those_that_are_paid_take_turns(office: Office) -> None:
+    """A long one does not hold up a short one."""
+    long = await office.approved(office.lines(300))
+    short = await office.approved(office.lines(10, first=1))
+    assert await office.pay(batches=2) == 74
+    assert (await office.shown(short))["status"] == "done"
+    assert (await office.shown(long))["paid"] == 64
+    assert await office.pay() == 236
+
+
+async def test_however_it_is_interrupted_the_end_is_the_same(office: Office, seed: int) -> None:
+    """Paused, resumed, out of money and rolled back at random: as if it was paid in one go."""
+    random = Random(f"{seed} interruptions")
+    for turn in range(5):
+        count = random.randint(1, 300)
+        lines = office.lines(count, amount=random.randint(1, 50), first=1)
+        made, before = await office.approved(lines), await office.balance()
+        while (await office.shown(made))["status"] != "done":
+            match random.choice(["pay", "pay", "pause", "roll back"]):
+                case "pay":
+                    await office.pay(batches=random.randint(1, 2))
+                case "roll back":
+                    await office.lose_a_batch()
+                case "pause":
+                    await office.act(made, "pause")
+                    await office.act(made, "resume")
+        shown = await office.shown(made)
+        assert (shown["paid"], shown["declined"]) == (count, 0), f"--seed {seed}, turn {turn}"
+        assert before - await office.balance() == shown["paid_total"] == sum(x[2] for x in lines)
+        results = await office.results(made)
+        assert [one["line"] for one in results] == list(range(1, count + 1))
+        assert len({one["payment"] for one in results}) == count
+    assert await office.town.operator.check_books() == []
 
 
 async def test_two_people_are_needed(office: Office) -> None:

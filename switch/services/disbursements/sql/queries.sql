@@ -11,7 +11,7 @@ SELECT disposition, wrong, (act).*
                               $7::integer[], $8::uuid[], $9::bigint[], $10::text[]);
 
 -- name: take_act
-SELECT disposition, t.status AS was, t.given, t.given_total, (act).*
+SELECT disposition, t.status AS was, t.given, t.given_total, t.wrong, (act).*
   FROM disbursements.take_act($1::integer, $2::text, $3::bytea, $4::text, $5::uuid, $6::text) t;
 
 -- name: pay_next

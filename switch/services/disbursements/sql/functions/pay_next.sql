@@ -1,7 +1,7 @@
 -- pay_next(ids[]) → integer
 --
--- Purpose     Pays the next lines of the oldest disbursement that is being paid, whose participant
---             is not suspended, as one batch: each
+-- Purpose     Pays the next lines of the disbursement that has waited longest of those that are
+--             being paid and whose participant is not suspended, as one batch: each
 --             line a transfer under a key of its own, so that whatever is done again finds what was
 --             decided. Lines that its payer was short for come first when it is resumed. What is
 --             recorded here and what is decided is one transaction.
@@ -23,7 +23,7 @@ BEGIN
       FROM disbursements.disbursement d
       JOIN ledger.participant p USING (participant_no)
      WHERE d.status = 'paying' AND p.status = 'active'
-     ORDER BY d.id LIMIT 1
+     ORDER BY d.last_paid_at NULLS FIRST, d.id LIMIT 1
        FOR NO KEY UPDATE OF d;
     IF NOT FOUND OR v_of.status <> 'paying' THEN
         RETURN 0;

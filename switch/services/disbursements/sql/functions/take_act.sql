@@ -8,15 +8,15 @@
 --             operator; p_act  as the column
 -- Returns     disposition  0 done now, 1 before by the same message, 2 the key was spent on
 --             something else, 4 no disbursement of the participant, 5 barred, 6 its status does not
---             allow it, 7 it needs a second person, 8 counts or totals differ from the draft (4 and
---             6 to 8 spend no key); act  where it is 0 or 1; status  as it was; given, given_total
---             where it is 8
+--             allow it, 7 it needs a second person, 8 counts or totals differ from the draft, or
+--             lines cannot be paid any more (4 and 6 to 8 spend no key); act  where it is 0 or 1;
+--             status  as it was; given, given_total, wrong (as add_part)  where it is 8
 -- Locks       the disbursement, then the key claim
--- Tables      as ledger.claim_subject; updates disbursement; inserts act
+-- Tables      as ledger.claim_subject; updates disbursement; inserts act; reads payout, account
 CREATE OR REPLACE FUNCTION disbursements.take_act(
     p_participant_no integer, p_key text, p_digest bytea, p_signed_by text, p_disbursement uuid,
     p_act text, OUT disposition smallint, OUT act disbursements.act, OUT status text,
-    OUT given integer, OUT given_total bigint)
+    OUT given integer, OUT given_total bigint, OUT wrong text[])
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = disbursements, pg_temp
 AS $$
 DECLARE
@@ -52,6 +52,16 @@ BEGIN
             WHEN p_act = 'submit' AND (v_of.given <> v_of.count OR v_of.given_total <> v_of.total)
                 THEN 8
         END;
+        IF disposition IS NULL AND p_act = 'submit' THEN
+            wrong := ARRAY(SELECT format('line %s: the account is closed', p.line)
+                             FROM disbursements.payout p
+                             JOIN ledger.account a ON a.shard = 0 AND a.id = p.account
+                            WHERE p.disbursement = p_disbursement AND a.lifecycle <> 'open'
+                            ORDER BY p.line LIMIT 10);
+            IF wrong <> '{}' THEN
+                disposition := 8;
+            END IF;
+        END IF;
         IF disposition IS NOT NULL THEN
             RETURN;
         END IF;

@@ -83,3 +83,21 @@ CREATE TABLE disbursements.act (
     UNIQUE (participant_no, key)
 );
 CREATE INDEX act_by_disbursement ON disbursements.act (disbursement, number);
+
+-- What was given, decided and done stays as it is, for the functions as well.
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON disbursements.part
+    FOR EACH ROW EXECUTE FUNCTION ledger.refuse_rewriting();
+CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON disbursements.part
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_rewriting();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON disbursements.payout
+    FOR EACH ROW EXECUTE FUNCTION ledger.refuse_rewriting();
+CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON disbursements.payout
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_rewriting();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON disbursements.run
+    FOR EACH ROW EXECUTE FUNCTION ledger.refuse_rewriting();
+CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON disbursements.run
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_rewriting();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON disbursements.act
+    FOR EACH ROW EXECUTE FUNCTION ledger.refuse_rewriting();
+CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON disbursements.act
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_rewriting();
