@@ -115,10 +115,15 @@ function drawRequest(api, operation, article) {
     ]);
     article.append(element("h4", null, "Parameters"), table(["name", "in", "type", "", ""], rows));
   }
-  const body = operation.requestBody && operation.requestBody.content["application/json"];
-  if (body) {
-    article.append(element("h4", null, "Body"), members(resolve(api, body.schema)));
-    article.append(...examples("Body", body));
+  const bodies = Object.entries(operation.requestBody ? operation.requestBody.content : {});
+  for (const [kind, body] of bodies) {
+    if (kind === "application/json") {
+      article.append(element("h4", null, "Body"), members(resolve(api, body.schema)));
+      article.append(...examples("Body", body));
+    } else {
+      article.append(element("h4", null, "Body, ", code(kind)));
+      article.append(element("pre", { tabindex: "0" }, body.example));
+    }
   }
 }
 

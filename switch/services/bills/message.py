@@ -286,7 +286,10 @@ FILE = {
     "text/csv": "payee,customer,reference,amount,currency,due_on,late_fee\n"
     f"{BILL_REQUEST['payee']},contract 4711,2026-11/4711,8640,CNY,2026-11-30,500\n"
     f"{BILL_REQUEST['payee']},contract 4712,2026-11/4712,9910,CNY,2026-11-30,\n",
-    "application/x-ndjson": msgspec.json.encode(BILL_REQUEST).decode() + "\n",
+    "application/x-ndjson": "".join(
+        msgspec.json.encode(BILL_REQUEST | {"reference": reference}).decode() + "\n"
+        for reference in ("2026-11/4711", "2026-11/4712")
+    ),
 }
 FILED: dict[str, Any] = {
     "bills": 2,

@@ -30,7 +30,7 @@ async def set_tiers(town: Town) -> list[str]:
 
 async def test_the_example_of_the_page(town: Town, wallet: Member) -> None:
     """Tiers of all classes, a registration, a resolved number, a transfer, and forgetting."""
-    asked, alias, found, better = DOCUMENTS
+    asked, alias, found, better, closing = DOCUMENTS
     names = await set_tiers(town)
     assert sorted(names) == sorted(rules.tier_of(number) for number in rules.CLASSES)
 
@@ -48,6 +48,10 @@ async def test_the_example_of_the_page(town: Town, wallet: Member) -> None:
     assert (await post(f"/v1/wallets/{account}/upgrade", better)).status == 201
     shown = await town.send(wallet, "GET", f"/v1/wallets/{account}")
     assert shown.json["class"] == better["class"]
+    other = await town.account(wallet, "wallet")
+    closed = await post(f"/v1/wallets/{account}/close", dict.fromkeys(closing, other))
+    assert (closed.status, closed.json["status"], closed.json["reason"]) == (201, "closing", None)
+    assert (await town.balance(wallet, other))[0] == transfer["amount"]
     assert (await post(f"/v1/wallets/{account}/forget")).status == 201
     assert (await post("/v1/aliases/resolve", alias)).status == 404
 
