@@ -1,8 +1,8 @@
 -- hold_on(ids[], seconds, holds_max) → integer
 --
--- Purpose     Makes another hold for stays that are still open when theirs is about to end. Where it
---             is declined, or there have been too many, the stay goes on without: the fee is taken by
---             the mandate when it ends.
+-- Purpose     Makes another hold for stays that are still open when theirs is about to end. Where
+--             it is declined, or there have been too many, the stay goes on without: the fee is
+--             taken by the mandate when it ends.
 -- Parameters  p_ids  what the holds are called, so at most as many stays; p_seconds  before its
 --             end; p_holds_max  of one stay
 -- Returns     how many stays were looked at; fewer than p_ids only if no more are due

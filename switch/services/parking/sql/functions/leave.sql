@@ -1,13 +1,13 @@
 -- leave(participant_no, key, digest, stay, left_at, fee, ids[]) → one row
 --
--- Purpose     Ends a stay, for the operator's signed message, once a key: captures the fee from what
---             is held, gives the rest back, and takes by the mandate what was not held; all of it in
+-- Purpose     Ends a stay, for the operator's signed message, once a key: captures the fee from
+--             what is held, gives the rest back, and takes by the mandate what was not held; all in
 --             one transaction.
 -- Parameters  p_participant_no, p_key, p_digest  as give_site; p_stay; p_left_at; p_fee  minor
 --             units, by the site's tariff; p_ids  what the steps and the payment are called
 -- Returns     disposition  0 ended now, 1 before by the same message, 2 the key was spent on
---             something else, 4 no such stay of the participant, 5 barred, 6 it is not open (4 and 6
---             spend no key); stay  where it is 0 or 1
+--             something else, 4 no such stay of the participant, 5 barred, 6 it is not open (4 and
+--             6 spend no key); stay  where it is 0 or 1
 -- Locks       the stay, the key claim, the mandate; as ledger.decide_steps and authorize_batch
 -- Tables      as ledger.claim_subject, decide_steps and authorize_batch; updates stay, hold
 CREATE OR REPLACE FUNCTION parking.leave(
