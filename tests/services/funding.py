@@ -73,6 +73,45 @@ class Funding:
             paid = await self.town.pay(self.office, self.account, fund, amount, type="transfer")
             assert paid.json["status"] == "completed", paid.body
 
+    async def purse_in_the_ledger(self, balance: int) -> str:
+        """The same without the service that makes them."""
+        purpose, purse = uuid4(), uuid4()
+        number = await self.number(self.office)
+        await self.fetchval(
+            "SELECT disposition FROM ledger.give_purpose($1, $2, $3, $4, $5, 'meals', NULL, NULL,"
+            " NULL, NULL, NULL, now() + interval '1 day')",
+            number, f"purpose-{purpose}", bytes(32), purpose, self.account,
+        )  # fmt: skip
+        await self.fetchval(
+            "SELECT disposition FROM ledger.open_purse($1, $2, $3, $4, $5, $6)",
+            number, f"purse-{purse}", bytes(32), purse, purpose, self.payer,
+        )  # fmt: skip
+        await self.fill(str(purse), balance)
+        return str(purse)
+
+    async def mandate_in_the_ledger(self, payment_limit: int) -> str:
+        """The wallet's holder lets the shop take, without the service that says so."""
+        mandate = uuid4()
+        await self.fetchval(
+            "SELECT disposition FROM ledger.give_mandate($1, $2, $3, $4, $5, $6, NULL, $7, NULL,"
+            " NULL, NULL, NULL, now() + interval '1 day')",
+            await self.number(self.wallet), f"mandate-{mandate}", bytes(32), mandate, self.payer,
+            self.payee, payment_limit,
+        )  # fmt: skip
+        return str(mandate)
+
+    async def number(self, member: Member) -> int:
+        """Of a participant, in the ledger."""
+        return int(
+            await self.fetchval(
+                "SELECT participant_no FROM ledger.participant WHERE id = $1", member.id
+            )
+        )
+
+    async def fetchval(self, statement: str, *arguments: Any) -> Any:
+        """As the operator."""
+        return await self.town.operator.connection.fetchval(statement, *arguments)
+
     async def buy(self, amount: int, **more: Any) -> Any:
         """What a purchase at the shop was answered."""
         order = self.order(amount=amount, **more)

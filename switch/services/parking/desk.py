@@ -62,6 +62,8 @@ class Desk:
             asked = message.decode_entry(body)
             if isinstance(asked, Problem):
                 return asked
+            if asked.entered_at < self._core.clock.now() - limits.STAY_MAX:
+                return malformed(f"A stay has {limits.STAY_D_MAX} days at most.", "entered_at")
             return self._untimely(asked.entered_at, "entered_at") or asked
 
         async def decide(key: str, asked: EntryRequest) -> list[asyncpg.Record]:
@@ -89,7 +91,7 @@ class Desk:
                 return asked
             if asked.left_at < entered_at:
                 return malformed("Nobody leaves before he came.", "left_at")
-            if asked.left_at - entered_at > timedelta(days=limits.STAY_D_MAX):
+            if asked.left_at - entered_at > limits.STAY_MAX:
                 return malformed(f"A stay has {limits.STAY_D_MAX} days at most.", "left_at")
             return self._untimely(asked.left_at, "left_at") or asked
 

@@ -11,16 +11,17 @@ from msgspec import Meta, Struct
 from switch.clock import rfc3339
 from switch.currencies import CURRENCIES
 from switch.errors import Problem
-from switch.limits import YEAR_MAX, YEAR_MIN
+from switch.limits import AMOUNT_MAX, YEAR_MAX, YEAR_MIN
 from switch.message import Amount, Currency, Id, Time, decode, malformed
 from switch.services.parking import limits
-from switch.services.parking.tariff import Tariff
+from switch.services.parking.tariff import Tariff, fee
 
 Name = Annotated[str, Meta(min_length=1, max_length=limits.NAME_CHARS_MAX)]
 FreeMinutes = Annotated[int, Meta(ge=0, le=limits.MINUTES_MAX)]
 UnitMinutes = Annotated[int, Meta(ge=1, le=limits.MINUTES_MAX)]
 HoldSeconds = Annotated[int, Meta(ge=limits.HOLD_SECONDS_MIN, le=limits.HOLD_SECONDS_MAX)]
 Moment = Annotated[datetime, Meta(tz=True)]
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class SiteRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -108,8 +109,12 @@ _exit_decoder = msgspec.json.Decoder(ExitRequest)
 def decode_site(body: bytes) -> SiteRequest | Problem:
     """The car park in these bytes, or which rule they break."""
     request = decode(_site_decoder, body)
-    if isinstance(request, SiteRequest) and request.currency not in CURRENCIES:
+    if isinstance(request, Problem):
+        return request
+    if request.currency not in CURRENCIES:
         return malformed("This is not a currency of ISO 4217.", "currency")
+    if fee(_tariff(request), EPOCH, EPOCH + limits.STAY_MAX) > AMOUNT_MAX:
+        return malformed("The longest stay would cost more than can be paid.", "unit_price")
     return request
 
 
@@ -141,6 +146,15 @@ def _year_refusal(at: datetime, field: str) -> Problem | None:
 
 
 # --- what a row says ---------------------------------------------------------------------
+
+
+def _tariff(request: SiteRequest) -> Tariff:
+    return Tariff(
+        free_minutes=request.free_minutes,
+        unit_minutes=request.unit_minutes,
+        unit_price=request.unit_price,
+        day_max=request.day_max,
+    )
 
 
 def tariff_of(row: Mapping[str, Any]) -> Tariff:

@@ -84,7 +84,8 @@ async def test_a_coupon_pays_its_part(funding: Funding) -> None:
 async def test_a_coupon_and_a_purse_pay_together(funding: Funding) -> None:
     """First the coupon, then the purse, then the wallet; a refund in reverse."""
     campaign = await funding.budget(1000, discount=100)
-    coupon, purse = await funding.coupon(campaign), await funding.purse(150)
+    coupon = await funding.coupon(campaign)
+    purse = await funding.purse_in_the_ledger(150)
     paid = await funding.buy(400, coupon=coupon)
     assert await funding.balances(campaign, purse) == (9_850, 400, 900, 0)
     await funding.town.step(funding.merchant, paid["id"], "refund", {"amount": 200})

@@ -48,11 +48,34 @@ class Garage:
         }  # fmt: skip
         return {name: value for name, value in (usual | more).items() if value is not None}
 
-    async def mandate(self, **more: Any) -> str:
-        """The driver's wallet lets the operator take."""
-        end = rfc3339(datetime.now(UTC) + timedelta(days=30))
-        asked = {"payer": self.payer, "payee": self.payee, "payment_limit": 5_000, "not_after": end}
-        return await self.made("/v1/mandates", asked | more, self.wallet)
+    async def mandate(self, payment_limit: int = 5_000) -> str:
+        """The driver's wallet lets the operator take, without the service that says so."""
+        mandate = uuid4()
+        await self.fetchval(
+            "SELECT disposition FROM ledger.give_mandate($1, $2, $3, $4, $5, $6, NULL, $7, NULL,"
+            " NULL, NULL, NULL, now() + interval '30 days')",
+            await self._driver(), f"mandate-{mandate}", bytes(32), mandate, self.payer, self.payee,
+            payment_limit,
+        )  # fmt: skip
+        return str(mandate)
+
+    async def revoke(self, mandate: str) -> None:
+        """The driver's wallet permits it no more."""
+        await self.fetchval(
+            "SELECT disposition FROM ledger.revoke_mandate($1, $2, $3, $4)",
+            await self._driver(), f"revoke-{mandate}", bytes(32), mandate,
+        )  # fmt: skip
+
+    async def _driver(self) -> int:
+        return int(
+            await self.fetchval(
+                "SELECT participant_no FROM ledger.participant WHERE id = $1", self.wallet.id
+            )
+        )
+
+    async def fetchval(self, statement: str, *arguments: Any) -> Any:
+        """As the operator."""
+        return await self.town.operator.connection.fetchval(statement, *arguments)
 
     async def enter(
         self, site: str, mandate: str, entered_at: datetime, *, key: str | None = None

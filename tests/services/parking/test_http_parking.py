@@ -96,10 +96,7 @@ async def test_a_gate_stays_shut_without_money_or_mandate(garage: Garage) -> Non
     made = await garage.made("/v1/parking-sites", garage.site())
     reply = await garage.enter(made, str(uuid4()), ago())
     assert reply.json["reason"] == "mandate_not_found"
-    revoked = await garage.town.send(
-        garage.wallet, "POST", f"/v1/mandates/{mandate}/revoke", key=uuid4().hex
-    )
-    assert revoked.status == 201
+    await garage.revoke(mandate)
     assert (await garage.enter(made, mandate, ago())).json["reason"] == "mandate_ended"
     assert await garage.balances() == ((BALANCE, 0), (0, 0))
 
@@ -129,11 +126,51 @@ async def test_a_hold_that_is_gone_is_made_up_for(garage: Garage) -> None:
     assert await garage.town.operator.check_books() == []
 
 
+async def test_what_the_operator_captured_itself_is_paid(garage: Garage) -> None:
+    """An exit after that takes what is missing, and what was given back is missing again."""
+    for captured, refunded in ((300, 0), (100, 0), (1000, 0), (300, 200)):
+        before = (await garage.balances())[0][0]
+        stay = await opened(garage)
+        (hold,) = (await garage.shown(stay))["holds"]
+        await garage.town.step(garage.operator, hold, "capture", {"amount": captured})
+        if refunded:
+            await garage.town.step(garage.operator, hold, "refund", {"amount": refunded})
+        reply = await garage.leave(stay, ago())
+        assert (reply.json["fee"], reply.json["paid"], reply.json["owed"]) == (300, 300, 0)
+        assert before - (await garage.balances())[0][0] == max(300, captured)
+    assert (await garage.balances())[0][1] == 0, "nothing stays held"
+    assert await garage.town.operator.check_books() == []
+
+
+async def test_a_key_that_the_operator_spent_stops_nobody_else(garage: Garage) -> None:
+    """Its own stay goes on without another hold; the next one's is made."""
+    first, second = await opened(garage), await opened(garage)
+    await garage.town.bar(garage.operator, f"parking:{first}:hold:2")
+    assert await garage.hold_on(3601, holds_max=2) >= 1
+    assert len((await garage.shown(first))["holds"]) == 1
+    assert len((await garage.shown(second))["holds"]) == 2
+    for stay in (first, second):
+        assert (await garage.leave(stay, ago())).json["owed"] == 0
+
+
+async def test_nothing_more_is_held_for_a_suspended_operator(garage: Garage) -> None:
+    """Until it may again."""
+    stay = await opened(garage)
+    operator = garage.town.operator
+    await operator.set_participant_status(garage.operator.id, status="suspended")
+    await garage.hold_on(3601, holds_max=2)
+    await operator.set_participant_status(garage.operator.id, status="active")
+    assert len((await garage.shown(stay))["holds"]) == 1
+    await garage.hold_on(3601, holds_max=2)
+    assert len((await garage.shown(stay))["holds"]) == 2
+
+
 @pytest.mark.parametrize(
     ("more", "field"),
     [
         ({"unit_minutes": 0}, "unit_minutes"),
         ({"unit_price": 0}, "unit_price"),
+        ({"unit_price": 10**15, "unit_minutes": 1}, "unit_price"),
         ({"currency": "CNX"}, "currency"),
         ({"hold_seconds": 60}, "hold_seconds"),
         ({"day_max": 0}, "day_max"),
@@ -154,8 +191,10 @@ async def test_times_that_cannot_be(garage: Garage) -> None:
     mandate = await garage.mandate()
     reply = await garage.enter(made, mandate, ago(hours=-1))
     assert (reply.status, reply.json["field"]) == (400, "entered_at")
-    stay = await opened(garage, entered_hours_ago=24 * 366)
-    for left_at in (ago(hours=-1), ago(days=400), ago()):
+    reply = await garage.enter(made, mandate, ago(days=366))
+    assert (reply.status, reply.json["field"]) == (400, "entered_at")
+    stay = await opened(garage, entered_hours_ago=24 * 364)
+    for left_at in (ago(hours=-1), ago(days=400)):
         reply = await garage.leave(stay, left_at)
         assert (reply.status, reply.json["field"]) == (400, "left_at")
     assert (await garage.shown(stay))["stay"]["status"] == "open"

@@ -1,4 +1,4 @@
-"""What parking costs, against a meter that is looked at every second."""
+"""What parking costs, against a meter that is looked at every minute."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from switch.services.parking.tariff import Tariff, fee
 
 BEGIN = datetime(2026, 11, 2, 8, tzinfo=UTC)
-DAY_S = 86_400
+DAY_MINUTES = 1_440
 
 tariffs = st.builds(
     Tariff,
@@ -20,29 +20,32 @@ tariffs = st.builds(
 )
 
 
-def metered(tariff: Tariff, seconds: int) -> int:
-    """Second by second: a unit is due when it begins, and no more in 24 hours than their most."""
-    if seconds <= tariff.free_minutes * 60:
+def metered(tariff: Tariff, minutes: int) -> int:
+    """Minute by minute: a unit is due when it begins, and no more in 24 hours than their most."""
+    if minutes <= tariff.free_minutes:
         return 0
     total = of_day = 0
-    for second in range(seconds):
-        in_day = second % DAY_S if tariff.day_max is not None else second
+    for minute in range(minutes):
+        in_day = minute % DAY_MINUTES if tariff.day_max is not None else minute
         if in_day == 0 and tariff.day_max is not None:
             total, of_day = total + of_day, 0
-        if in_day % (tariff.unit_minutes * 60) == 0:
+        if in_day % tariff.unit_minutes == 0:
             of_day += tariff.unit_price
             if tariff.day_max is not None:
                 of_day = min(of_day, tariff.day_max)
     return total + of_day
 
 
-@given(tariff=tariffs, seconds=st.integers(0, 3 * DAY_S // 20))
-def test_a_fee_is_what_a_meter_counts(tariff: Tariff, seconds: int) -> None:
-    """For any tariff and any stay of some hours."""
-    assert fee(tariff, BEGIN, BEGIN + timedelta(seconds=seconds)) == metered(tariff, seconds)
+@given(tariff=tariffs, minutes=st.integers(0, 3 * DAY_MINUTES))
+def test_a_fee_is_what_a_meter_counts(tariff: Tariff, minutes: int) -> None:
+    """For any tariff and any stay of some days; a minute that was begun costs what it costs."""
+    stayed = timedelta(minutes=minutes)
+    assert fee(tariff, BEGIN, BEGIN + stayed) == metered(tariff, minutes)
+    later = BEGIN + stayed + timedelta(microseconds=1)
+    assert fee(tariff, BEGIN, later) == metered(tariff, minutes + 1)
 
 
-@given(tariff=tariffs, first=st.integers(0, 9 * DAY_S), more=st.integers(0, DAY_S))
+@given(tariff=tariffs, first=st.integers(0, 9 * 86_400), more=st.integers(0, 86_400))
 def test_who_stays_longer_never_pays_less(tariff: Tariff, first: int, more: int) -> None:
     """Over days too."""
     fees = [fee(tariff, BEGIN, BEGIN + timedelta(seconds=stay)) for stay in (first, first + more)]

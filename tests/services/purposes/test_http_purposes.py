@@ -148,11 +148,7 @@ async def test_a_purse_is_for_its_purpose_only(funding: Funding, more: dict[str,
 async def test_a_purse_pays_for_a_mandate_but_not_for_a_hold(funding: Funding) -> None:
     """Whoever sends the purchase; a hold is the wallet's own money."""
     purse = await funding.purse(500)
-    mandate = await funding.made(
-        funding.wallet, "/v1/mandates",
-        {"payer": funding.payer, "payee": funding.payee, "payment_limit": 900,
-         "not_after": in_days(9)},
-    )  # fmt: skip
+    mandate = await funding.mandate_in_the_ledger(900)
     order = funding.order(mandate=mandate, amount=200)
     del order["payer"]
     reply = await funding.post(funding.merchant, "/v1/payments", order)

@@ -5,7 +5,8 @@
 --             taken by the mandate when it ends.
 -- Parameters  p_ids  what the holds are called, so at most as many stays; p_seconds  before its
 --             end; p_holds_max  of one stay
--- Returns     how many stays were looked at; fewer than p_ids only if no more are due
+-- Returns     how many stays were seen to; fewer than p_ids if no more are due, or others hold them.
+--             A suspended operator's are left
 -- Locks       the stays, those that are free; as ledger.authorize_batch
 -- Tables      as hold_for
 CREATE OR REPLACE FUNCTION parking.hold_on(p_ids uuid[], p_seconds integer, p_holds_max integer)
@@ -17,15 +18,18 @@ DECLARE
     v_stay  parking.stay;
     v_count integer := 0;
 BEGIN
-    FOR v_due IN SELECT * FROM parking.hold h
-                  WHERE h.is_last
+    FOR v_due IN SELECT h.* FROM parking.hold h
+                   JOIN parking.stay s ON s.id = h.stay
+                   JOIN parking.site t ON t.id = s.site
+                   JOIN ledger.participant p USING (participant_no)
+                  WHERE h.is_last AND p.status = 'active'
                     AND h.expires_at <= ledger.decision_time() + make_interval(secs => p_seconds)
                   ORDER BY h.expires_at LIMIT cardinality(p_ids) LOOP
-        v_count := v_count + 1;
         SELECT * INTO v_stay FROM parking.stay s
          WHERE s.id = v_due.stay AND s.status = 'open'
            FOR NO KEY UPDATE SKIP LOCKED;
         CONTINUE WHEN NOT FOUND;
+        v_count := v_count + 1;
         IF v_due.number >= p_holds_max THEN
             UPDATE parking.hold SET is_last = false WHERE stay = v_stay.id AND is_last;
         ELSE

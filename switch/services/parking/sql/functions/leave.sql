@@ -9,7 +9,8 @@
 --             something else, 4 no such stay of the participant, 5 barred, 6 it is not open (4 and
 --             6 spend no key); stay  where it is 0 or 1
 -- Locks       the stay, the key claim, the mandate; as ledger.decide_steps and authorize_batch
--- Tables      as ledger.claim_subject, decide_steps and authorize_batch; updates stay, hold
+-- Tables      as ledger.claim_subject, decide_steps and authorize_batch; updates stay, hold; reads
+--             payment_state
 CREATE OR REPLACE FUNCTION parking.leave(
     p_participant_no integer, p_key text, p_digest bytea, p_stay uuid, p_left_at timestamptz,
     p_fee bigint, p_ids uuid[], OUT disposition smallint, OUT stay parking.stay)
@@ -19,6 +20,8 @@ DECLARE
     v_site    parking.site;
     v_hold    parking.hold;
     v_owed    bigint := p_fee;
+    v_paid    bigint;
+    v_left    bigint;
     v_taken   bigint;
     v_decided record;
 BEGIN
@@ -43,7 +46,15 @@ BEGIN
     PERFORM FROM ledger.mandate WHERE id = stay.mandate FOR NO KEY UPDATE;
     FOR v_hold IN SELECT * FROM parking.hold h
                    WHERE h.stay = p_stay AND h.outcome = 0 ORDER BY h.number LOOP
-        v_taken := least(v_owed, v_hold.amount);
+        -- What the operator has captured by itself is paid, and what it gave back is not.
+        SELECT y.captured - y.refunded - y.refunding,
+               CASE WHEN y.hold_expires_at > ledger.decision_time()
+                    THEN y.amount - y.captured - y.voided - y.expired ELSE 0 END
+          INTO STRICT v_paid, v_left
+          FROM ledger.payment_state y WHERE y.shard = 0 AND y.payment = v_hold.payment;
+        v_owed := greatest(0, v_owed - v_paid);
+        CONTINUE WHEN v_left = 0;
+        v_taken := least(v_owed, v_left);
         SELECT * INTO STRICT v_decided
           FROM ledger.decide_steps(
                    0::smallint, ARRAY[p_participant_no],
