@@ -5,8 +5,8 @@
 --             taken by the mandate when it ends.
 -- Parameters  p_ids  what the holds are called, so at most as many stays; p_seconds  before its
 --             end; p_holds_max  of one stay
--- Returns     how many stays were seen to; fewer than p_ids if no more are due, or others hold them.
---             A suspended operator's are left
+-- Returns     how many stays were seen to; fewer than p_ids if no more are due, or others hold
+--             them. A suspended operator's are left
 -- Locks       the stays, those that are free; as ledger.authorize_batch
 -- Tables      as hold_for
 CREATE OR REPLACE FUNCTION parking.hold_on(p_ids uuid[], p_seconds integer, p_holds_max integer)
