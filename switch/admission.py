@@ -275,8 +275,7 @@ class Admission:
         """The answer to a verified request, signed and bound to it."""
         if isinstance(result, Problem):
             result = refused(self._refused(caller.participant, result))
-        key = self._participants.signing_key
-        assert key is not None, "nobody is admitted while answers cannot be signed"
+        key = self._participants.own_key()
         started_s = self._clock.monotonic_s()
         created = self._clock.now_us() // 1_000_000
         answer = signed(result, key=key, bound=caller.bound, created=created)

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -62,6 +62,7 @@ class Decisions:
         return Page(data=rows, has_more=page.has_more, next_after=page.next_after)
 
 
+JSON: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 PAYMENT = msgspec.json.Decoder(Payment)
 ANYTHING: AnyOf[Payment | Step | Account | AccountOperation | ParticipantKey | KeyOperation] = (
     AnyOf(Payment, Step, Account, AccountOperation, ParticipantKey, KeyOperation)

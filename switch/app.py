@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+from collections.abc import Iterator
 from functools import partial
 
 import asyncpg
@@ -253,14 +254,6 @@ class App:
             clock=clock,
         )
         self._events = Events(admission=admission, reads=reads)
-        core = Core(
-            admission=admission,
-            reads=reads,
-            clock=clock,
-            metrics=metrics,
-            key_dir=self._config.key_dir,
-            url=self._config.url,
-        )
         endpoints = (
             *authorize.endpoints(),
             *steps.endpoints(),
@@ -271,10 +264,24 @@ class App:
             *accounts.endpoints(),
             *keys.endpoints(),
             *self._public.endpoints(),
-            *(endpoint for service in SERVICES for endpoint in service.endpoints(core)),
+            *self._of_services(),
         )
         self._public.describe(endpoints)
         return endpoints
+
+    def _of_services(self) -> Iterator[Endpoint]:
+        core = Core(
+            admission=self._admission,
+            reads=self._reads,
+            clock=self._clock,
+            metrics=self.metrics,
+            key_dir=self._config.key_dir,
+            url=self._config.url,
+            issuer=self._config.issuer,
+            signing_key=self.participants.own_key,
+        )
+        for service in SERVICES:
+            yield from service.endpoints(core)
 
     async def _listen(self, server: Server) -> asyncio.Server:
         """Share the port with the other workers; the kernel spreads connections over them."""

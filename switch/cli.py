@@ -61,11 +61,17 @@ app.command()(conformance)
 
 
 def mount(root: typer.Typer, services: Sequence[Service]) -> None:
-    """Give each service that has commands a family of its name, once."""
+    """Give each service that has commands a family of its name, and its simulators theirs, once."""
     families = {group.name for group in root.registered_groups}
+    simulated = {command.name for command in simulate_app.registered_commands}
     for service in services:
         if service.commands is not None and service.name not in families:
             root.add_typer(service.commands(), name=service.name)
+        if service.simulators is not None:
+            commands = service.simulators().registered_commands
+            simulate_app.registered_commands += [
+                command for command in commands if command.name not in simulated
+            ]
 
 
 def main() -> None:

@@ -13,12 +13,11 @@ reason. Everything else is an exception: `ProblemError`, `OutcomeUnknown` or `Un
 Amounts are integers in minor units, ids and times are strings as on the wire.
 """
 
-import uuid
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -38,7 +37,7 @@ from switch.exchange import (
     Unreachable,
 )
 from switch.key_message import KeyOperation, ParticipantKey, published
-from switch.keyfile import PublicKey, public_key, read_private_key
+from switch.keyfile import PublicKey, public_key
 from switch.limits import (
     CLIENT_CONNECTIONS_MAX,
     CLIENT_DEADLINE_S,
@@ -46,6 +45,7 @@ from switch.limits import (
     PAGE_SIZE_MAX,
 )
 from switch.message import Account, AccountOperation, Entry, Payment, Step
+from switch.orders import body_of, key_or_new, seed_of, segment
 from switch.patience import until_decided
 from switch.signature import SigningKey, signing_key
 from switch.timeline import Timeline
@@ -97,7 +97,7 @@ class Client:
         self._clock = clock
         self._exchange = Exchange(
             url,
-            signing_key(key_id, _seed(key)),
+            signing_key(key_id, seed_of(key)),
             switch_keys=switch_keys,
             deadline_s=deadline_s,
             connections_max=connections_max,
@@ -161,7 +161,7 @@ class Client:
             "description": description,
             "metadata": None if metadata is None else dict(metadata),
         }
-        body = _body(fields)
+        body = body_of(fields)
         return await self.pay_bytes(
             body, idempotency_key=idempotency_key, deadline_s=deadline_s, wait_s=wait_s
         )
@@ -175,7 +175,7 @@ class Client:
         wait_s: float = 0.0,
     ) -> Payment:
         """As `pay`, with the body ready-made: a repeat must be the same bytes."""
-        key = _key(idempotency_key)
+        key = key_or_new(idempotency_key)
         return await until_decided(
             lambda: self._post("/v1/payments", body, answers.PAYMENT, key, deadline_s),
             wait_s=wait_s,
@@ -196,7 +196,7 @@ class Client:
         is a ProblemError or Unreachable.
         """
         bodies = {
-            key: one if isinstance(one, bytes) else _body(one) for key, one in payments.items()
+            key: one if isinstance(one, bytes) else body_of(one) for key, one in payments.items()
         }
         return await settle_batch(self._exchange, bodies, deadline_s=deadline_s, clock=self._clock)
 
@@ -209,7 +209,7 @@ class Client:
         idempotency_key: str | None = None,
     ) -> Payment | Step:
         """Capture all that is held, or an amount of it; `final` releases the rest."""
-        body = _body({"amount": amount, "final": True if final else None})
+        body = body_of({"amount": amount, "final": True if final else None})
         return await self._step(payment_id, "capture", body, idempotency_key)
 
     async def void(self, payment_id: str, *, idempotency_key: str | None = None) -> Payment | Step:
@@ -227,7 +227,7 @@ class Client:
         """Pay back all that was captured, or an amount of it; to a bank it may be `pending`, as in
         `pay`.
         """
-        key, body = _key(idempotency_key), _body({"amount": amount})
+        key, body = key_or_new(idempotency_key), body_of({"amount": amount})
         return await until_decided(
             lambda: self._step(payment_id, "refund", body, key), wait_s=wait_s, clock=self._clock
         )
@@ -236,18 +236,16 @@ class Client:
         self, idempotency_key: str
     ) -> Payment | Step | Account | AccountOperation | ParticipantKey | KeyOperation:
         """See to it that a key is never decided (`reason` is `barred`), or learn its decision."""
-        body = _body({"idempotency_key": idempotency_key})
+        body = body_of({"idempotency_key": idempotency_key})
         return await self._post("/v1/payments/bar", body, answers.ANYTHING, idempotency_key, None)
 
     async def payment(self, payment_id: str) -> Payment | Step:
         """One payment and what became of it since; ProblemError `not-found` when it is not ours."""
-        return await self._get(f"/v1/payments/{_segment(payment_id)}", {}, answers.DECISION)
+        return await self._get(f"/v1/payments/{segment(payment_id)}", {}, answers.DECISION)
 
     async def timeline(self, payment_id: str) -> Timeline:
         """What happened to a payment and its steps, in order, as far as we may know it."""
-        return await self._get(
-            f"/v1/payments/{_segment(payment_id)}/timeline", {}, answers.TIMELINE
-        )
+        return await self._get(f"/v1/payments/{segment(payment_id)}/timeline", {}, answers.TIMELINE)
 
     async def payment_by_key(self, idempotency_key: str) -> Payment | Step | None:
         """What was decided under a key. None: nothing so far, which is no promise."""
@@ -261,7 +259,7 @@ class Client:
 
     async def receipt(self, payment_id: str) -> str:
         """The decision as a compact JWS that anyone can verify offline; to be kept as it is."""
-        order = Order(method="GET", path=f"/v1/payments/{_segment(payment_id)}/receipt")
+        order = Order(method="GET", path=f"/v1/payments/{segment(payment_id)}/receipt")
         answer = await self._exchange.settle(order)
         return answer.body.decode("ascii", "replace")
 
@@ -335,12 +333,12 @@ class Client:
         """Open an account of one's own."""
         fields = {"currency": currency, "kind": kind, "reference": reference, "tier": tier}
         return await self._post(
-            "/v1/accounts", _body(fields), answers.ACCOUNT, idempotency_key, deadline_s
+            "/v1/accounts", body_of(fields), answers.ACCOUNT, idempotency_key, deadline_s
         )
 
     async def account(self, account_id: str) -> Account:
         """One account with its balance and what is left of its limits today."""
-        return await self._get(f"/v1/accounts/{_segment(account_id)}", {}, answers.ACCOUNT)
+        return await self._get(f"/v1/accounts/{segment(account_id)}", {}, answers.ACCOUNT)
 
     async def accounts_page(
         self, *, reference: str | None = None, after: str | None = None, limit: int | None = None
@@ -381,7 +379,7 @@ class Client:
         """One piece of an account's statement, in posting order."""
         query = {"after": after, "limit": limit}
         return await self._get(
-            f"/v1/accounts/{_segment(account_id)}/entries", query, answers.ENTRIES
+            f"/v1/accounts/{segment(account_id)}/entries", query, answers.ENTRIES
         )
 
     def entries(self, account_id: str, *, after: str | None = None) -> AsyncIterator[Entry]:
@@ -409,7 +407,7 @@ class Client:
         Its id is the participant's, a slash and the name. Every worker knows it within a second;
         a client that signs with it at once repeats until then.
         """
-        seed = _seed(key)
+        seed = seed_of(key)
         fields = {
             "name": name,
             "public_key": published(public_key(seed)),
@@ -418,12 +416,12 @@ class Client:
         }
         new_key = signing_key(f"{self._participant}/{name}", seed)
         return await self._post(
-            "/v1/keys", _body(fields), answers.KEY, idempotency_key, None, new_key=new_key
+            "/v1/keys", body_of(fields), answers.KEY, idempotency_key, None, new_key=new_key
         )
 
     async def revoke_key(self, name: str, *, idempotency_key: str | None = None) -> KeyOperation:
         """Revoke one of one's own keys, and those it introduced that are not confirmed."""
-        path = f"/v1/keys/{_segment(name)}/revoke"
+        path = f"/v1/keys/{segment(name)}/revoke"
         return await self._post(path, None, answers.KEY_OPERATION, idempotency_key, None)
 
     async def keys_page(
@@ -442,16 +440,34 @@ class Client:
 
     # --- the way to the switch
 
+    # --- what has no method of its own here, such as the services of the city
+
+    async def get(self, path: str, **query: str | int | None) -> Any:
+        """What a path shows, decoded from JSON."""
+        return await self._get(path, query, answers.JSON)
+
+    async def post(
+        self,
+        path: str,
+        body: Mapping[str, object],
+        *,
+        idempotency_key: str | None = None,
+        deadline_s: float | None = None,
+    ) -> Any:
+        """What is answered to a message, decoded from JSON; the keys are as in `pay`."""
+        content = msgspec.json.encode(body)
+        return await self._post(path, content, answers.JSON, idempotency_key, deadline_s)
+
     async def _step(
         self, payment_id: str, kind: str, body: bytes | None, idempotency_key: str | None
     ) -> Payment | Step:
-        path = f"/v1/payments/{_segment(payment_id)}/{kind}"
+        path = f"/v1/payments/{segment(payment_id)}/{kind}"
         return await self._post(path, body, answers.DECISION, idempotency_key, None)
 
     async def _change(
         self, account_id: str, operation: str, idempotency_key: str | None
     ) -> AccountOperation:
-        path = f"/v1/accounts/{_segment(account_id)}/{operation}"
+        path = f"/v1/accounts/{segment(account_id)}/{operation}"
         return await self._post(path, None, answers.OPERATION, idempotency_key, None)
 
     async def _post(
@@ -464,7 +480,7 @@ class Client:
         *,
         new_key: SigningKey | None = None,
     ) -> Result:
-        key = _key(idempotency_key)
+        key = key_or_new(idempotency_key)
         order = Order(method="POST", path=path, body=body, idempotency_key=key, new_key=new_key)
         return decoded(decoder, await self._exchange.settle(order, deadline_s=deadline_s))
 
@@ -478,23 +494,3 @@ class Client:
         encoded = urlencode(given, quote_via=quote, safe="") if given else None
         order = Order(method="GET", path=path, query=encoded)
         return decoded(decoder, await self._exchange.settle(order))
-
-
-def _key(given: str | None) -> str:
-    """The idempotency key of a call: a random one when none was given."""
-    return str(uuid.uuid4()) if given is None else given
-
-
-def _body(fields: Mapping[str, object]) -> bytes:
-    """JSON of the fields that were given."""
-    return msgspec.json.encode({name: value for name, value in fields.items() if value is not None})
-
-
-def _seed(key: Path | bytes) -> bytes:
-    """The private key itself, from where it is."""
-    return key if isinstance(key, bytes) else read_private_key(key)
-
-
-def _segment(identifier: str) -> str:
-    """An id as one segment of a path, whatever it holds."""
-    return quote(identifier, safe="")

@@ -7,8 +7,8 @@ was answered when one was made is told from its row alone, so that every repeat 
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from datetime import datetime
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
@@ -17,7 +17,7 @@ from msgspec import Meta, Struct
 from switch import limits
 from switch.clock import rfc3339
 from switch.errors import Problem
-from switch.message import Amount, Id, Time, decode, malformed
+from switch.message import Amount, Id, Time, decode, in_utc, malformed
 
 Name = Annotated[str, Meta(min_length=1, max_length=limits.FUND_NAME_CHARS_MAX)]
 Category = Annotated[str, Meta(pattern="^[0-9]{4}$")]
@@ -144,7 +144,6 @@ Fund = Purpose | Purse | Campaign | Coupon
 
 # --- decoding ------------------------------------------------------------------------
 
-Limited = TypeVar("Limited", PurposeRequest, CampaignRequest)
 
 _purpose_decoder = msgspec.json.Decoder(PurposeRequest)
 _purse_decoder = msgspec.json.Decoder(PurseRequest)
@@ -161,7 +160,7 @@ def decode_purpose(body: bytes) -> PurposeRequest | Problem:
         return malformed("Give both `from_time` and `until_time`, or neither.", "from_time")
     if request.from_time and request.until_time and request.from_time >= request.until_time:
         return malformed("It must be later than `from_time`.", "until_time")
-    return _in_utc(request)
+    return in_utc(request, "not_after")
 
 
 def decode_purse(body: bytes) -> PurseRequest | Problem:
@@ -180,24 +179,12 @@ def decode_campaign(body: bytes) -> CampaignRequest | Problem:
         return malformed("Only a part of the amount has a `discount_max`.", "discount_max")
     if request.not_before is not None and request.not_after <= request.not_before:
         return malformed("It must be later than `not_before`.", "not_after")
-    return _in_utc(request)
+    return in_utc(request, "not_before", "not_after")
 
 
 def decode_coupon(body: bytes) -> CouponRequest | Problem:
     """Which coupon is wanted, or which rule these bytes break."""
     return decode(_coupon_decoder, body)
-
-
-def _in_utc(request: Limited) -> Limited | Problem:
-    moments = {"not_after": request.not_after}
-    if isinstance(request, CampaignRequest) and request.not_before is not None:
-        moments["not_before"] = request.not_before
-    for field, at in moments.items():
-        # The ledger's driver takes the first and the last moment of a datetime for infinity.
-        if not limits.YEAR_MIN <= at.year <= limits.YEAR_MAX:
-            return malformed(f"Expected a year from {limits.YEAR_MIN} to {limits.YEAR_MAX}.", field)
-    in_utc = {field: at.astimezone(UTC) for field, at in moments.items()}
-    return msgspec.structs.replace(request, **in_utc)
 
 
 def minute(time: str | None) -> int | None:

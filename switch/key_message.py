@@ -4,7 +4,7 @@ A public key is a JWK (RFC 8037), as the switch publishes its own. Members that 
 besides are unknown here and refused: a private key is nobody's business but its owner's.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 from switch import limits
 from switch.errors import Problem, SwitchError
 from switch.keyfile import PublicKey, jwk, parse_jwk
-from switch.message import Time, decode, malformed
+from switch.message import Time, decode, in_utc, malformed
 
 KEY_NAME_PATTERN = rf"^[A-Za-z0-9][A-Za-z0-9._-]{{0,{limits.KEY_NAME_CHARS_MAX - 1}}}$"
 
@@ -90,17 +90,11 @@ def decode_key(body: bytes) -> KeyRequest | Problem:
     request = decode(_decoder, body)
     if isinstance(request, Problem):
         return request
-    moments = {"not_before": request.not_before, "not_after": request.not_after}
-    for field, at in moments.items():
-        # The ledger's driver takes the first and the last moment of a datetime for infinity.
-        if at is not None and not limits.YEAR_MIN <= at.year <= limits.YEAR_MAX:
-            return malformed(f"Expected a year from {limits.YEAR_MIN} to {limits.YEAR_MAX}.", field)
     try:
         public_bytes(request.public_key)
     except SwitchError as error:
         return malformed(f"Not a key to trust: {error}.", "public_key.x")
-    in_utc = {field: at and at.astimezone(UTC) for field, at in moments.items()}
-    return msgspec.structs.replace(request, **in_utc)
+    return in_utc(request, "not_before", "not_after")
 
 
 def public_bytes(key: PublicJwk) -> bytes:

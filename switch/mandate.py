@@ -7,7 +7,7 @@ that every repeat gets the same bytes; a look-up shows it as it is now.
 
 import hashlib
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from msgspec import Meta, Struct
 from switch import limits
 from switch.clock import rfc3339
 from switch.errors import Problem
-from switch.message import Amount, Id, Time, decode, malformed
+from switch.message import Amount, Id, Time, decode, in_utc, malformed
 
 Purpose = Annotated[str, Meta(min_length=1, max_length=limits.MANDATE_PURPOSE_CHARS_MAX)]
 Uses = Annotated[int, Meta(ge=1, le=limits.MANDATE_USES_MAX)]
@@ -83,16 +83,7 @@ def decode_mandate(body: bytes) -> MandateRequest | Problem:
     request = decode(_decoder, body)
     if isinstance(request, Problem):
         return request
-    moments = {"not_before": request.not_before, "not_after": request.not_after}
-    for field, at in moments.items():
-        # The ledger's driver takes the first and the last moment of a datetime for infinity.
-        if at is not None and not limits.YEAR_MIN <= at.year <= limits.YEAR_MAX:
-            return malformed(f"Expected a year from {limits.YEAR_MIN} to {limits.YEAR_MAX}.", field)
-    refusal = _unbounded(request)
-    if refusal is not None:
-        return refusal
-    in_utc = {field: at and at.astimezone(UTC) for field, at in moments.items()}
-    return msgspec.structs.replace(request, **in_utc)
+    return _unbounded(request) or in_utc(request, "not_before", "not_after")
 
 
 def _unbounded(request: MandateRequest) -> Problem | None:

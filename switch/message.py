@@ -318,14 +318,7 @@ def decode_payment(body: bytes) -> PaymentRequest | Problem:
         return malformed("A coupon is for a purchase that is captured at once.", "coupon")
     if request.hold_seconds is not None and request.capture:
         return malformed("Only with `capture` false is there a hold.", "hold_seconds")
-    if request.expires_at is not None:
-        # The ledger's driver takes the first and the last moment of a datetime for infinity.
-        if not limits.YEAR_MIN <= request.expires_at.year <= limits.YEAR_MAX:
-            years = f"{limits.YEAR_MIN} to {limits.YEAR_MAX}"
-            return malformed(f"Expected a year from {years}.", "expires_at")
-        if request.expires_at.tzinfo is not UTC:
-            return msgspec.structs.replace(request, expires_at=request.expires_at.astimezone(UTC))
-    return request
+    return request if request.expires_at is None else in_utc(request, "expires_at")
 
 
 def hold_seconds(request: PaymentRequest) -> int | None:
@@ -384,6 +377,22 @@ def malformed(detail: str, field: str | None = None) -> Problem:
 
 # What decoding ends with when the body is not what it should be.
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+def in_utc(message: Message, *fields: str) -> Message | Problem:
+    """The same with these moments in UTC; the ledger's driver takes the first and the last moment
+    of a datetime for infinity, so years have bounds.
+    """
+    moments: dict[str, datetime] = {}
+    for field in fields:
+        at = getattr(message, field)
+        if at is None:
+            continue
+        if not limits.YEAR_MIN <= at.year <= limits.YEAR_MAX:
+            years = f"{limits.YEAR_MIN} to {limits.YEAR_MAX}"
+            return malformed(f"Expected a year from {years}.", field)
+        moments[field] = at.astimezone(UTC)
+    return msgspec.structs.replace(message, **moments)
 
 
 def unreadable(error: Exception) -> Problem:

@@ -138,6 +138,11 @@ class Participants:
         """The switch's own public keys, old ones included."""
         return self._snapshot.switch_keys
 
+    def own_key(self) -> SigningKey:
+        """What the switch signs with now, for whoever was admitted."""
+        assert self.signing_key is not None, "nobody is admitted while answers cannot be signed"
+        return self.signing_key
+
     async def start(self) -> None:
         """Read the first snapshot, then follow the ledger. Errors of the first read are raised."""
         connection = await self._open()

@@ -46,12 +46,10 @@ class Receipts:
             return NOT_FOUND
         if decision.status == "pending":
             return NOT_DECIDED
-        key = self._participants.signing_key
-        assert key is not None, "nobody is admitted while answers cannot be signed"
         token = receipt.issue(
             decision,
             issuer=self._issuer,
-            key=key,
+            key=self._participants.own_key(),
             issued_at_s=self._clock.now_us() // 1_000_000,
         )
         return Answer(200, token.encode("ascii"), receipt.MEDIA_TYPE)

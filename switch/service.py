@@ -19,6 +19,7 @@ from switch.loops import Job
 from switch.metrics import WorkerMetrics
 from switch.migrate import Source
 from switch.reads import Reads
+from switch.signature import SigningKey
 
 if TYPE_CHECKING:
     import typer
@@ -65,6 +66,8 @@ class Core(Struct, frozen=True, kw_only=True):
     metrics: WorkerMetrics
     key_dir: Path  # the switch's secret keys
     url: str  # where people find the switch: a scheme and a name, no more
+    issuer: str  # of what it signs for strangers: its first name
+    signing_key: Callable[[], SigningKey]  # of the moment; not before anybody is admitted
 
 
 class JobCore(Struct, frozen=True, kw_only=True):
@@ -83,13 +86,16 @@ class Service(Struct, frozen=True, kw_only=True):
     Its jobs are loops of the jobs process, each on a connection of that process's role, which may
     execute what the service's grants name and nothing else; their names begin with the service's
     and an underscore. Its commands stand in its file `commands.py`, which `commands` imports when
-    it is called, so that no worker loads them; they reach the database as the operator.
+    it is called, so that no worker loads them; they reach the database as the operator. What it has
+    to be tried with stands there as well, reaches the switch over HTTP and is mounted beside the
+    simulated participants.
     """
 
     name: str  # of the folder
     endpoints: Callable[[Core], tuple[Endpoint, ...]]
     jobs: Callable[[JobCore], tuple[Job, ...]] | None = None
     commands: "Callable[[], typer.Typer] | None" = None  # mounted as `switch NAME ...`
+    simulators: "Callable[[], typer.Typer] | None" = None  # mounted into `switch simulate`
 
     @property
     def source(self) -> Source | None:

@@ -30,15 +30,15 @@ LINES = (
     "openapi participant_openapi public",
     "endpoint connection",
     "services",
-    "exchange answers batch_exchange patience client",
+    "exchange answers orders batch_exchange patience client",
     "admin",
     "app",
     "worker jobs receiver delivery bank_keys bank_settling bank banks",
     "supervisor admin_port serving",
     "terminal demo_city demo_traffic simulate demo_bank demo_table demo conformance",
-    "cli_operator commands",
-    "cli_participants cli_accounts cli_tariffs cli_banks cli_events cli_receipts cli_serve",
-    "cli_demo cli_status cli_trace cli_simulate cli_conformance cli",
+    "cli_operator cli_serve cli_simulate commands",
+    "cli_participants cli_accounts cli_tariffs cli_banks cli_events cli_receipts",
+    "cli_demo cli_status cli_trace cli_conformance cli",
     "__main__",
 )
 ORDER = " ".join(LINES).split()
@@ -59,7 +59,7 @@ NARROW = {
         "signing",
         "keyfile",
     }
-    | {"exchange", "answers", "batch_exchange", "patience", "timeline"},
+    | {"exchange", "answers", "orders", "batch_exchange", "patience", "timeline"},
     "embedded": GROUND | {"log", "binaries", "cluster", "keeper"},
     "keeper": GROUND | {"log", "binaries", "cluster"},
 }

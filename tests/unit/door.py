@@ -16,7 +16,7 @@ from switch.metrics import WorkerMetrics
 from switch.participants import Key, Participant, Participants
 from switch.reply import Answer, document
 from switch.shares import Shares
-from switch.signature import signing_key
+from switch.signature import SigningKey, signing_key
 from switch.turns import Turns
 from tests.unit.signed_message import AUTHORITY, CREATED, KEY_ID, NOW_US, PUBLIC_KEY, Message
 
@@ -45,7 +45,6 @@ class Keys:
 
     def __init__(self) -> None:
         self.is_trusted = True
-        self.signing_key = signing_key(SWITCH_KEY.key_id, SWITCH_SEED)
         self.known = Key(
             id=KEY_ID,
             number=7,
@@ -54,6 +53,10 @@ class Keys:
             not_after_us=NOW_US + 5_000_000,
             participant=SENDER,
         )
+
+    def own_key(self) -> SigningKey:
+        """What answers are signed with."""
+        return signing_key(SWITCH_KEY.key_id, SWITCH_SEED)
 
     def is_known(self, key_id: str) -> bool:
         """Whether it is that key."""

@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -11,7 +11,6 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta, Struct
 
-from switch import limits as general
 from switch.clock import rfc3339
 from switch.currencies import CURRENCIES
 from switch.errors import Problem
@@ -23,6 +22,7 @@ from switch.message import (
     Reference,
     Time,
     decode,
+    in_utc,
     malformed,
 )
 from switch.request_to_pay import (
@@ -124,11 +124,7 @@ def _with_time(request: CheckoutRequest) -> CheckoutRequest | Problem:
         return request
     if request.valid_s is not None:
         return malformed("Give `expires_at` or `valid_s`, not both.", "valid_s")
-    # The ledger's driver takes the first and the last moment of a datetime for infinity.
-    if not general.YEAR_MIN <= expires_at.year <= general.YEAR_MAX:
-        years = f"{general.YEAR_MIN} to {general.YEAR_MAX}"
-        return malformed(f"Expected a year from {years}.", "expires_at")
-    return msgspec.structs.replace(request, expires_at=expires_at.astimezone(UTC))
+    return in_utc(request, "expires_at")
 
 
 def is_good_url(url: str) -> bool:

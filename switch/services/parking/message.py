@@ -11,8 +11,8 @@ from msgspec import Meta, Struct
 from switch.clock import rfc3339
 from switch.currencies import CURRENCIES
 from switch.errors import Problem
-from switch.limits import AMOUNT_MAX, YEAR_MAX, YEAR_MIN
-from switch.message import Amount, Currency, Id, Time, decode, malformed
+from switch.limits import AMOUNT_MAX
+from switch.message import Amount, Currency, Id, Time, decode, in_utc, malformed
 from switch.services.parking import limits
 from switch.services.parking.tariff import Tariff, fee
 
@@ -121,28 +121,13 @@ def decode_site(body: bytes) -> SiteRequest | Problem:
 def decode_entry(body: bytes) -> EntryRequest | Problem:
     """Who came, or which rule these bytes break."""
     request = decode(_entry_decoder, body)
-    if isinstance(request, Problem):
-        return request
-    refusal = _year_refusal(request.entered_at, "entered_at")
-    return refusal or msgspec.structs.replace(
-        request, entered_at=request.entered_at.astimezone(UTC)
-    )
+    return request if isinstance(request, Problem) else in_utc(request, "entered_at")
 
 
 def decode_exit(body: bytes) -> ExitRequest | Problem:
     """When somebody left, or which rule these bytes break."""
     request = decode(_exit_decoder, body)
-    if isinstance(request, Problem):
-        return request
-    refusal = _year_refusal(request.left_at, "left_at")
-    return refusal or ExitRequest(left_at=request.left_at.astimezone(UTC))
-
-
-def _year_refusal(at: datetime, field: str) -> Problem | None:
-    # The ledger's driver takes the first and the last moment of a datetime for infinity.
-    if not YEAR_MIN <= at.year <= YEAR_MAX:
-        return malformed(f"Expected a year from {YEAR_MIN} to {YEAR_MAX}.", field)
-    return None
+    return request if isinstance(request, Problem) else in_utc(request, "left_at")
 
 
 # --- what a row says ---------------------------------------------------------------------
