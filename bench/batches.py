@@ -21,7 +21,7 @@ from switch.signature import signing_key
 PREFIX = "batches-"
 PATH = "/v1/payments/batch"
 SIZES = (10, 100, 1_000)
-CONNECTIONS = {10: 8, 100: 8, 1_000: 4}  # fewer of the largest: each must be sent within 2 s
+CONNECTIONS = {10: 6, 100: 6, 1_000: 4}  # fewer of the largest: each must be sent within 2 s
 RATE_GUESS = 12_000.0  # payments a second, for the first warm-up
 
 # Each thread of wrk has participants of its own, so none of them has more than its half under way.

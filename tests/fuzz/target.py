@@ -170,7 +170,7 @@ class Target:
         self.check_signed(paid, sent)
         assert paid.status in {200, 201}
         assert paid.json["status"] == "completed"
-        assert self.worker_bytes_max() < WORKER_BYTES_MAX
+        assert self.worker_bytes_max() < WORKER_BYTES_MAX, self.worker_bytes_max()
         await self._check_connections()
 
     async def _check_connections(self) -> None:
