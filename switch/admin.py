@@ -27,7 +27,7 @@ from switch.keyfile import PublicKey
 from switch.message import Account, as_id, is_text
 from switch.queries import QUERIES
 from switch.reads import CLAIMS_OF_PAYMENTS
-from switch.services import SOURCES
+from switch.services import CHECKS, SOURCES
 from switch.timeline import CALLS, Timeline
 from switch.trail import read_timeline
 
@@ -312,8 +312,7 @@ class Operator:
                 f"{claims[0]['participant']} spent the key {name!r} on something other than a"
                 " payment: there is nothing to follow"
             )
-        found: UUID = claims[0]["subject"]
-        return found
+        return UUID(bytes=claims[0]["subject"].bytes)
 
     async def timeline(self, payment: UUID) -> Timeline:
         """Everything that is known about a payment and its steps."""
@@ -326,8 +325,10 @@ class Operator:
         return (await upkeep.fold_credits(self.connection, limits.FOLD_SIZE_MAX)).credits
 
     async def check_books(self) -> list[dict[str, Any]]:
-        """Every deviation from what must hold, in one snapshot; empty when the books are right."""
+        """Every deviation from what must hold; empty when the books are right."""
         found = await self._rows("check_books", timeout_s=limits.BOOKS_CHECK_S_MAX)
+        for statement in CHECKS:
+            found += await self.ask(statement, timeout_s=limits.BOOKS_CHECK_S_MAX)
         await self._do("record_books_check", len(found))
         return found
 

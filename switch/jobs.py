@@ -46,6 +46,7 @@ class Jobs(Loops):
         super().__init__(config, metrics.failures, clock)
         self._metrics = metrics
         self._folded = 0  # credits, in this round
+        self._checks = [service.check for service in services if service.check is not None]
         short = limits.STATEMENT_WAIT_S
         long = limits.BOOKS_CHECK_S_MAX
         self.jobs = (
@@ -121,7 +122,7 @@ class Jobs(Loops):
             self._show_books(status.books_deviations or 0, status.books_checked_at.timestamp())
             if age_s < self._config.books_check_interval_s:
                 return min(limits.BOOKS_LOOK_S, self._config.books_check_interval_s - age_s)
-        deviations = await upkeep.check_books(connection)
+        deviations = await upkeep.check_books(connection, self._checks)
         await upkeep.record_books_check(connection, len(deviations))
         for deviation in deviations[: limits.DEVIATIONS_LOGGED_MAX]:
             _log.error("the books are wrong", check=deviation.check, subject=deviation.subject,

@@ -18,6 +18,7 @@ from switch.clock import Clock
 from switch.loops import Job
 from switch.metrics import WorkerMetrics
 from switch.migrate import Source
+from switch.queries import queries_of
 from switch.reads import Reads
 from switch.signature import SigningKey
 
@@ -96,6 +97,13 @@ class Service(Struct, frozen=True, kw_only=True):
     jobs: Callable[[JobCore], tuple[Job, ...]] | None = None
     commands: "Callable[[], typer.Typer] | None" = None  # mounted as `switch NAME ...`
     simulators: "Callable[[], typer.Typer] | None" = None  # mounted into `switch simulate`
+
+    @property
+    def check(self) -> str | None:
+        """The statement `check_books` of its queries: a row a deviation, like the ledger's."""
+        if self.source is None:
+            return None
+        return queries_of(self.source.root).get("check_books")
 
     @property
     def source(self) -> Source | None:

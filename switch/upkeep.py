@@ -2,6 +2,7 @@
 checked. Typed calls of the functions in sql/ for the jobs and the operator.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -103,13 +104,18 @@ async def finish_closing(connection: asyncpg.Connection) -> int:
     return closed
 
 
-async def check_books(connection: asyncpg.Connection) -> list[Deviation]:
-    """Every deviation in one snapshot; empty when the books are right."""
-    rows = await connection.fetch(QUERIES["check_books"], timeout=limits.BOOKS_CHECK_S_MAX)
-    return [
-        Deviation(check=row["check_name"], subject=row["subject"], detail=row["detail"])
-        for row in rows
-    ]
+async def check_books(connection: asyncpg.Connection, also: Sequence[str] = ()) -> list[Deviation]:
+    """Every deviation, the ledger's in one snapshot and those of each further statement in one of
+    its own; empty when the books are right.
+    """
+    found: list[Deviation] = []
+    for statement in (QUERIES["check_books"], *also):
+        rows = await connection.fetch(statement, timeout=limits.BOOKS_CHECK_S_MAX)
+        found += (
+            Deviation(check=row["check_name"], subject=row["subject"], detail=row["detail"])
+            for row in rows
+        )
+    return found
 
 
 async def record_books_check(connection: asyncpg.Connection, deviations: int) -> None:

@@ -35,3 +35,6 @@ SOURCES: tuple[Source, ...] = (
     LEDGER,
     *(service.source for service in SERVICES if service.source is not None),
 )
+
+# What a check of the books asks beside the ledger's own.
+CHECKS: tuple[str, ...] = tuple(service.check for service in SERVICES if service.check is not None)

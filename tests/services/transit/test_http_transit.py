@@ -13,7 +13,7 @@ from switch.clock import rfc3339
 from switch.keyfile import base64url
 from switch.services.transit import limits, tap
 from switch.signature import signing_key
-from tests.services.transit.metro import FARES, Metro, Rider, a_tuesday_ago, at
+from tests.services.transit.metro import FARES, ZONE, Metro, Rider, a_tuesday_ago, at
 
 AGO = a_tuesday_ago()
 
@@ -73,6 +73,74 @@ async def test_a_late_tap_takes_back_what_was_too_much(metro: Metro) -> None:
     standing = await metro.standing(rider)
     assert (standing["due"], standing["paid"]) == (300, 300)
     assert await metro.town.operator.check_books() == []
+
+
+async def test_an_open_ride_is_looked_at_when_it_cannot_end_any_more(metro: Metro) -> None:
+    """It costs nothing until then, and nobody has to tap for it to be priced."""
+    noon = (datetime.now(ZONE) + timedelta(hours=12)).strftime("%H:%M")  # no day ends meanwhile
+    await metro.open(day_begins=noon)
+    rider = await metro.rider()
+    began_at = datetime.now(UTC) - timedelta(minutes=10)
+    await metro.taken([metro.tap(rider, began_at, "harbour")])
+    (day,) = (await metro.week(rider))["days"]
+    assert [(ride["kind"], day["fare"]) for ride in day["rides"]] == [("open", 0)]
+    look_at = "SELECT look_at FROM transit.week WHERE token = $1"
+    due_at = await metro.fetchval(look_at, rider.token)
+    assert due_at == began_at + timedelta(minutes=120, microseconds=1)
+    earlier = "UPDATE transit.tap SET tapped_at = tapped_at - interval '2 hours' WHERE token = $1"
+    await metro.fetchval(earlier, rider.token)
+    await metro.fetchval("UPDATE transit.week SET look_at = now() WHERE token = $1", rider.token)
+    await metro.settle()
+    assert (await metro.standing(rider))["fares"] == 700
+    ends_at = await metro.fetchval(look_at, rider.token)
+    assert ends_at > due_at, "next at the end of the service day, when it is paid"
+
+
+async def test_the_latest_payment_is_given_back_first(metro: Metro) -> None:
+    """As far as it goes, then the one before it."""
+    rider = await metro.rider()
+    first, first_out = metro.ride(rider, at(AGO, 8), "harbour", "harbour")
+    second, second_out = metro.ride(rider, at(AGO, 12), "harbour", "harbour")
+    await metro.taken([first])
+    await metro.taken([second])
+    charges = "SELECT array_agg(given_back ORDER BY run) FROM transit.charge WHERE token = $1"
+    assert await metro.fetchval(charges, rider.token) == [0, 0], "700, then 500 up to the cap"
+    await metro.taken([second_out])
+    assert await metro.fetchval(charges, rider.token) == [0, 300]
+    await metro.taken([first_out])
+    assert await metro.fetchval(charges, rider.token) == [300, 500]
+    assert (await metro.balances())[1] == (400, 0)
+    assert await metro.town.operator.check_books() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "check"),
+    [
+        ("UPDATE transit.charge SET given_back = 1", "transit_week transit_refund"),
+        ("UPDATE transit.charge SET amount = amount + 1", "transit_week transit_charge"),
+        ("UPDATE transit.week SET paid = paid + 1", "transit_week"),
+        ("UPDATE transit.week SET taps = taps + 1", "transit_week"),
+        (
+            "UPDATE transit.week SET paid = due - 1, failures = 1 WHERE due > 0",
+            "transit_week transit_debt",
+        ),
+    ],
+)
+async def test_a_check_of_the_books_sees_what_was_changed(
+    metro: Metro, change: str, check: str
+) -> None:
+    """Beside the functions that write it."""
+    await metro.taken(metro.ride(await metro.rider(), at(AGO, 8), "harbour", "market"))
+    assert await metro.town.operator.check_books() == []
+    connection = metro.town.operator.connection
+    change_back = connection.transaction()
+    await change_back.start()
+    try:
+        await connection.execute(change)
+        found = {one["check_name"] for one in await metro.town.operator.check_books()}
+    finally:
+        await change_back.rollback()
+    assert found == set(check.split())
 
 
 async def test_a_late_tap_adds_what_was_missing(metro: Metro) -> None:
@@ -212,6 +280,14 @@ async def test_taps_that_do_not_count_say_why(metro: Metro) -> None:
     assert reasons(reply.json) == ["unknown_gate"]
 
 
+async def test_a_token_is_for_one_network(metro: Metro) -> None:
+    """Gates of another one of the same operator do not know it."""
+    rider = await metro.rider()
+    await metro.open()
+    told = await metro.upload([metro.tap(rider, at(AGO, 8), "harbour")])
+    assert reasons(told) == ["unknown_token"]
+
+
 async def test_a_day_without_fares_takes_no_taps(metro: Metro) -> None:
     """And days that have begun keep the fares they have."""
     await metro.open(FARES | {"from_day": at(AGO, 12).date().isoformat()})
@@ -272,7 +348,12 @@ async def test_tokens_need_a_mandate_and_a_class(metro: Metro) -> None:
     """For the network's account, of the sender, known to the latest fares."""
     key = keyfile.public_key(keyfile.generate_seed())
     mandate = await metro.mandate()
+    other = await metro.town.account(metro.operator, "merchant")
+    elsewhere = metro.network_body(account=other)
+    elsewhere_id = await metro.made("/v1/transit-networks", elsewhere)
+    await metro.made(f"/v1/transit-networks/{elsewhere_id}/fares", FARES)
     cases = [
+        (metro.token_body(mandate, key, network=elsewhere_id), metro.wallet, 400, "mandate"),
         (metro.token_body(str(uuid4()), key), metro.wallet, 400, "mandate"),
         (metro.token_body(mandate, key), metro.operator, 400, "mandate"),
         (metro.token_body(mandate, key, rider_class="martian"), metro.wallet, 400, "rider_class"),

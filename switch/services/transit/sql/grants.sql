@@ -13,5 +13,6 @@ GRANT EXECUTE ON FUNCTION
     transit.read_standing, transit.read_week, transit.read_denied
 TO switch_worker;
 GRANT EXECUTE ON FUNCTION
-    transit.due_weeks, transit.read_fares, transit.settle_weeks, transit.give_back
+    transit.due_weeks, transit.read_fares, transit.settle_weeks, transit.give_back,
+    transit.check_books
 TO switch_jobs;

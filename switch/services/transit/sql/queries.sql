@@ -72,3 +72,6 @@ SELECT * FROM transit.read_denied($1::integer, $2::uuid, $3::bigint, $4::integer
 
 -- name: runs_network
 SELECT id FROM transit.read_network($2::uuid) WHERE participant_no = $1::integer;
+
+-- name: check_books
+SELECT check_name, subject, detail FROM transit.check_books();
