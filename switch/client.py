@@ -47,7 +47,7 @@ from switch.limits import (
 from switch.message import Account, AccountOperation, Entry, Payment, Step
 from switch.orders import body_of, key_or_new, seed_of, segment
 from switch.patience import until_decided
-from switch.signature import SigningKey, signing_key
+from switch.signature import signing_key
 from switch.timeline import Timeline
 
 __all__ = [
@@ -449,14 +449,16 @@ class Client:
     async def post(
         self,
         path: str,
-        body: Mapping[str, object],
+        body: Mapping[str, object] | bytes,
         *,
         idempotency_key: str | None = None,
-        deadline_s: float | None = None,
+        media_type: str = "application/json",
     ) -> Any:
-        """What is answered to a message, decoded from JSON; the keys are as in `pay`."""
-        content = msgspec.json.encode(body)
-        return await self._post(path, content, answers.JSON, idempotency_key, deadline_s)
+        """What is answered to a message, decoded from JSON; the key is as in `pay`."""
+        content = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        return await self._post(
+            path, content, answers.JSON, idempotency_key, None, media_type=media_type
+        )
 
     async def _step(
         self, payment_id: str, kind: str, body: bytes | None, idempotency_key: str | None
@@ -477,11 +479,10 @@ class Client:
         decoder: Decoder[Result],
         idempotency_key: str | None,
         deadline_s: float | None,
-        *,
-        new_key: SigningKey | None = None,
+        **how: Any,
     ) -> Result:
         key = key_or_new(idempotency_key)
-        order = Order(method="POST", path=path, body=body, idempotency_key=key, new_key=new_key)
+        order = Order(method="POST", path=path, body=body, idempotency_key=key, **how)
         return decoded(decoder, await self._exchange.settle(order, deadline_s=deadline_s))
 
     async def _get(

@@ -27,9 +27,11 @@ from switch.admin import Operator
 from switch.client import ClientError
 from switch.config import HOST_DEFAULT
 from switch.demo_city import CURRENCY, ISSUER, KEY_NAME, City, founded
+from switch.demo_day import Day
 from switch.demo_traffic import Figures, Traffic
 from switch.errors import SwitchError, using
 from switch.keeper import Home
+from switch.services import SERVICES
 from switch.serving import ServeOptions, Serving, serving
 from switch.simulate.reconcile import Comparison
 
@@ -81,8 +83,9 @@ async def run_demo(options: DemoOptions) -> bool:
             await operator.set_participant(city.issuer.id, bank_url=bank_url)
         except ClientError as error:
             raise SwitchError(f"the city could not be founded: {error}") from error
-        figures = await _let_it_live(city, options, seed)
-        summary = _summary(figures, switch, city, seed)
+        day = Day(cast=city.cast, seed=seed, services=frozenset(one.name for one in SERVICES))
+        figures = await _let_it_live(city, day, options, seed)
+        summary = _summary(figures, switch, city, seed) | _told(day)
         if options.seconds is None:
             pay = pay_command(switch.url, city)
             _invite(summary | {"pay": pay}, as_json=options.as_json)
@@ -156,28 +159,35 @@ async def _found(
         )
 
 
-async def _let_it_live(city: City, options: DemoOptions, seed: int) -> Figures:
-    """Traffic for the time asked for, or until a signal; the table beside it."""
+async def _let_it_live(city: City, day: Day, options: DemoOptions, seed: int) -> Figures:
+    """Traffic and the day for the time asked for, or until a signal; the picture beside them."""
     figures = Figures()
     traffic = Traffic(city, figures, seed=seed)
+    seconds = options.seconds or limits.DEMO_TRAFFIC_S
     running = asyncio.create_task(traffic.run(options.sender_count))
-    watching = asyncio.create_task(_watch(city, figures, quiet=options.as_json))
+    living = asyncio.create_task(day.run(seconds))
+    watching = asyncio.create_task(_watch(city, figures, day, quiet=options.as_json))
     try:
-        await _wait(running, options.seconds or limits.DEMO_TRAFFIC_S)
+        if not await _wait(running, seconds):
+            living.cancel()
     finally:
         traffic.stop()
         await running
+        await asyncio.wait([living])
+        figures.surprises += day.surprises
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
     return figures
 
 
-async def _wait(running: asyncio.Task[None], seconds: float) -> None:
-    """The given time, or less when it fails or a signal asks for the end."""
+async def _wait(running: asyncio.Task[None], seconds: float) -> bool:
+    """The given time, or less when it fails; False when a signal asks for the end."""
     try:
         await asyncio.wait([running], timeout=seconds)
     except asyncio.CancelledError:
         _go_on_to_the_end()
+        return False
+    return True
 
 
 async def _until_asked_to_end() -> None:
@@ -194,7 +204,7 @@ def _go_on_to_the_end() -> None:
     task.uncancel()
 
 
-async def _watch(city: City, figures: Figures, *, quiet: bool) -> None:
+async def _watch(city: City, figures: Figures, day: Day, *, quiet: bool) -> None:
     """The live table, until cancelled."""
     console = Console()
     if quiet or not console.is_terminal:
@@ -204,7 +214,7 @@ async def _watch(city: City, figures: Figures, *, quiet: bool) -> None:
         while True:
             balances |= await _balances(city)
             for _ in range(limits.DEMO_LOOKS_PER_BALANCE):
-                live.update(demo_table.live(figures, balances), refresh=True)
+                live.update(demo_table.live(figures, balances, day), refresh=True)
                 await asyncio.sleep(limits.DEMO_LOOK_S)
 
 
@@ -249,6 +259,16 @@ def _summary(figures: Figures, switch: Serving, city: City, seed: int) -> dict[s
     }
 
 
+def _told(day: Day) -> dict[str, Any]:
+    return {
+        "day": [
+            {"hour": one.hour, "scene": one.name, "status": one.status, "told": one.told}
+            for one in day.scenes
+        ],
+        "balances_by_purpose": day.purposes,
+    }
+
+
 def pay_command(url: str, city: City) -> str:
     """A payment by hand, ready to paste: the first wallet buys tea."""
     provider, shop = city.providers[0], city.shops[0]
@@ -268,7 +288,7 @@ def pay_command(url: str, city: City) -> str:
 def _invite(summary: dict[str, Any], *, as_json: bool) -> None:
     """What a person can do while it keeps serving."""
     text = (
-        f"{_figures_line(summary)}\n\n"
+        f"{demo_table.told(summary)}\n{_figures_line(summary)}\n\n"
         f"The city keeps serving on {summary['url']} (documentation: {summary['url']}/docs,"
         f" metrics: {summary['admin_url']}/metrics).\n"
         f"A first payment by hand:\n\n  {summary['pay']}\n\nCtrl-C ends it."
@@ -286,7 +306,7 @@ def _conclude(
             "books": {"right": audit.right, "deviations": audit.deviations},
             "bank_book": msgspec.to_builtins(audit.bank),
         }
-        text = f"{_figures_line(summary)}\n{books}"
+        text = f"{demo_table.told(summary)}\n{_figures_line(summary)}\n{books}"
         terminal.show(document, as_json=options.as_json, text=text)
     else:
         terminal.say(books)

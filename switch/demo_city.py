@@ -12,10 +12,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
+from uuid import UUID
 
 from switch import keyfile, limits
 from switch.admin import Operator
 from switch.client import Client
+from switch.queries import QUERIES
 
 Result = TypeVar("Result")
 
@@ -25,14 +27,19 @@ PROVIDERS = ("harbour-pay", "swallow-pay")
 MERCHANTS = ("tea-house", "night-market", "ferry-line", "book-shop")
 OFFICES = ("tax-office",)
 ISSUER = "bank-of-jimo"  # holds its customers' money itself
+METRO, PARKING, SCHOOL, OFFICE = "city-metro", "harbour-parking", "harbour-school", "welfare-office"
 KINDS = {
     ISSUER: "bank",  # first: its key is known to the process `banks` long before it answers
     **dict.fromkeys(BANKS, "bank"),
     **dict.fromkeys(PROVIDERS, "wallet"),
     **dict.fromkeys(MERCHANTS, "merchant"),
     **dict.fromkeys(OFFICES, "government"),
+    METRO: "merchant",
+    PARKING: "merchant",
+    SCHOOL: "government",
+    OFFICE: "government",
 }
-KEY_NAME = "demo"
+KEY_NAME, HEAD = "demo", "head"
 
 # Minor units: fen.
 ISSUED = 50_000_000_00  # to each bank
@@ -42,7 +49,11 @@ PAYMENT_LIMIT = 1_000_00
 DAILY_LIMIT = 20_000_00
 BALANCE_LIMIT = 10_000_00
 
+PUBLIC_MONEY = 1_000_000_00  # of the welfare office
+
 CUSTOMERS = 20  # of the issuer: accounts of kind `external`
+RESIDENTS = 12  # whose day is followed: wallets that the other traffic leaves alone
+DINER, EATING_PLACE, MARKET = "5812", "tea-house", "night-market"  # a category of ISO 18245
 
 Step = Callable[[str, int, int], None]  # what is done, how much of it, of how much
 
@@ -58,6 +69,20 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cast:
+    """Who plays the day in the city, beside the other traffic."""
+
+    provider: Member  # of the residents' wallets
+    metro: Member
+    parking: Member
+    school: Member
+    office: Member  # pays what people are entitled to
+    head: Client  # of the office: its second key
+    canteen: Member  # sells meals
+    market: Member
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class City:
     """Everybody who takes part."""
 
@@ -67,6 +92,7 @@ class City:
     penniless: Member  # a provider with one wallet that never gets money
     issuer: Member  # a bank that holds its customers' money itself
     customers: tuple[str, ...]  # their accounts, of kind `external`
+    cast: Cast
 
     @property
     def members(self) -> tuple[Member, ...]:
@@ -96,6 +122,10 @@ async def founded(
             for name in PROVIDERS
         ]
         await _top_up(banks, providers, step)
+        residents = await _open_wallets(members[PROVIDERS[1]], RESIDENTS, lambda *_: None)
+        await _top_up(banks, [residents], lambda *_: None)
+        head = Client(url, key_id=f"{OFFICE}/{HEAD}", key=await _second_key(operator, key_dir))
+        await stack.enter_async_context(head)
         penniless = await _open_wallets(members[PROVIDERS[0]], 1, lambda *_: None)
         issuer = await _fund(operator, members[ISSUER])
         yield City(
@@ -105,6 +135,16 @@ async def founded(
             penniless=penniless,
             issuer=issuer,
             customers=await _open_customers(issuer),
+            cast=Cast(
+                provider=residents,
+                metro=await _open_till(members[METRO]),
+                parking=await _open_till(members[PARKING]),
+                school=await _open_office(operator, members[SCHOOL]),
+                office=await _open_fund(operator, members[OFFICE]),
+                head=head,
+                canteen=await _sells_meals(operator, shops),
+                market=_named(shops, MARKET),
+            ),
         )
 
 
@@ -115,6 +155,33 @@ async def _let_in(operator: Operator, name: str, kind: str, key_dir: Path) -> Pa
     await operator.add_participant(name, kind=kind)
     await operator.add_key(f"{name}/{KEY_NAME}", keyfile.public_key(seed))
     return key_file
+
+
+async def _second_key(operator: Operator, key_dir: Path) -> Path:
+    """Of the head of the office, who approves what others have prepared."""
+    key_file = key_dir / f"{OFFICE}-{HEAD}.pem"
+    seed = keyfile.generate_seed()
+    keyfile.write_private_key(key_file, seed)
+    await operator.add_key(f"{OFFICE}/{HEAD}", keyfile.public_key(seed))
+    return key_file
+
+
+async def _open_fund(operator: Operator, office: Member) -> Member:
+    holding = await _open_office(operator, office)
+    account = UUID(holding.accounts[0])
+    await operator.issue(account, PUBLIC_MONEY, reason="public money of the demo city")
+    return holding
+
+
+async def _sells_meals(operator: Operator, shops: list[Member]) -> Member:
+    """What purposes go by: the operator says what an account sells."""
+    canteen = _named(shops, EATING_PLACE)
+    await operator.ask(QUERIES["set_shop"], UUID(canteen.accounts[0]), DINER, None)
+    return canteen
+
+
+def _named(members: list[Member], name: str) -> Member:
+    return next(member for member in members if member.id == name)
 
 
 async def _set_tiers(operator: Operator) -> None:
@@ -143,7 +210,7 @@ async def _open_till(shop: Member) -> Member:
 
 async def _open_office(operator: Operator, office: Member) -> Member:
     account = await operator.open_account(
-        participant=office.id, kind="government", currency=CURRENCY, reference="taxes"
+        participant=office.id, kind="government", currency=CURRENCY, reference="office"
     )
     return _holding(office, [str(account)])
 

@@ -1,19 +1,47 @@
 """What the demo city shows: the live table and the closing lines, from figures alone."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from rich.columns import Columns
+from rich.console import Group
 from rich.table import Table
 
 from switch.demo_city import CURRENCY
+from switch.demo_day import Day
 from switch.demo_traffic import Figures
 
 MINOR_UNITS = 100
 
 
-def live(figures: Figures, balances: Mapping[str, int]) -> Columns:
-    """Decisions, latency and balances, side by side."""
-    return Columns([_decisions(figures), _latency(figures), _balances(balances)], padding=(0, 4))
+SIGNS = {"later": "·", "playing": "▸", "done": "✓", "left out": "-", "wrong": "✗"}
+
+
+def live(figures: Figures, balances: Mapping[str, int], day: Day) -> Group:
+    """The day, and below it decisions, latency and balances, side by side."""
+    figures_now = Columns(
+        [_decisions(figures), _latency(figures), _balances(balances)], padding=(0, 4)
+    )
+    return Group(_day(day), "", figures_now)
+
+
+def told(summary: Mapping[str, Any]) -> str:
+    """The day for people, a line a scene, and what money is bound to in the end."""
+    lines = [
+        f"{one['hour']}  {SIGNS[one['status']]} {one['scene']}: {one['told'] or one['status']}"
+        for one in summary["day"]
+    ]
+    left = ", ".join(
+        f"{name} {money(amount)}" for name, amount in summary["balances_by_purpose"].items()
+    )
+    return "\n".join([*lines, f"in the end, {CURRENCY}: {left or 'not asked'}"])
+
+
+def _day(day: Day) -> Table:
+    table = Table(title="a day in the city", box=None, title_justify="left", show_header=False)
+    for scene in day.scenes:
+        table.add_row(scene.hour, SIGNS[scene.status], scene.name, scene.told)
+    return table
 
 
 def _decisions(figures: Figures) -> Table:

@@ -60,6 +60,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes | None = None
     idempotency_key: str | None = None
     new_key: SigningKey | None = None  # signs as well, to be introduced
+    media_type: str = "application/json"  # of the body
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -210,7 +211,7 @@ class Exchange:
         )
         headers = CIMultiDict(signed.headers)
         if order.body is not None:
-            headers["Content-Type"] = "application/json"
+            headers["Content-Type"] = order.media_type
         url = self._target(order.path, order.query)
         async with session.request(
             order.method, url, data=order.body, headers=headers, allow_redirects=False

@@ -161,6 +161,7 @@ DEMO_BANK_SENDERS = 4  # beside them, of payments that a bank decides: a few in 
 DEMO_TRAFFIC_S = 10.0  # before it settles down to serving
 DEMO_LATENCIES_MAX = 100_000  # the latest, for the table and the summary
 DEMO_SURPRISES_MAX = 20  # told one by one
+DEMO_SCENE_S_MAX = 30.0  # one scene of the day; most take a second
 DEMO_LOOK_S = 0.25  # between two pictures of the table
 DEMO_LOOKS_PER_BALANCE = 4  # balances are asked for once a second
 DEMO_SETTLE_S_MAX = 40.0  # until nothing waits for the bank any more

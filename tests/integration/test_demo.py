@@ -30,6 +30,10 @@ async def test_a_timed_demo_ends_with_right_books(tmp_path: Path) -> None:
     assert summary["bank_book"]["waiting"] == 0
     assert summary["bank_book"]["compared"] > 0
     assert summary["surprises"] == []
+    assert [one["status"] for one in summary["day"]] == ["done"] * 6, summary["day"]
+    left = summary["balances_by_purpose"]
+    assert (left["left for discounts"], left["left for meals"]) == (0, 6 * 1200)
+    assert left["school fees"] == 12 * 480_00
     assert summary["unanswered"] == 0
     assert summary["workers"] == 2
     assert summary["wallets"] == 40
@@ -56,10 +60,14 @@ async def test_the_bank_of_a_demo_decides_itself(tmp_path: Path) -> None:
 
 
 async def test_a_demo_for_people() -> None:
-    """Without --json the summary is two lines."""
+    """Without --json the summary is a line a scene, and three."""
     said = await switch("demo", "--seconds", 1, *SMALL)
     assert said.code == 0, said
-    figures, books = said.out.splitlines()
+    *scenes, left, figures, books = said.out.splitlines()
+    assert [line.split()[2] for line in scenes] == [
+        "commute:", "lunch:", "parking:", "school", "welfare:", "festival:",
+    ]  # fmt: skip
+    assert "left for meals 72.00" in left
     assert "payments decided" in figures
     assert books.startswith("the books are right, and bank-of-jimo has the same ")
 
@@ -84,7 +92,7 @@ async def test_a_demo_keeps_serving(tmp_path: Path) -> None:
         assert said.code == 0, said
         assert said.document["status"] == "completed"
         members = await switch("participant", "list", "--json", "--data-dir", data_dir)
-        assert len(members.document["participants"]) == 10
+        assert len(members.document["participants"]) == 14
         loaded = await load_test(
             *("--city", data_dir, "--url", summary["url"], "--report", tmp_path / "report")
         )

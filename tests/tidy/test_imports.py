@@ -35,7 +35,7 @@ LINES = (
     "app",
     "worker jobs receiver delivery bank_keys bank_settling bank banks",
     "supervisor admin_port serving",
-    "terminal demo_city demo_traffic simulate demo_bank demo_table demo conformance",
+    "terminal demo_city demo_day demo_traffic simulate demo_bank demo_table demo conformance",
     "cli_operator cli_serve cli_simulate commands",
     "cli_participants cli_accounts cli_tariffs cli_banks cli_events cli_receipts",
     "cli_demo cli_status cli_trace cli_conformance cli",
