@@ -310,8 +310,6 @@ def decode_payment(body: bytes) -> PaymentRequest | Problem:
         return malformed("Name one of `payer`, `mandate` and `code`.", "payer")
     if request.code is not None:
         request = msgspec.structs.replace(request, mandate=mandate_of(request.code), code=None)
-    if request.request is not None and request.mandate is not None:
-        return malformed("What is taken by a mandate answers no payment request.", "request")
     if request.request is not None and not request.capture:
         return malformed("A payment request is paid at once: leave `capture` out.", "capture")
     if request.coupon is not None and (request.type != "purchase" or not request.capture):

@@ -128,19 +128,13 @@ INFEASIBLE |= {
 # To whoever does not hold the payee's account no mandate is known.
 INFEASIBLE |= {(Outcome.NOT_PERMITTED, other) for other in BY_MANDATE[1:]}
 
-# What is taken by a mandate answers no request; one that is known names a payee that is there.
+# A request that is known names a payee that is there.
 OF_A_REQUEST = (
     Outcome.REQUEST_ENDED,
     Outcome.REQUEST_PAID,
     Outcome.REQUEST_AMOUNT_MISMATCH,
 )
-INFEASIBLE |= {
-    (outcome, other)
-    for outcome in BY_MANDATE
-    for other in (Outcome.REQUEST_NOT_FOUND, *OF_A_REQUEST)
-}
-INFEASIBLE |= {(Outcome.REQUEST_NOT_FOUND, other) for other in (*BY_MANDATE[2:], *OF_A_REQUEST)}
-INFEASIBLE |= {(outcome, other) for outcome in OF_A_REQUEST for other in BY_MANDATE[2:]}
+INFEASIBLE |= {(Outcome.REQUEST_NOT_FOUND, other) for other in OF_A_REQUEST}
 INFEASIBLE |= {
     pair
     for outcome in OF_A_REQUEST

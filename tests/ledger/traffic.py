@@ -27,6 +27,7 @@ EXPIRES = 0.1
 HOLDS = 0.2
 BY_MANDATE = 0.15
 OF_ANY_PAYEE = 0.1  # of these: not the one that it is for, or sent by anybody
+TAKEN = 0.2  # of what pays requests: by a mandate
 BY_CODE = 0.3  # likewise: a payment code, one of the latest
 CODES_TRIED = 3
 MANDATES_MAX = 12
@@ -271,15 +272,20 @@ class Traffic:
         payee = asked.payee
         if random.random() < OF_ANY_PAYEE:
             payee = random.choice(list(self.holders))
-        payer = self._account(PRIVATE | {"position"}, beside=payee)
+        payer: UUID | None = self._account(PRIVATE | {"position"}, beside=payee)
         sender = self.holders.get(payer) or random.choice(list(self.holders.values()))
         edges = [asked.left(at)] * 3 + [asked.left(asked.not_after), asked.amount_min, 1]
         amount = random.choice(edges)
+        mandates = [one.id for one in ledger.mandates.values() if one.payee == payee]
+        mandate = random.choice(mandates) if mandates and random.random() < TAKEN else None
+        if mandate is not None:
+            payer, sender = None, self.holders.get(payee) or sender
         return self.city.order(
             sender, payer, payee, max(1, amount + random.choice([0, 0, 0, 1, -1])),
+            mandate=mandate,
             type=random.choice(["purchase", "transfer", "transfer"]), key=key,
             request=random.choice([asked.id] * 9 + [self.city.new_id()]),
-            currency=self._currency(payer), expires_at=self.expires_at(at),
+            currency=self._currency(payer or payee), expires_at=self.expires_at(at),
         )  # fmt: skip
 
     def _account(self, kinds: Collection[str], beside: UUID | None = None) -> UUID:

@@ -141,3 +141,14 @@ class Funding:
             "type": "purchase", "payer": self.payer, "payee": self.payee, "amount": 100,
             "currency": CURRENCY,
         } | more  # fmt: skip
+
+
+async def funded(town: Place, wallet: Member, merchant: Member, payer: str, payee: str) -> Funding:
+    """A new office with 1,000.00, beside a wallet and a merchant that becomes a restaurant."""
+    office = await town.member("government")
+    treasury = await town.account(office, "government", balance=100_000)
+    await town.operator.connection.execute("SELECT ledger.set_shop($1, '5812', 'east')", payee)
+    return Funding(
+        town=town, office=office, account=treasury, wallet=wallet, merchant=merchant,
+        payer=payer, payee=payee,
+    )  # fmt: skip

@@ -39,6 +39,7 @@ from switch.requests import (
 )
 from switch.service import Core, Endpoint, Parameter
 from switch.services.bills import limits, message
+from switch.services.bills.instalments import Instalments
 from switch.services.bills.message import Bill, BillRequest
 
 QUERIES: Final = queries_of(files("switch.services") / "bills" / "sql")
@@ -264,7 +265,12 @@ _DAY = Parameter(
 def endpoints(core: Core) -> tuple[Endpoint, ...]:
     """What this service answers."""
     bills = Bills(core)
-    return *_of_the_biller(core, bills), *_of_everybody(core, bills), *_of_a_day(core, bills)
+    return (
+        *_of_the_biller(core, bills),
+        *_of_everybody(core, bills),
+        *_of_a_day(core, bills),
+        *Instalments(core).endpoints(),
+    )
 
 
 def _of_the_biller(core: Core, bills: Bills) -> tuple[Endpoint, ...]:

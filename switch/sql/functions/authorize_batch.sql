@@ -13,7 +13,7 @@
 --             p_key_no, p_queue_us, p_traceparent, p_span_id  where the message came from, for its
 --                           timeline; as the columns of payment
 --             p_mandate     by which the payee takes it; then p_payer is null
---             p_request     the payment request that it pays, at once and not by a mandate
+--             p_request     the payment request that it pays, at once
 --             p_coupon      the payer's coupon that pays a part of it
 -- Returns     SW003, and nothing decided, when an account that needs its waiting credits has more
 --             than fold_call_max(); the detail names such accounts, for fold_backlog. Otherwise:
@@ -95,7 +95,7 @@ BEGIN
     END IF;
     IF p_request IS NOT NULL THEN
         SELECT * INTO STRICT v_requested
-          FROM ledger.lock_requests(p_participant_no, p_request, p_payer, p_payee, dispositions);
+          FROM ledger.lock_requests(v_payer_sides, p_request, p_payer, p_payee, dispositions);
         v_requests := v_requested.requests;
         v_request_places := v_requested.places;
     END IF;

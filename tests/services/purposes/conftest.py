@@ -4,7 +4,7 @@ import pytest_asyncio
 
 from tests.integration.conftest import merchant, payee, payer, town, two_workers, wallet
 from tests.integration.town import Member, Place
-from tests.services.funding import Funding
+from tests.services.funding import Funding, funded
 
 __all__ = ("merchant", "payee", "payer", "town", "two_workers", "wallet")
 
@@ -12,10 +12,4 @@ __all__ = ("merchant", "payee", "payer", "town", "two_workers", "wallet")
 @pytest_asyncio.fixture(loop_scope="session")
 async def funding(town: Place, wallet: Member, merchant: Member, payer: str, payee: str) -> Funding:
     """New participants for one test; the shop is a restaurant in the east."""
-    office = await town.member("government")
-    treasury = await town.account(office, "government", balance=100_000)
-    await town.operator.connection.execute("SELECT ledger.set_shop($1, '5812', 'east')", payee)
-    return Funding(
-        town=town, office=office, account=treasury, wallet=wallet, merchant=merchant,
-        payer=payer, payee=payee,
-    )  # fmt: skip
+    return await funded(town, wallet, merchant, payer, payee)

@@ -18,3 +18,13 @@ SELECT * FROM bills.read_day($1::integer, $2::uuid, $3::date);
 
 -- name: read_payments
 SELECT * FROM bills.read_payments($1::integer, $2::uuid, $3::date, $4::uuid, $5::integer);
+
+-- name: plan_instalments
+SELECT bills.plan_instalments($1::integer, $2::text, $3::bytea, $4::uuid, $5::uuid, $6::bigint[],
+                              $7::date[]) AS disposition;
+
+-- name: read_instalments
+SELECT * FROM bills.read_instalments($1::integer, $2::uuid);
+
+-- name: take_instalments
+SELECT bills.take_instalments($1::uuid[], $2::integer, $3::integer) AS count;
