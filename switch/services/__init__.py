@@ -14,6 +14,7 @@ from switch.services.disbursements import DISBURSEMENTS
 from switch.services.mandates import MANDATES
 from switch.services.parking import PARKING
 from switch.services.purposes import PURPOSES
+from switch.services.red_packets import RED_PACKETS
 from switch.services.transit import TRANSIT
 from switch.services.wallets import WALLETS
 
@@ -26,6 +27,7 @@ SERVICES: tuple[Service, ...] = (
     MANDATES,
     PARKING,
     PURPOSES,
+    RED_PACKETS,
     TRANSIT,
     WALLETS,
 )
