@@ -119,6 +119,12 @@ class Reads:
         (rows,) = await self._by_id.ask((participant_no, payment_id))
         return stored_payment(rows[0]) if rows else None
 
+    async def fee(self, participant_no: int, payment_id: UUID) -> int | None:
+        """What was kept of a payment that the participant was paid; None where nothing was."""
+        (row,) = await self._fetch("read_fee", participant_no, payment_id)
+        fee: int | None = row["fee"]
+        return fee
+
     async def decided(self, payment_ids: Collection[UUID]) -> dict[UUID, Verdict]:
         """Those of the payments that are decided by now, for their senders."""
         found = await self._fetch("find_decided", list(payment_ids))

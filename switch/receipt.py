@@ -2,7 +2,8 @@
 
 A receipt is a compact JWS whose payload is a JSON Web Token's (RFC 7519): who says it, when it was
 said, and the decision. It says what was decided and never what became of it since, so all receipts
-of one payment differ in the time of issue and the key alone. Pure: time is an argument.
+of one payment differ in the time of issue and the key alone, and the payee's tells the fee besides.
+Pure: time is an argument.
 
 The time of issue is there because keys end. A receipt of an old decision is signed with the key of
 today; whether that key was valid can be asked for the time of issue only.
@@ -38,6 +39,7 @@ class Receipt(Struct, frozen=True, kw_only=True, omit_defaults=True):
     payee: str | None
     amount: int | None
     currency: str | None
+    fee: int | None = None  # in the payee's receipt alone: what was kept of the amount
     status: str
     reason: str | None
     created_at: str
@@ -50,8 +52,15 @@ class Genuine(Struct, frozen=True, kw_only=True):
     receipt: Receipt
 
 
-def issue(decision: Payment | Step, *, issuer: str, key: SigningKey, issued_at_s: int) -> str:
-    """The receipt of a decision as it was made, signed."""
+def issue(
+    decision: Payment | Step,
+    *,
+    issuer: str,
+    key: SigningKey,
+    issued_at_s: int,
+    fee: int | None = None,
+) -> str:
+    """The receipt of a decision as it was made, signed; `fee` is for its payee."""
     receipt = Receipt(
         iss=issuer,
         iat=issued_at_s,
@@ -65,6 +74,7 @@ def issue(decision: Payment | Step, *, issuer: str, key: SigningKey, issued_at_s
         payee=decision.payee,
         amount=decision.amount,
         currency=decision.currency,
+        fee=fee,
         status=decision.status,
         reason=decision.reason,
         created_at=decision.created_at,

@@ -1,6 +1,6 @@
 """The receipt of a payment: the decision, signed so that anyone can check it without the switch.
 
-Who may read a payment may have its receipt, and nothing in it is hidden from any of them.
+Who may read a payment may have its receipt; what was kept of it by a tariff only its payee is told.
 """
 
 from switch import examples, receipt
@@ -51,6 +51,7 @@ class Receipts:
             issuer=self._issuer,
             key=self._participants.own_key(),
             issued_at_s=self._clock.now_us() // 1_000_000,
+            fee=await self._reads.fee(caller.participant.number, payment_id),
         )
         return Answer(200, token.encode("ascii"), receipt.MEDIA_TYPE)
 
@@ -69,7 +70,7 @@ class Receipts:
                     "it was issued in Unix seconds, and of the payment as it was decided `id`, "
                     "`idempotency_key`, `request_digest`, `participant`, `type`, `payer`, "
                     "`payee`, `amount`, `currency`, `status`, `reason` and `created_at`, of a step "
-                    "its `parent` as well"
+                    "its `parent` as well, and for its payee `fee` where a tariff kept some of it"
                 },
                 problems=("not-found",),
                 response_example=examples.RECEIPT,

@@ -16,7 +16,7 @@ GRANT EXECUTE ON FUNCTION
     ledger.authorize_batch, ledger.decide_steps, ledger.bar_key, ledger.fold_backlog,
     ledger.open_account, ledger.change_account, ledger.find_claim, ledger.read_account_operation,
     ledger.read_accounts, ledger.read_entries, ledger.read_payments, ledger.read_events,
-    ledger.look_up_payments,
+    ledger.look_up_payments, ledger.read_fee,
     ledger.read_trail, ledger.read_told, ledger.read_asked, ledger.read_pushed,
     ledger.read_feeds, ledger.find_decided,
     ledger.give_mandate, ledger.give_code, ledger.revoke_mandate, ledger.read_mandates,

@@ -174,6 +174,9 @@ SELECT * FROM ledger.read_pushed($1::integer, $2::uuid);
 -- name: look_up_payments
 SELECT ask, (payment).* FROM ledger.look_up_payments($1::integer[], $2::uuid[]);
 
+-- name: read_fee
+SELECT ledger.read_fee($1::integer, $2::uuid) AS fee;
+
 -- name: look_up_keys
 SELECT asked.ask, claim.operation AS claimed, p.*
   FROM unnest($1::integer[], $2::text[]) WITH ORDINALITY AS asked (participant_no, name, ask)

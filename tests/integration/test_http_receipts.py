@@ -81,6 +81,30 @@ async def test_both_sides_get_the_same_receipt(
     assert "secret" not in json.dumps(contents)
 
 
+async def test_a_payee_has_the_fee_in_its_receipt(
+    town: Town, wallet: Member, merchant: Member, payer: str, payee: str
+) -> None:
+    """What was kept of its payment or capture; the payer is told of no fee."""
+    connection = town.operator.connection
+    fees = await town.account(await town.member("bank"), "fee")
+    await connection.execute(
+        "SELECT ledger.set_tariff('of-receipts', $2, ARRAY[$1::uuid], ARRAY[6000],"
+        " ARRAY[1::bigint], ARRAY[0::bigint], ARRAY[NULL::bigint])",
+        fees, CURRENCY,
+    )  # fmt: skip
+    await connection.execute("SELECT ledger.set_account_tariff($1, 'of-receipts')", payee)
+    paid = (await town.pay(wallet, payer, payee, 500, type="purchase")).json["id"]
+    more = {"type": "purchase", "capture": False}
+    hold = (await town.pay(wallet, payer, payee, 500, **more)).json["id"]
+    step = await town.send(
+        merchant, "POST", f"/v1/payments/{hold}/capture", content={}, key=uuid4().hex
+    )
+    for payment, fee in ((paid, 4), (hold, None), (step.json["id"], 4)):
+        mine = await said_in(town, await receipt_of(town, merchant, payment))
+        assert mine.get("fee") == fee
+        assert "fee" not in await said_in(town, await receipt_of(town, wallet, payment))
+
+
 async def test_what_happens_later_changes_no_receipt(
     town: Town, wallet: Member, merchant: Member, payer: str, payee: str
 ) -> None:
