@@ -21,12 +21,12 @@ class Payer:
         )  # fmt: skip
 
     async def turn(self, connection: asyncpg.Connection) -> float:
-        """One batch; a pause, long when there is nothing to pay."""
+        """One batch; a pause when there is nothing to pay."""
         now_us = self._clock.now_us()
         ids = [new_id(now_us) for _ in range(limits.BATCH_SIZE)]
         tried = int(await connection.fetchval(QUERIES["pay_next"], ids))
         self._tried.inc(tried)
-        return limits.PAY_PAUSE_S if tried else limits.IDLE_S
+        return 0.0 if tried else limits.IDLE_S
 
 
 def jobs(core: JobCore) -> tuple[Job, ...]:

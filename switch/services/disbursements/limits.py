@@ -7,7 +7,6 @@ PARTS_IN_FLIGHT_MAX = 4  # in one worker, each up to a part's bytes of memory an
 OFFICE_PARTS_IN_FLIGHT_MAX = 2  # of one participant
 PURPOSE_CHARS_MAX = 64  # in every payment's description
 BATCH_SIZE = 256  # lines decided at once, as many as of a lane
-PAY_PAUSE_S = 0.001  # between two batches, so that other payments find a processor
 IDLE_S = 0.5  # how soon an approved one begins
 PAY_S_MAX = 8.0  # one batch, as long as a statement may take
 RESULTS_MAX = 1_000  # of one page, as long as a part is easily read

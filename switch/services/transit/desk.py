@@ -39,6 +39,10 @@ QUERIES: Final = queries_of(files("switch.services") / "transit" / "sql")
 FARES_REFUSALS = {
     6: malformed("Expected a service day that has not begun.", "from_day"),
     7: malformed("The network has fares from this day on; they never change.", "from_day"),
+    8: malformed(
+        f"The network has {limits.TABLES_AHEAD_MAX} fare tables for days to come already.",
+        "from_day",
+    ),
 }
 TOKEN_REFUSALS = {
     6: malformed("Expected a mandate of yours for the network's account.", "mandate"),
@@ -88,6 +92,7 @@ class Desk:
             return await self._reads.decide(
                 QUERIES["lay_fares"], *self._sender(caller, key), self._id(), network,
                 asked.from_day, list(asked.stations), message.kept(message.table_of(asked)),
+                limits.TABLES_AHEAD_MAX,
             )  # fmt: skip
 
         return await make(

@@ -11,6 +11,7 @@ CODE_CHARS_MAX = 32  # of a station or a class
 FARES_BYTES_MAX = 96 * 1024  # 1,000 stations and 3,600 prices
 MINUTES_MAX = 720  # of a ride, and of a transfer window
 TABLE_AHEAD_D_MAX = 730  # a fare table may be laid down so long before it is valid
+TABLES_AHEAD_MAX = 10  # for days to come: they are shown all at once
 SETTLE_MINUTES_MAX = 2 * 1_440  # after a day's end, for taps that come late
 
 NUMBER_DIGITS_MAX = 18  # of a change: fits a bigint

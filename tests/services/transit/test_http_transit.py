@@ -305,7 +305,14 @@ async def test_a_day_without_fares_takes_no_taps(metro: Metro) -> None:
     again = await metro.post(path, later, key="fares")
     assert (again.status, again.body) == (200, reply.body)
     assert (await metro.post(path, later)).status == 400, "there is one from that day on"
+    for days in range(10, 9 + limits.TABLES_AHEAD_MAX):
+        more = FARES | {"from_day": (today + timedelta(days=days)).isoformat()}
+        assert (await metro.post(path, more)).status == 201
+    reply = await metro.post(path, FARES | {"from_day": (today + timedelta(days=99)).isoformat()})
+    assert (reply.status, "already" in reply.json["detail"]) == (400, True)
     shown = await metro.shown(f"/v1/transit-networks/{metro.network}")
+    assert len(shown["fares"]) == 1 + limits.TABLES_AHEAD_MAX
+    shown["fares"] = shown["fares"][:2]
     assert [one["boarding_price"] for one in shown["fares"]] == [150, 9]
 
 

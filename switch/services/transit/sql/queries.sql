@@ -8,7 +8,7 @@ SELECT disposition, (network).*
 -- name: lay_fares
 SELECT disposition, (fares).*
   FROM transit.lay_fares($1::integer, $2::text, $3::bytea, $4::uuid, $5::uuid, $6::date,
-                         $7::text[], $8::text);
+                         $7::text[], $8::text, $9::integer);
 
 -- name: add_gate
 SELECT disposition, (gate).*

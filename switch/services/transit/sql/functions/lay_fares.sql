@@ -1,18 +1,18 @@
--- lay_fares(participant_no, key, digest, id, network, from_day, stations[], content) → one row
+-- lay_fares(participant_no, key, digest, id, network, from_day, stations[], …) → one row
 --
 -- Purpose     Lays down the fares of a network from a service day on, for its operator's signed
 --             message, once a key. Days that have begun keep theirs.
 -- Parameters  p_participant_no, p_key, p_digest  as give_network; p_id  what the table is called if
---             this message lays it; the others as the columns
+--             this message lays it; p_ahead_max  tables for days to come; the others as the columns
 -- Returns     disposition  0 laid now, 1 before by the same message, 2 the key was spent on
 --             something else, 4 no such network of the participant, 5 barred, 6 the day has begun,
---             and it is not the network's first table, 7 it has a table from that day on (4, 6 and
---             7 spend no key); fares  where it is 0 or 1
+--             and it is not the network's first table, 7 it has a table from that day on, 8 it has
+--             too many for days to come (4 and 6 to 8 spend no key); fares  where it is 0 or 1
 -- Locks       the network, then the key claim
 -- Tables      as ledger.claim_subject; inserts fare_table; reads network, setting
 CREATE OR REPLACE FUNCTION transit.lay_fares(
     p_participant_no integer, p_key text, p_digest bytea, p_id uuid, p_network uuid,
-    p_from_day date, p_stations text[], p_content text,
+    p_from_day date, p_stations text[], p_content text, p_ahead_max integer,
     OUT disposition smallint, OUT fares transit.fare_table)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = transit, pg_temp
 AS $$
@@ -34,6 +34,11 @@ BEGIN
         ELSIF p_from_day <= transit.service_day(v_now, v_network.day_begins)
               AND EXISTS (SELECT FROM transit.fare_table f WHERE f.network = p_network) THEN
             disposition := 6;
+        ELSIF (SELECT count(*) FROM transit.fare_table f
+                WHERE f.network = p_network
+                  AND f.from_day > transit.service_day(v_now, v_network.day_begins))
+              >= p_ahead_max THEN
+            disposition := 8;
         END IF;
         IF disposition IS NOT NULL THEN
             RETURN;
