@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from switch.clock import rfc3339
 from tests.integration.town import CURRENCY, Member, Place, Reply
+from tests.services import permission
 
 
 def in_days(count: float) -> str:
@@ -91,14 +92,9 @@ class Funding:
 
     async def mandate_in_the_ledger(self, payment_limit: int) -> str:
         """The wallet's holder lets the shop take, without the service that says so."""
-        mandate = uuid4()
-        await self.fetchval(
-            "SELECT disposition FROM ledger.give_mandate($1, $2, $3, $4, $5, $6, NULL, $7, NULL,"
-            " NULL, NULL, NULL, now() + interval '1 day')",
-            await self.number(self.wallet), f"mandate-{mandate}", bytes(32), mandate, self.payer,
-            self.payee, payment_limit,
-        )  # fmt: skip
-        return str(mandate)
+        return await permission.give(
+            self.town, self.wallet, self.payer, self.payee, payment_limit=payment_limit
+        )
 
     async def number(self, member: Member) -> int:
         """Of a participant, in the ledger."""

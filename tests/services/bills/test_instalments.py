@@ -12,6 +12,7 @@ from switch.service import JobCore
 from switch.services.bills import limits
 from switch.services.bills.instalments import Taker
 from tests.integration.town import CURRENCY, Reply
+from tests.services import permission
 from tests.services.bills.scene import Scene, day
 from tests.services.funding import funded
 
@@ -19,19 +20,8 @@ FEE = 4_800
 
 
 async def mandate(scene: Scene, payee: str | None = None) -> str:
-    """The customer's wallet lets the biller take, without the service that says so."""
-    made = uuid4()
-    number = await fetchval(
-        scene, "SELECT participant_no FROM ledger.participant WHERE id = $1", scene.wallet.id
-    )
-    disposition = await fetchval(
-        scene,
-        "SELECT disposition FROM ledger.give_mandate($1, $2, $3, $4, $5, $6, NULL, 100000, NULL,"
-        " NULL, NULL, NULL, now() + interval '300 days')",
-        number, f"mandate-{made}", bytes(32), made, scene.payer, payee or scene.payee,
-    )  # fmt: skip
-    assert disposition == 0
-    return str(made)
+    """The customer's wallet lets the biller take."""
+    return await permission.give(scene.town, scene.wallet, scene.payer, payee or scene.payee)
 
 
 async def fetchval(scene: Scene, statement: str, *arguments: Any) -> Any:

@@ -8,6 +8,7 @@ from uuid import uuid4
 from switch.clock import SYSTEM_CLOCK, rfc3339
 from switch.ledger import new_id
 from tests.integration.town import Member, Place, Reply
+from tests.services import permission
 
 HOLD = 1_000
 UNIT = 100
@@ -49,29 +50,14 @@ class Garage:
         return {name: value for name, value in (usual | more).items() if value is not None}
 
     async def mandate(self, payment_limit: int = 5_000) -> str:
-        """The driver's wallet lets the operator take, without the service that says so."""
-        mandate = uuid4()
-        await self.fetchval(
-            "SELECT disposition FROM ledger.give_mandate($1, $2, $3, $4, $5, $6, NULL, $7, NULL,"
-            " NULL, NULL, NULL, now() + interval '30 days')",
-            await self._driver(), f"mandate-{mandate}", bytes(32), mandate, self.payer, self.payee,
-            payment_limit,
-        )  # fmt: skip
-        return str(mandate)
+        """The driver's wallet lets the operator take."""
+        return await permission.give(
+            self.town, self.wallet, self.payer, self.payee, payment_limit=payment_limit
+        )
 
     async def revoke(self, mandate: str) -> None:
         """The driver's wallet permits it no more."""
-        await self.fetchval(
-            "SELECT disposition FROM ledger.revoke_mandate($1, $2, $3, $4)",
-            await self._driver(), f"revoke-{mandate}", bytes(32), mandate,
-        )  # fmt: skip
-
-    async def _driver(self) -> int:
-        return int(
-            await self.fetchval(
-                "SELECT participant_no FROM ledger.participant WHERE id = $1", self.wallet.id
-            )
-        )
+        await permission.revoke(self.town, self.wallet, mandate)
 
     async def fetchval(self, statement: str, *arguments: Any) -> Any:
         """As the operator."""

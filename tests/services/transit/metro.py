@@ -17,6 +17,7 @@ from switch.services.transit import tap
 from switch.services.transit.jobs import Settler
 from switch.signature import SigningKey, raw_signature, signing_key
 from tests.integration.town import Member, Place, Reply
+from tests.services import permission
 
 ZONE = ZoneInfo("Asia/Shanghai")  # the ledger's, unless told
 FARES: dict[str, Any] = {
@@ -113,30 +114,14 @@ class Metro:
         return Gate(id=made, key=signing_key(made, seed))
 
     async def mandate(self, payment_limit: int = 10_000, payer: str | None = None) -> str:
-        """The rider's wallet lets the operator take, without the service that says so."""
-        mandate = uuid4()
-        disposition = await self.fetchval(
-            "SELECT disposition FROM ledger.give_mandate($1, $2, $3, $4, $5, $6, NULL, $7, NULL,"
-            " NULL, NULL, NULL, now() + interval '300 days')",
-            await self._rider(), f"mandate-{mandate}", bytes(32), mandate, payer or self.payer,
-            self.payee, payment_limit,
-        )  # fmt: skip
-        assert disposition == 0
-        return str(mandate)
+        """The rider's wallet lets the operator take."""
+        return await permission.give(
+            self.town, self.wallet, payer or self.payer, self.payee, payment_limit=payment_limit
+        )
 
     async def revoke(self, mandate: str) -> None:
         """The rider's wallet permits it no more."""
-        await self.fetchval(
-            "SELECT disposition FROM ledger.revoke_mandate($1, $2, $3, $4)",
-            await self._rider(), f"revoke-{mandate}", bytes(32), mandate,
-        )  # fmt: skip
-
-    async def _rider(self) -> int:
-        return int(
-            await self.fetchval(
-                "SELECT participant_no FROM ledger.participant WHERE id = $1", self.wallet.id
-            )
-        )
+        await permission.revoke(self.town, self.wallet, mandate)
 
     async def fetchval(self, statement: str, *arguments: Any) -> Any:
         """As the operator."""
