@@ -17,9 +17,10 @@ class Giver:
         self._clock = clock
 
     async def turn(self, connection: asyncpg.Connection) -> float:
-        """One draw, and so many gifts; a pause, long when there is nothing to do."""
+        """One draw, so many entries and gifts; a pause, long when there is nothing to do."""
         now_us = self._clock.now_us()
         drawn = await connection.fetchval(QUERIES["draw_next"])
+        told = await connection.fetchval(QUERIES["tell_next"], limits.ENTRIES_A_TURN)
         opened = 0
         while opened < limits.GIFTS_A_TURN and await connection.fetchval(
             QUERIES["open_next"], new_id(now_us), limits.RETRY_S
@@ -27,7 +28,7 @@ class Giver:
             opened += 1
         ids = [new_id(now_us) for _ in range(limits.GIFTS_A_TURN)]
         given = await connection.fetchval(QUERIES["give_next"], ids, limits.RETRY_S)
-        is_idle = drawn is None and not opened and not given
+        is_idle = drawn is None and not told and not opened and not given
         return limits.GIVE_IDLE_S if is_idle else limits.GIVE_PAUSE_S
 
 

@@ -132,7 +132,7 @@ def as_offer_now(row: Mapping[str, Any]) -> OfferNow:
 
 
 def as_entry(row: Mapping[str, Any]) -> Entry:
-    """From a row of entry, as it was made: what was drawn has a lot."""
+    """From a row of entry, as it was made: what waits for a draw has a lot, shown or not."""
     was_waiting = row["status"] == "waiting" or row["lot"] is not None
     return Entry(
         id=str(row["id"]),

@@ -88,6 +88,23 @@ async def test_lots_are_drawn_and_can_be_drawn_again(giving: Giving) -> None:
     assert await giving.town.operator.check_books() == []
 
 
+async def test_a_draw_counts_from_its_moment_on(giving: Giving) -> None:
+    """What became of an entry is shown before it is written down, piece by piece."""
+    offer = await giving.lottery(count=2)
+    entries = [await giving.entered(offer, wallet) for wallet in await giving.wallets(5)]
+    fetchval = giving.funding.fetchval
+    await fetchval("UPDATE red_packets.packet SET draw_at = now() WHERE id = $1", UUID(offer))
+    assert await fetchval("SELECT red_packets.draw_next()") == 5
+    statuses = [(await giving.entry(entry))["status"] for entry in entries]
+    assert sorted(statuses) == ["lost", "lost", "lost", "won", "won"]
+    assert await giving.town.operator.check_books() == []
+    told = [await fetchval("SELECT red_packets.tell_next(2)") for _ in range(4)]
+    assert told == [2, 2, 1, 0]
+    await giving.give()
+    again = [(await giving.entry(entry))["status"] for entry in entries]
+    assert again == [status.replace("won", "given") for status in statuses]
+
+
 async def test_fewer_entries_than_red_packets_all_win(giving: Giving) -> None:
     """An entry is answered as it was made, also after the draw."""
     offer = await giving.lottery(count=5)

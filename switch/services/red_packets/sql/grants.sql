@@ -11,5 +11,6 @@ GRANT EXECUTE ON FUNCTION
     red_packets.read_entries
 TO switch_worker;
 GRANT EXECUTE ON FUNCTION
-    red_packets.draw_next, red_packets.open_next, red_packets.give_next, red_packets.check_books
+    red_packets.draw_next, red_packets.tell_next, red_packets.open_next, red_packets.give_next,
+    red_packets.check_books
 TO switch_jobs;

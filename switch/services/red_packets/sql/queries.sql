@@ -12,6 +12,9 @@ SELECT disposition, (entry).*
 -- name: draw_next
 SELECT red_packets.draw_next() AS entries;
 
+-- name: tell_next
+SELECT red_packets.tell_next($1::integer) AS count;
+
 -- name: open_next
 SELECT red_packets.open_next($1::uuid, $2::integer) AS opened;
 

@@ -13,7 +13,8 @@ AS $$
                   k.entries)
       FROM red_packets.packet k
      CROSS JOIN LATERAL (SELECT count(*) AS entries,
-                                count(*) FILTER (WHERE status IN ('won', 'given')) AS won
+                                count(*) FILTER (WHERE e.status IN ('won', 'given')
+                                                    OR e.lot <= k.last_lot) AS won
                            FROM red_packets.entry e WHERE e.packet = k.id) n
      WHERE (n.entries, n.won) <> (k.entries, k.won)
      UNION ALL

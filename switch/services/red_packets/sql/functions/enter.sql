@@ -50,8 +50,9 @@ BEGIN
                won = k.won + CASE WHEN k.draw_at IS NULL THEN 1 ELSE 0 END
          WHERE k.id = p_packet;
         INSERT INTO red_packets.entry
-            (id, packet, participant_no, wallet, status, try_at, created_at)
+            (id, packet, participant_no, wallet, lot, status, try_at, created_at)
         VALUES (p_id, p_packet, p_participant_no, p_wallet,
+                sha256(v_packet.seed || uuid_send(p_id)),
                 CASE WHEN v_packet.draw_at IS NULL THEN 'won' ELSE 'waiting' END,
                 CASE WHEN v_packet.draw_at IS NULL THEN v_now END, v_now);
     END IF;

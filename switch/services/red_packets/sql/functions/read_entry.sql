@@ -9,6 +9,7 @@ CREATE OR REPLACE FUNCTION red_packets.read_entry(p_participant_no integer, p_en
 RETURNS SETOF red_packets.entry
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = red_packets, pg_temp
 AS $$
-    SELECT e.* FROM red_packets.entry e JOIN red_packets.packet k ON k.id = e.packet
+    SELECT (red_packets.shown(e, k)).*
+      FROM red_packets.entry e JOIN red_packets.packet k ON k.id = e.packet
      WHERE e.id = p_entry AND p_participant_no IN (e.participant_no, k.participant_no)
 $$;
