@@ -101,7 +101,7 @@ def openapi_document(endpoints: Sequence[Endpoint], *, version: str) -> dict[str
 
 
 def _schemas(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
-    named: dict[str, type[Struct]] = {}
+    kinds: dict[type[Struct], None] = {}
     examples: dict[str, Any] = {}
     for endpoint in endpoints:
         for kind, example in (
@@ -110,10 +110,13 @@ def _schemas(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
             *((other, None) for other in endpoint.response_also),
         ):
             if kind is not None:
-                named[kind.__name__] = kind
+                kinds[kind] = None
                 if example is not None:
                     examples[kind.__name__] = example
-    _, components = msgspec.json.schema_components(list(named.values()), ref_template=_REF)
+    _, components = msgspec.json.schema_components(kinds, ref_template=_REF)
+    for name in components:
+        if not name.isidentifier():  # the name of a module before it: two shapes have the same one
+            raise ValueError(f"another shape has the name of {name}: rename one, clients read it")
     schemas: dict[str, Any] = {}
     for name, schema in components.items():
         schemas[name] = _without_nulls(schema) if name in _request_names(endpoints) else schema

@@ -4,15 +4,16 @@ import asyncio
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
 import asyncpg
+import msgspec
 import pytest
 import typer
 from prometheus_client import CollectorRegistry
 from typer.testing import CliRunner
 
-from switch import cli, db
+from switch import cli, db, message
 from switch.banks import Banks
 from switch.config import Config
 from switch.delivery import Delivery
@@ -20,7 +21,8 @@ from switch.errors import SwitchError
 from switch.jobs import Jobs
 from switch.loops import SERVICE_LOCK_MIN, Job
 from switch.metrics import BankMetrics, DeliveryMetrics, JobMetrics
-from switch.service import JobCore, Service
+from switch.openapi import openapi_document
+from switch.service import Endpoint, JobCore, Service
 from switch.services import SERVICES
 
 LOCK_MAX = 2**31 - 1  # Postgres takes a signed `integer`
@@ -121,6 +123,28 @@ async def test_a_failing_job_of_a_service_is_counted_and_tried_again(
     failures = metrics.registry.get_sample_value("switch_job_failures_total", labels)
     assert failures is not None
     assert failures >= 1
+
+
+def test_no_two_shapes_of_the_interface_have_one_name() -> None:
+    """A service's `Payment` would hide the switch's own from who makes a client of the document."""
+
+    async def answer(request: Any) -> Never:
+        raise AssertionError(request)
+
+    def endpoint(name: str, response: type[msgspec.Struct]) -> Endpoint:
+        return Endpoint(
+            method="GET",
+            path=f"/v1/{name}",
+            name=name,
+            summary=name,
+            handler=answer,
+            answers={200: "It is there"},
+            response=response,
+        )
+
+    floats = endpoint("floats", msgspec.defstruct("Payment", [("colour", str)]))
+    with pytest.raises(ValueError, match=r"rename one"):
+        openapi_document([endpoint("payments", message.Payment), floats], version="1")
 
 
 def test_a_services_commands_are_a_family_of_its_name() -> None:

@@ -29,11 +29,11 @@ from switch.requests import (
 from switch.service import Core, Endpoint
 from switch.services.red_packets import examples, limits, message
 from switch.services.red_packets.message import (
-    Entry,
     EntryNow,
-    EntryRequest,
     Lot,
     Offer,
+    OfferEntry,
+    OfferEntryRequest,
     OfferNow,
     OfferRequest,
 )
@@ -83,7 +83,7 @@ class Desk:
         """Enter a wallet of the caller."""
         packet = path_id(caller.request.path)
 
-        async def decide(key: str, asked: EntryRequest) -> list[asyncpg.Record]:
+        async def decide(key: str, asked: OfferEntryRequest) -> list[asyncpg.Record]:
             return await self._reads.decide(
                 QUERIES["enter"], caller.participant.number, key, operation_digest(caller),
                 new_id(self._core.clock.now_us()), packet, asked.wallet,
@@ -161,9 +161,9 @@ class Desk:
                 handler=signed(self.enter),
                 answers={201: "The entry: won, or waiting for the draw", 200: REPEAT},
                 problems=PROBLEMS,
-                request=EntryRequest,
+                request=OfferEntryRequest,
                 request_example=examples.ENTRY_REQUEST,
-                response=Entry,
+                response=OfferEntry,
                 response_example=examples.ENTRY,
                 response_also=(Payment,),
             ),

@@ -31,7 +31,7 @@ class OfferRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     draw_at: Annotated[datetime, Meta(tz=True)] | None = None
 
 
-class EntryRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class OfferEntryRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The body of `POST /v1/red-packets/{id}/entries`."""
 
     wallet: UUID
@@ -61,7 +61,7 @@ class OfferNow(Struct, frozen=True, kw_only=True):
     seed: Hex | None
 
 
-class Entry(Struct, frozen=True, kw_only=True):
+class OfferEntry(Struct, frozen=True, kw_only=True):
     """A wallet's entry as it was made; `status` then was `won` or `waiting` for the draw."""
 
     id: Id
@@ -74,7 +74,7 @@ class Entry(Struct, frozen=True, kw_only=True):
 class EntryNow(Struct, frozen=True, kw_only=True):
     """An entry as it is: `won` until it is `given`; `reason`: why that failed the last time."""
 
-    entry: Entry
+    entry: OfferEntry
     status: EntryStatus
     purse: Id | None
     payment: Id | None
@@ -90,7 +90,7 @@ class Lot(Struct, frozen=True, kw_only=True):
 
 
 _offer_decoder = msgspec.json.Decoder(OfferRequest)
-_entry_decoder = msgspec.json.Decoder(EntryRequest)
+_entry_decoder = msgspec.json.Decoder(OfferEntryRequest)
 
 
 def decode_offer(body: bytes) -> OfferRequest | Problem:
@@ -99,7 +99,7 @@ def decode_offer(body: bytes) -> OfferRequest | Problem:
     return request if isinstance(request, Problem) else in_utc(request, "draw_at")
 
 
-def decode_entry(body: bytes) -> EntryRequest | Problem:
+def decode_entry(body: bytes) -> OfferEntryRequest | Problem:
     """Which wallet enters, or which rule these bytes break."""
     return decode(_entry_decoder, body)
 
@@ -131,10 +131,10 @@ def as_offer_now(row: Mapping[str, Any]) -> OfferNow:
     )
 
 
-def as_entry(row: Mapping[str, Any]) -> Entry:
+def as_entry(row: Mapping[str, Any]) -> OfferEntry:
     """From a row of entry, as it was made: what waits for a draw has a lot, shown or not."""
     was_waiting = row["status"] == "waiting" or row["lot"] is not None
-    return Entry(
+    return OfferEntry(
         id=str(row["id"]),
         offer=str(row["packet"]),
         wallet=str(row["wallet"]),
