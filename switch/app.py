@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 
 import asyncpg
+import msgspec
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from switch import db, ledger, limits, log, migrate
@@ -280,6 +281,10 @@ class App:
             issuer=self._config.issuer,
             signing_key=self.participants.own_key,
         )
+        books = [service.phone_book for service in SERVICES if service.phone_book is not None]
+        assert len(books) <= 1, "a number names one account"
+        if books:
+            core = msgspec.structs.replace(core, phone_book=books[0](core))
         for service in SERVICES:
             yield from service.endpoints(core)
 

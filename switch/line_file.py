@@ -78,7 +78,7 @@ def _rows(
     head = rows.fieldnames or ()
     for place, name in enumerate(head):
         if name not in fields:
-            yield 1, malformed(f"Expected a head of {', '.join(fields)}.", name)
+            yield 1, malformed(f"The head has names out of {', '.join(fields)}.", name)
             return
         if name in head[:place]:
             yield 1, malformed("The head names it twice.", name)

@@ -4,10 +4,11 @@ Dispatch, the OpenAPI document and the metrics' labels are all made from the sam
 endpoints, so none of them can know one that the others do not.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
+from uuid import UUID
 
 from msgspec import Struct
 from prometheus_client import CollectorRegistry
@@ -58,6 +59,21 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     body_bytes_max: int = limits.BODY_BYTES_MAX
 
 
+class PhoneBook(Protocol):
+    """Whom phone numbers name. At most one service keeps it; the numbers stand nowhere in clear."""
+
+    async def accounts(self, phones: Sequence[str], currency: str) -> list[UUID | None]:
+        """The open account that each names, in their order; None where it names none.
+
+        Raises LedgerUnavailable, also when the operator has to put the key of the numbers back.
+        """
+        ...
+
+    def keyed(self, digest: bytes) -> bytes:
+        """A digest, 32 bytes, by which nobody without a key can try what numbers it is of."""
+        ...
+
+
 class Core(Struct, frozen=True, kw_only=True):
     """What a service is given: of one worker, for as long as that lives."""
 
@@ -69,6 +85,7 @@ class Core(Struct, frozen=True, kw_only=True):
     url: str  # where people find the switch: a scheme and a name, no more
     issuer: str  # of what it signs for strangers: its first name
     signing_key: Callable[[], SigningKey]  # of the moment; not before anybody is admitted
+    phone_book: PhoneBook | None = None  # of the service that keeps one
 
 
 class JobCore(Struct, frozen=True, kw_only=True):
@@ -94,6 +111,7 @@ class Service(Struct, frozen=True, kw_only=True):
 
     name: str  # of the folder
     endpoints: Callable[[Core], tuple[Endpoint, ...]]
+    phone_book: Callable[[Core], PhoneBook] | None = None  # of one service at most
     jobs: Callable[[JobCore], tuple[Job, ...]] | None = None
     commands: "Callable[[], typer.Typer] | None" = None  # mounted as `switch NAME ...`
     simulators: "Callable[[], typer.Typer] | None" = None  # mounted into `switch simulate`

@@ -1,7 +1,9 @@
 """`/v1/disbursements`: drafted, filled in parts, submitted, approved by a second person."""
 
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any, Final
+from uuid import UUID
 
 import asyncpg
 
@@ -29,13 +31,20 @@ from switch.requests import (
     read_position,
     read_query,
 )
-from switch.service import Core, Endpoint, Parameter
+from switch.service import Core, Endpoint, Parameter, PhoneBook
 from switch.services.disbursements import examples, limits, message
-from switch.services.disbursements.message import Act, Disbursement, DisbursementRequest, Result
+from switch.services.disbursements.message import (
+    Act,
+    Disbursement,
+    DisbursementRequest,
+    Payout,
+    Result,
+)
 
 QUERIES: Final = queries_of(files("switch.services") / "disbursements" / "sql")
 # Dispositions that spend no key; the others are the ledger's.
 WRONG_STATUS, SAME_PERSON, DIFFERS = 6, 7, 8
+MAY_NAME_PHONES = ("government", "bank")  # who may look up thousands of numbers at once
 ACTS = {
     "submit": "Check that the parts are what the draft says, and close it",
     "approve": "Let it be paid, by another key than it was made with",
@@ -83,15 +92,33 @@ class Desk:
         payouts = message.decode_part(form, caller.body)
         if isinstance(payouts, Problem):
             return payouts
+        digest, accounts = operation_digest(caller), [one.account for one in payouts]
+        if None in accounts:
+            book = self._phone_book(caller)
+            if isinstance(book, Problem):
+                return book
+            found = await self._found(caller, of, None, 1)
+            if not found:
+                return NOT_FOUND
+            accounts = await _looked_up(book, payouts, found[0].currency)
+            digest = book.keyed(digest)
         (row,) = await self._core.reads.decide(
-            QUERIES["add_part"], *self._sender(caller, key, operation_digest(caller)), of,
-            message.content_digest(payouts), [one.line for one in payouts],
-            [one.account for one in payouts], [one.amount for one in payouts],
-            [one.reference for one in payouts],
+            QUERIES["add_part"], *self._sender(caller, key, digest), of,
+            message.content_digest(payouts, accounts), [one.line for one in payouts],
+            accounts, [one.amount for one in payouts], [one.reference for one in payouts],
         )  # fmt: skip
         if row["disposition"] == DIFFERS:
             return malformed(f"Nothing was added. {'; '.join(row['wrong'])}.")
         return await self._answer(caller, key, row)
+
+    def _phone_book(self, caller: Caller) -> PhoneBook | Problem:
+        """Where numbers are looked up, for an office that may: a part can try thousands."""
+        if self._core.phone_book is None:
+            return malformed("No phone numbers are known here: name accounts.", "phone")
+        if caller.participant.kind not in MAY_NAME_PHONES:
+            kinds = " or ".join(f"`{kind}`" for kind in MAY_NAME_PHONES)
+            return malformed(f"Only a {kinds} names phone numbers: name accounts.", "phone")
+        return self._core.phone_book
 
     def act(self, name: str) -> Any:
         """The handler of one act that needs no body."""
@@ -263,6 +290,15 @@ class Desk:
                 parameters=(_AFTER, LIMIT),
             ),
         )
+
+
+async def _looked_up(
+    book: PhoneBook, payouts: Sequence[Payout], currency: str
+) -> list[UUID | None]:
+    """The account of each payout, None where its number names none."""
+    phones = [one.phone for one in payouts if one.phone is not None]
+    found = iter(await book.accounts(phones, currency))
+    return [one.account or next(found) for one in payouts]
 
 
 def _refusal(row: asyncpg.Record, name: str) -> Problem | None:

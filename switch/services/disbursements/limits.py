@@ -5,6 +5,7 @@ PART_LINES_MAX = 5_000  # read in some 20 ms, while a worker answers nobody else
 PART_BYTES_MAX = 1024 * 1024  # so many lines with long references
 PARTS_IN_FLIGHT_MAX = 4  # in one worker, each up to a part's bytes of memory and more
 OFFICE_PARTS_IN_FLIGHT_MAX = 2  # of one participant
+PHONE_CHARS_MAX = 32  # as it is written, with blanks and brackets; E.164 allows 15 digits
 PURPOSE_CHARS_MAX = 64  # in every payment's description
 BATCH_SIZE = 256  # lines decided at once, as many as of a lane
 IDLE_S = 0.5  # how soon an approved one begins

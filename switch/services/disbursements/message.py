@@ -1,7 +1,7 @@
 """What is sent about disbursements: bodies in and out. No I/O, no clock."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -20,6 +20,7 @@ Count = Annotated[int, Meta(ge=1, le=limits.PAYOUTS_MAX)]
 Total = Annotated[int, Meta(ge=1, le=AMOUNT_MAX * 1_000)]
 Purpose = Annotated[str, Meta(min_length=1, max_length=limits.PURPOSE_CHARS_MAX)]
 Line = Annotated[int, Meta(ge=1, le=limits.PAYOUTS_MAX)]
+Phone = Annotated[str, Meta(min_length=1, max_length=limits.PHONE_CHARS_MAX)]
 
 
 class DisbursementRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -33,12 +34,20 @@ class DisbursementRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class Payout(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A line of a part. `line` is unique in its disbursement; so are account and reference."""
+    """A line of a part: whom it pays, by account or phone number, and how much.
+
+    `line` is unique in its disbursement; so are account and reference.
+    """
 
     line: Line
-    account: UUID
+    account: UUID | None = None
+    phone: Phone | None = None
     amount: Amount
     reference: Reference
+
+    def __repr__(self) -> str:
+        """Without the number, wherever it is shown."""
+        return f"Payout(line={self.line}, account={self.account!r})"
 
 
 class Act(Struct, frozen=True, kw_only=True):
@@ -105,12 +114,23 @@ def decode_request(body: bytes) -> DisbursementRequest | Problem:
 
 def decode_part(form: str, body: bytes) -> list[Payout] | Problem:
     """The payouts of a part, or the first line that breaks a rule."""
-    return read_lines(form, body, _payout_decoder, lines_max=limits.PART_LINES_MAX)
+    return read_lines(
+        form, body, _payout_decoder, lines_max=limits.PART_LINES_MAX, refuse=_names_nobody
+    )
 
 
-def content_digest(payouts: list[Payout]) -> bytes:
-    """SHA-256 of what a part says, in whichever form it came."""
-    texts = (f"{one.line} {one.account} {one.amount} {one.reference}\n" for one in payouts)
+def _names_nobody(payout: Payout) -> Problem | None:
+    if (payout.account is None) == (payout.phone is None):
+        return malformed("Name either an `account` or a `phone`.", "account")
+    return None
+
+
+def content_digest(payouts: list[Payout], accounts: Sequence[UUID | None]) -> bytes:
+    """SHA-256 of whom a part pays how much, in whichever form it came."""
+    texts = (
+        f"{one.line} {account} {one.amount} {one.reference}\n"
+        for one, account in zip(payouts, accounts, strict=True)
+    )
     return hashlib.sha256("".join(texts).encode()).digest()
 
 

@@ -1,7 +1,8 @@
 """Wallets: registered by their providers, in classes, for people who are known or are not.
 
 Read `rules` for the classes, `seal` for how personal data stands in a table, `key_folder` for where
-the secrets are, `message` for what is sent, `endpoints` for what is done, `resealing` and
+the secrets are, `message` for what is sent, `endpoints` for what is done, `phone_book` for
+what other services ask, `resealing` and
 `commands` for what the operator does.
 """
 
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from switch.service import Service
 from switch.services.wallets.endpoints import endpoints
+from switch.services.wallets.phone_book import WalletPhoneBook
 
 if TYPE_CHECKING:
     import typer
@@ -20,4 +22,6 @@ def _commands() -> "typer.Typer":
     return wallets_app
 
 
-WALLETS = Service(name="wallets", endpoints=endpoints, commands=_commands)
+WALLETS = Service(
+    name="wallets", endpoints=endpoints, phone_book=WalletPhoneBook, commands=_commands
+)

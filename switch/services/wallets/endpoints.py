@@ -4,10 +4,8 @@ Each POST is decided once a key, as an operation on an account is: registering a
 that was opened, forgetting what it came to. Nothing that is logged or raised here quotes a person.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import cached_property
-from importlib.resources import files
 from typing import Any, Final
 from uuid import UUID
 
@@ -30,7 +28,6 @@ from switch.message import (
     decode_empty,
     malformed,
 )
-from switch.queries import queries_of
 from switch.reply import Answer, document, page, repeated
 from switch.requests import (
     AFTER_ID,
@@ -48,13 +45,12 @@ from switch.requests import (
 )
 from switch.service import Core, Endpoint
 from switch.services.wallets import key_folder, limits, message, rules
+from switch.services.wallets.indexes import QUERIES, our_indexes
 from switch.services.wallets.seal import Place, SealedElsewhere, SecretBox
 
-QUERIES: Final = queries_of(files("switch.services") / "wallets" / "sql")
 TABLE: Final = "wallets.wallet"
 # Dispositions of `register` and `upgrade`; the others are the ledger's.
 ALIAS_TAKEN, NO_WAY_UP, NOT_KNOWN, TOLD_BEFORE, FORGOTTEN, NO_PAYEE = 7, 8, 9, 10, 11, 16
-ANOTHER_KEY: Final = "SW001"  # SQLSTATE: the indexes were made by another key
 
 _log = log.logger("wallets")
 
@@ -220,7 +216,7 @@ class Wallets:
             return refusal
         index = self._box.blind_index("phone", request.phone)
         rows = await self._ask(
-            "resolve_alias", "phone", index, request.currency, self._box.index_fingerprint
+            "resolve_aliases", "phone", [index], request.currency, self._box.index_fingerprint
         )
         return document(self._resolved(rows[0])) if rows else NOT_FOUND
 
@@ -241,12 +237,12 @@ class Wallets:
             raise LedgerUnavailable("personal data does not open") from error
 
     async def _decide(self, name: str, *arguments: Any) -> asyncpg.Record:
-        with _our_indexes():
+        with our_indexes():
             (row,) = await self._core.reads.decide(QUERIES[name], *arguments)
         return row
 
     async def _ask(self, name: str, *arguments: Any) -> Sequence[asyncpg.Record]:
-        with _our_indexes():
+        with our_indexes():
             return await self._core.reads.ask(QUERIES[name], *arguments)
 
     async def _refused(self, caller: Caller, key: str, disposition: int) -> Answer | Problem:
@@ -265,19 +261,6 @@ class Wallets:
             return document(answer, status=201)
         self._core.metrics.replays.add(("account",))
         return repeated(answer)
-
-
-@contextmanager
-def _our_indexes() -> Iterator[None]:
-    """Refuse for now, and tell the operator, when the aliases were indexed by another key."""
-    try:
-        yield
-    except asyncpg.PostgresError as error:
-        if error.sqlstate != ANOTHER_KEY:
-            raise
-        hint = getattr(error, "hint", None)
-        _log.error("another key of indexes", error=str(error), hint=hint)
-        raise LedgerUnavailable(str(error)) from error
 
 
 def _no_upgrade(disposition: int, about: str | None) -> Problem | None:

@@ -11,3 +11,4 @@ KEYS_MAX = 16  # that are kept: the one that seals, and those that still open
 assert SEALED_BYTES_MAX >= 4 * NAME_CHARS_MAX + 100, "a name of any script fits, and what is added"
 RESEALED_AT_ONCE = 500  # wallets of one transaction, a tenth of a second
 RESOLVES_PER_S = 5.0  # of one participant in each worker; a person types a number in seconds
+NUMBERS_AT_ONCE = 100  # phone numbers read between two turns of the others, some 5 ms

@@ -85,7 +85,7 @@ async def test_a_line_that_is_wrong(
     ("text", "why"),
     [
         ("", "no line"),
-        ("payee,price\n", "Expected a head of"),
+        ("payee,price\n", "The head has names out of"),
         ("payee,customer\na\n", "not as many members"),
         ("payee,customer\na,b,c\n", "not as many members"),
         ('payee,customer\na,"b\n', "no CSV"),

@@ -60,10 +60,10 @@ class Office:
 
     async def add(
         self, of: str, lines: list[tuple[Any, ...]], *, key: str | None = None,
-        sender: Member | None = None,
+        sender: Member | None = None, by: str = "account",
     ) -> Reply:  # fmt: skip
-        """A part as CSV."""
-        text = "line,account,amount,reference\n" + "".join(
+        """A part as CSV; `by` is what names the payees."""
+        text = f"line,{by},amount,reference\n" + "".join(
             ",".join(map(str, line)) + "\n" for line in lines
         )
         return await self.town.send(
@@ -128,15 +128,15 @@ class Office:
         return (await self.town.balance(self.clerk, self.account))[0]
 
 
-async def open_office(town: Place, wallet: Member) -> Office:
+async def open_office(town: Place, wallet: Member, *, kind: str = "government") -> Office:
     """A new office beside a wallet provider."""
-    clerk = await town.member("government")
+    clerk = await town.member(kind)
     seed = generate_seed()
     await town.operator.add_key(f"{clerk.id}/head", keyfile.public_key(seed))
     head = Member(id=clerk.id, key=signing_key(f"{clerk.id}/head", seed))
     await town.until_known(head)
     return Office(
         town=town, clerk=clerk, head=head,
-        account=await town.account(clerk, "government", balance=MONEY), wallet=wallet,
+        account=await town.account(clerk, kind, balance=MONEY), wallet=wallet,
         pensioners=[await town.account(wallet, "wallet") for _ in range(PENSIONERS)],
     )  # fmt: skip

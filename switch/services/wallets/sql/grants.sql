@@ -7,6 +7,6 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA wallets FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA wallets FROM switch_worker, switch_jobs;
 GRANT USAGE ON SCHEMA wallets TO switch_worker;
 GRANT EXECUTE ON FUNCTION
-    wallets.register, wallets.upgrade, wallets.close, wallets.forget, wallets.resolve_alias,
+    wallets.register, wallets.upgrade, wallets.close, wallets.forget, wallets.resolve_aliases,
     wallets.read_wallets
 TO switch_worker;

@@ -19,9 +19,9 @@ SELECT disposition, about, (operation).*
                        $7::text[], $8::bytea, $9::bytea, $10::bytea, $11::bytea, $12::bytea,
                        $13::boolean);
 
--- name: resolve_alias
-SELECT account, sealed_name
-  FROM wallets.resolve_alias($1::text, $2::bytea, $3::text, $4::bytea);
+-- name: resolve_aliases
+SELECT place, account, sealed_name
+  FROM wallets.resolve_aliases($1::text, $2::bytea[], $3::text, $4::bytea);
 
 -- name: read_wallets
 SELECT * FROM wallets.read_wallets($1::integer, $2::uuid, $3::uuid, $4::integer);

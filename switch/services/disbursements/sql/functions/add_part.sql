@@ -3,8 +3,8 @@
 -- Purpose     Adds payouts to a draft, for a participant's signed message, once a key: all of the
 --             part or none.
 -- Parameters  p_participant_no, p_key, p_digest, p_signed_by  as create_draft; p_content
---             SHA-256 of its lines; of each payout p_line, p_account, p_amount,
---             p_reference
+--             SHA-256 of its lines; of each payout p_line, p_account  null where a phone
+--             number named nobody, p_amount, p_reference
 -- Returns     disposition  0 added now, 1 before by the same message, or the same part under
 --             another key, 2 the key was spent on something else, 4 no disbursement of the
 --             participant, 5 barred, 6 it is no draft any more, 8 lines are wrong (4, 6 and

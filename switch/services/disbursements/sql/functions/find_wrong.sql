@@ -1,7 +1,8 @@
 -- find_wrong(disbursement, lines[], accounts[], references[]) → text[]
 --
 -- Purpose     Which lines of a part cannot be paid as they stand.
--- Parameters  p_of  the disbursement; of each payout p_line, p_account, p_reference
+-- Parameters  p_of  the disbursement; of each payout p_line, p_account  null where a phone number
+--             named nobody, p_reference
 -- Returns     up to ten of them, `line 7: why`, in order; empty when all are right
 -- Locks       none
 -- Tables      reads account, payout
@@ -12,7 +13,9 @@ LANGUAGE sql STABLE
 AS $$
     SELECT coalesce((array_agg(format('line %s: %s', w.line, w.why) ORDER BY w.line))[:10], '{}')
       FROM (SELECT m.line,
-                   CASE WHEN a.id IS NULL THEN 'there is no such account'
+                   CASE WHEN m.account IS NULL THEN 'the number names no open wallet of '
+                                                     || p_of.currency
+                        WHEN a.id IS NULL THEN 'there is no such account'
                         WHEN a.kind NOT IN ('wallet', 'merchant', 'government', 'purse')
                             THEN 'this kind of account is not paid'
                         WHEN a.lifecycle <> 'open' THEN 'the account is closed'
