@@ -57,11 +57,11 @@ DECLARE
     v_hold     boolean;
     -- Accounts whose waiting credits matter, those whose credits are all added up, and how many
     -- are added at a time; accounts whose holds may have expired, and those where none has.
-    v_short    uuid[];
+    v_short    uuid[] := p_capped;
     v_complete uuid[] := '{}';
-    v_late     uuid[];
+    v_late     uuid[] := '{}';
     v_released uuid[] := '{}';
-    v_fold_max bigint := ledger.fold_items_max();
+    v_fold_max bigint := CASE WHEN p_capped = '{}' THEN ledger.fold_items_max() END;  -- null: all
     v_folded   bigint;
     v_freed    bigint;
     v_a        integer;
@@ -134,12 +134,38 @@ BEGIN
         takers := v_routed.takers;
     END IF;
 
-    -- Decided as if no credit waited, and again when that made somebody short: his credits are
+    -- What a cap is held against is complete from the beginning. The others' payments are decided
+    -- as if no credit waited, and again when that made somebody short: his credits are
     -- added up piece by piece, as far as he needs it, because a long backlog is the fold's. The
-    -- pieces double, because each passes over the index entries of those before it. What a cap is
-    -- held against is always complete. Likewise holds that have expired are released first when
-    -- they are in the payer's way.
+    -- pieces double, because each passes over the index entries of those before it.
+    -- Likewise holds that have expired are released first when they are in the payer's way.
     LOOP
+        IF v_short <> '{}' OR v_late <> '{}' THEN
+            v_freed := 0;
+            IF v_late <> '{}' THEN
+                v_freed := ledger.release_expired(p_shard, v_late, decided_at);
+                IF v_freed < ledger.fold_items_max() THEN
+                    v_released := v_released || v_late;
+                END IF;
+            END IF;
+            IF ledger.has_backlog(p_shard, v_short) THEN
+                RAISE EXCEPTION 'more credits wait than one call adds up'
+                    USING ERRCODE = 'SW003', DETAIL = v_short::text;
+            END IF;
+            v_folded := ledger.fold_accounts(p_shard, v_short, v_fold_max, decided_at);
+            IF v_fold_max IS NULL OR v_folded < v_fold_max THEN
+                v_complete := v_complete || v_short;
+            END IF;
+            v_fold_max := coalesce(2 * v_fold_max, ledger.fold_items_max());
+            IF v_folded > 0 OR v_freed > 0 THEN
+                SELECT * INTO STRICT v_locked
+                  FROM ledger.lock_accounts(p_shard, p_participant_no, p_payer, p_dispositions,
+                                            p_capped, p_by_mandate);
+                IF v_locked.ids IS DISTINCT FROM v_ids THEN  -- a payer was opened meanwhile
+                    RAISE EXCEPTION 'other accounts than before' USING ERRCODE = '40001';
+                END IF;
+            END IF;
+        END IF;
         outcomes := v_check.verdicts;
         v_balance := v_locked.balances;
         v_bound := v_locked.bounds;
@@ -175,7 +201,7 @@ BEGIN
             draw_balances := '{}';
         END IF;
         v_late := '{}';
-        v_short := CASE WHEN p_capped <@ v_complete THEN '{}' ELSE p_capped END;
+        v_short := '{}';
         FOR i IN 1 .. v_count LOOP
             CONTINUE WHEN outcomes[i] IS DISTINCT FROM 0;
             v_a := v_check.payers_at[i];
@@ -195,11 +221,11 @@ BEGIN
             IF p_places[i] > 0 THEN
                 v_mandate := ledger.on_day(v_mandates[p_places[i]], v_day);
             END IF;
-            v_request := NULL;
+            v_left := NULL;
             IF p_request_places[i] > 0 THEN
                 v_request := v_requests[p_request_places[i]];
+                v_left := ledger.asked_at(v_request, decided_at) - v_request.paid;
             END IF;
-            v_left := ledger.asked_at(v_request, decided_at) - v_request.paid;
             v_own := v_amount;
             v_coupon := NULL;
             v_refusal := NULL;
@@ -300,27 +326,6 @@ BEGIN
             END IF;
         END LOOP;
         EXIT WHEN v_short = '{}' AND v_late = '{}';
-        v_freed := ledger.release_expired(p_shard, v_late, decided_at);
-        IF v_freed < ledger.fold_items_max() THEN
-            v_released := v_released || v_late;
-        END IF;
-        IF ledger.has_backlog(p_shard, v_short) THEN
-            RAISE EXCEPTION 'more credits wait than one call adds up'
-                USING ERRCODE = 'SW003', DETAIL = v_short::text;
-        END IF;
-        v_folded := ledger.fold_accounts(p_shard, v_short, v_fold_max, decided_at);
-        IF v_folded < v_fold_max THEN
-            v_complete := v_complete || v_short;
-        END IF;
-        v_fold_max := 2 * v_fold_max;
-        IF v_folded > 0 OR v_freed > 0 THEN
-            SELECT * INTO STRICT v_locked
-              FROM ledger.lock_accounts(p_shard, p_participant_no, p_payer, p_dispositions,
-                                        p_capped, p_by_mandate);
-            IF v_locked.ids IS DISTINCT FROM v_ids THEN  -- a payer was opened meanwhile
-                RAISE EXCEPTION 'other accounts than before' USING ERRCODE = '40001';
-            END IF;
-        END IF;
     END LOOP;
 
     IF v_postings IS NOT DISTINCT FROM v_locked.postings
