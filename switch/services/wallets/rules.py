@@ -21,6 +21,13 @@ NEEDS: Final[dict[int, frozenset[str]]] = {
     1: frozenset({"phone", "name", "document", "checked_in_person"}),
 }
 CLASSES = tuple(sorted(NEEDS))
+# Class → limits for a pilot in yuan, after the four classes of the e-CNY pilot; the best has none.
+PILOT: Final[dict[int, tuple[int | None, ...]]] = {  # of a balance, a payment, a day, a year
+    4: (10_000, 2_000, 5_000, 50_000),
+    3: (20_000, 5_000, 10_000, None),
+    2: (500_000, 50_000, 100_000, None),
+    1: (None, None, None, None),
+}
 ANONYMOUS = max(CLASSES)
 
 assert all(NEEDS[better] > NEEDS[better + 1] for better in CLASSES[:-1]), "each knows more"

@@ -1,12 +1,16 @@
 """The example of docs/services/wallets.md, executed as it stands there."""
 
+import asyncio
 import json
 import re
 import shlex
 from pathlib import Path
 from uuid import uuid4
 
+from typer.testing import CliRunner
+
 from switch.services.wallets import rules
+from switch.services.wallets.commands import wallets_app
 from tests.integration.town import Member, Reply, Town
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "services" / "wallets.md"
@@ -54,6 +58,32 @@ async def test_the_example_of_the_page(town: Town, wallet: Member) -> None:
     assert (await town.balance(wallet, other))[0] == transfer["amount"]
     assert (await post(f"/v1/wallets/{account}/forget")).status == 201
     assert (await post("/v1/aliases/resolve", alias)).status == 404
+
+
+async def test_one_command_does_what_the_page_lists(town: Town) -> None:
+    """The same limits; in another currency by its unit; what is there stays."""
+
+    async def limits(currency: str) -> dict[str, list[int | None]]:
+        return {
+            tier["name"]: [tier[name] for name in sorted(tier) if name.endswith("_limit")]
+            for tier in await town.operator.tiers()
+            if tier["currency"] == currency and tier["name"].startswith("wallet-class-")
+        }
+
+    async def classes(*more: str) -> str:
+        command = ["classes", *more, "--admin-database-url", town.database.url()]
+        done = await asyncio.to_thread(CliRunner().invoke, wallets_app, command)
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    await set_tiers(town)
+    await town.operator.set_tier("wallet-class-3", currency="THB", payment_limit=7)
+    made = json.loads(await classes("--currency", "THB", "--yuan", "100", "--json"))["made"]
+    assert sorted(made) == ["wallet-class-1", "wallet-class-2", "wallet-class-4"]
+    assert await limits("THB") == await limits("CNY") | {"wallet-class-3": [None, None, 7, None]}
+    assert "all four were there" in await classes("--currency", "THB")
+    await classes("--currency", "JPY", "--yuan", "20")
+    assert (await limits("JPY"))["wallet-class-4"] == [200_000, 100_000, 40_000, 1_000_000]
 
 
 def test_the_table_of_classes() -> None:
