@@ -14,7 +14,6 @@ What banks have to decide is waited for at the end, all of it together; meanwhil
 its room, so only some of those that are taken on may wait.
 """
 
-import asyncio
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from uuid import UUID
@@ -136,10 +135,7 @@ class Course:
                 self._results[position] = HELD_BACK
             else:
                 sent.append(position)
-        # Tasks begin in the order in which they are made, and a payment that begins is in its lane.
-        results = await asyncio.gather(
-            *(self._router.decide(self._orders[position], in_batch=True) for position in sent)
-        )
+        results = await self._router.decide_all([self._orders[position] for position in sent])
         for position, result in zip(sent, results, strict=True):
             self._results[position] = result
             if isinstance(result, Problem) and result.status in _UNDECIDED:

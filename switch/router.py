@@ -57,31 +57,84 @@ class Router:
         """Take nothing new on; what was taken on is decided."""
         self._is_draining = True
 
-    async def decide(self, order: Message, *, in_batch: bool = False) -> Verdict | Problem:
+    async def decide(self, order: Message) -> Verdict | Problem:
         """The ledger's verdict, or why there is none."""
-        if self._is_draining:
-            return overloaded("this switch is stopping")
-        in_flight = self._in_batches if in_batch else self._in_flight
-        refusal = in_flight.enter(order.participant_no)
+        refusal = self._enter(order, self._in_flight)
         if refusal is not None:
             return refusal
-        name = (order.participant_no, order.key)
-        waiting = None
         try:
-            first = self._first.get(name)
-            if first is not None:
-                joined = await self._join(name, first, order)
-                if joined is not None:
-                    return joined
-            lane = self._lane(order)
-            if lane.is_full:
-                return overloaded()
-            waiting = self._first[name] = lane.put(order)
+            return await self._decide(order)
+        finally:
+            self._in_flight.leave(order.participant_no)
+
+    async def decide_all(self, orders: Sequence[Message]) -> list[Verdict | Problem]:
+        """The same for payments of one batch, each with a key of its own, in their order.
+
+        They stand in their lanes when this first waits, those without a twin without a task each.
+        """
+        begun: list[Problem | Waiting | asyncio.Task[Verdict | Problem]] = []
+        entered: list[int] = []
+        try:
+            for order in orders:
+                refusal = self._enter(order, self._in_batches)
+                if refusal is not None:
+                    begun.append(refusal)
+                    continue
+                entered.append(order.participant_no)
+                has_twin = (order.participant_no, order.key) in self._first
+                begun.append(
+                    asyncio.create_task(self._decide(order)) if has_twin else self._put(order)
+                )
+            return [
+                one
+                if isinstance(one, Problem)
+                else await (one.decision if isinstance(one, Waiting) else one)
+                for one in begun
+            ]
+        finally:
+            for one in begun:
+                if isinstance(one, Waiting):
+                    self._forget(one)
+                elif isinstance(one, asyncio.Task):
+                    one.cancel()
+            for participant_no in entered:
+                self._in_batches.leave(participant_no)
+
+    def _enter(self, order: Message, in_flight: InFlight) -> Problem | None:
+        """Take one more on, or say why not; what was taken on has to `leave`."""
+        if self._is_draining:
+            return overloaded("this switch is stopping")
+        return in_flight.enter(order.participant_no)
+
+    async def _decide(self, order: Message) -> Verdict | Problem:
+        """What was taken on, from its twin or from its lane."""
+        name = (order.participant_no, order.key)
+        first = self._first.get(name)
+        if first is not None:
+            joined = await self._join(name, first, order)
+            if joined is not None:
+                return joined
+        waiting = self._put(order)
+        if isinstance(waiting, Problem):
+            return waiting
+        try:
             return await waiting.decision
         finally:
-            if waiting is not None and self._first.get(name) is waiting:
-                del self._first[name]
-            in_flight.leave(order.participant_no)
+            self._forget(waiting)
+
+    def _put(self, order: Message) -> Waiting | Problem:
+        """Into its lane, the first with its key from now on."""
+        lane = self._lane(order)
+        if lane.is_full:
+            return overloaded()
+        waiting = self._first[order.participant_no, order.key] = lane.put(order)
+        return waiting
+
+    def _forget(self, waiting: Waiting) -> None:
+        """It is the first with its key no more, if it still was."""
+        name = (waiting.order.participant_no, waiting.order.key)
+        if self._first.get(name) is waiting:
+            del self._first[name]
 
     def _lane(self, order: Message) -> Lane:
         if isinstance(order, StepOrder):

@@ -492,3 +492,60 @@ async def test_a_queue_that_empties_while_it_gathers_is_no_batch() -> None:
         await settle()
         assert made.link.batches == []
         waiting.answer(Problem(name="overloaded", detail="not decided"))
+
+
+async def test_payments_of_a_batch_keep_their_order_and_meet_their_twins() -> None:
+    """All at once into the lane; one whose twin is on its way is answered as its repeat."""
+    async with stage() as made:
+        twin = made.send(order("2"))
+        await settle()
+        batch = asyncio.create_task(made.router.decide_all([order(str(n)) for n in range(5)]))
+        await settle()
+        assert (made.in_flight.total, made.in_batches.total) == (1, 5)
+        made.link.gate.set()
+        results = await batch
+        assert [name(result) for result in results] == [
+            "DECIDED", "DECIDED", "REPEATED", "DECIDED", "DECIDED",
+        ]  # fmt: skip
+        decided = await twin
+        assert isinstance(decided, Verdict)
+        assert isinstance(results[2], Verdict)
+        assert results[2].payment == decided.payment
+        assert [[one.key for one in sent] for sent in made.link.batches] == [
+            ["2"], ["0", "1", "3", "4"],
+        ]  # fmt: skip
+        assert (made.in_flight.total, made.in_batches.total) == (0, 0)
+        assert name(await made.send(order("1"))) == "DECIDED", "it is on its way no more"
+
+
+async def test_a_batch_beyond_its_room_is_refused_in_part() -> None:
+    """What has no room is refused where it stands; what a stopping switch is asked, all."""
+    async with stage(queue_max=2, each_max=4) as made:
+        batch = asyncio.create_task(made.router.decide_all([order(str(n)) for n in range(6)]))
+        await settle()
+        made.link.gate.set()
+        assert [name(result) for result in await batch] == [
+            "DECIDED", "DECIDED", "overloaded", "overloaded",
+            "too-many-requests", "too-many-requests",
+        ]  # fmt: skip
+        assert made.in_batches.total == 0
+        made.router.drain()
+        (result,) = await made.router.decide_all([order("late")])
+        assert name(result) == "overloaded"
+
+
+async def test_a_batch_whose_caller_goes_away_leaves_nothing_behind() -> None:
+    """Its room is free again, its twins and the others of the lane are answered."""
+    async with stage() as made:
+        first = made.send(order("a"))
+        await settle()
+        batch = asyncio.create_task(made.router.decide_all([order("b"), order("a"), order("c")]))
+        await asyncio.sleep(0)
+        batch.cancel()
+        await asyncio.wait([batch])
+        assert batch.cancelled()
+        assert made.in_batches.total == 0
+        again = made.send(order("c"))
+        made.link.gate.set()
+        assert [name(result) for result in await asyncio.gather(first, again)] == ["DECIDED"] * 2
+        assert made.in_flight.total == 0
