@@ -29,7 +29,7 @@ from switch.metrics import WorkerMetrics
 from switch.participants import Participant
 from switch.pending import Pending
 from switch.reads import Reads
-from tests.unit.test_router import Stage, approved, name, order, settle, stage
+from tests.unit.router_stage import Stage, approved, name, order, settle, stage
 
 SENDER = Participant(number=1, id="blue-wallet", kind="wallet", is_suspended=False)
 CALLER = Caller(

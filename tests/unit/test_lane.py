@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from switch.errors import OutcomeUnknown
 from switch.ledger import Backlog
-from tests.unit.test_router import PAYER, name, order, settle, stage
+from tests.unit.router_stage import PAYER, name, order, settle, stage
 
 
 async def test_whom_a_backlog_concerns_waits_at_the_head_of_the_queue() -> None:

@@ -9,7 +9,7 @@ from switch import limits
 from switch.errors import Problem
 from switch.router import Router
 from switch.turns import Turns
-from tests.unit.test_router import order, stage
+from tests.unit.router_stage import order, stage
 
 
 async def test_one_is_let_in_a_turn_in_the_order_they_came() -> None:
